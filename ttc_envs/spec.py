@@ -1,10 +1,11 @@
 """The narrow interface between tasks, environments and models: numpy only.
 
-A `Task` draws instances, applies actions and scores answers, always for a batch. A `TaskSpec` is everything that
-a model may know of a task: which fields there are, how many nodes and choices, and the constraint structure.
+A `Task` draws instances, applies actions and scores answers, always for a batch. A `TaskSpec` is
+everything that a model may know of a task: which fields there are, how many nodes and choices, and
+the constraint structure.
 
-Axis letters in shape comments: B batch, N nodes (variables of the answer), C choices per node, D neighbours per node,
-G constraint groups, E edits.
+Axis letters in shape comments: B batch, N nodes (variables of the answer), C choices per node,
+D neighbours per node, G constraint groups, E edits.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ class Field:
     """One array of an instance, without the batch axis.
 
     Args:
-        per: What the leading axis counts: the instance as a whole, its nodes, or (node, neighbour) pairs.
-        kind: `symbol` (class index), `real`, `node` (index of a node), `given` (class index that the answer must
-            keep, -1 where free) or `mask` (0 or 1).
+        per: What the leading axis counts: the instance as a whole, its nodes, or (node, neighbour)
+            pairs.
+        kind: `symbol` (class index), `real`, `node` (index of a node), `given` (class index that
+            the answer must keep, -1 where free) or `mask` (0 or 1).
         shape: Shape of the array for one instance.
         dtype: One of int8, int32, float32.
         low: Smallest value, finite.
@@ -66,7 +68,8 @@ class TaskSpec:
         fields: Instance fields, by name.
         num_nodes: N, padded.
         num_choices: C.
-        choices: `class` (C is a parameter size), `node` or `neighbour` (the answer points; N, D, C are free).
+        choices: `class` (C is a parameter size), `node` or `neighbour` (the answer points; N, D and
+            C are free).
         num_edits: E, the number of local changes.
         neighbours: (N, D) int32, or None where the graph is a field or there is none.
         groups: Constraint groups, by kind.
@@ -85,7 +88,7 @@ class TaskSpec:
     positions: Array | None = None
 
     def without_structure(self) -> TaskSpec:
-        """The same task with neighbours, groups and positions hidden, for models that must learn them."""
+        """The same task without neighbours, groups and positions, for models that learn them."""
         return dataclasses.replace(self, neighbours=None, groups=(), positions=None)
 
     def to_json(self) -> dict[str, Any]:
@@ -116,9 +119,7 @@ class TaskSpec:
         """
         expected = {f.name for f in dataclasses.fields(cls)}
         if set(document) != expected:
-            raise ValueError(
-                f"a task spec has the keys {sorted(expected)}, got {sorted(document)}"
-            )
+            raise ValueError(f"a task spec has the keys {sorted(expected)}, got {sorted(document)}")
 
         def array(values: Any, dtype: str) -> Array | None:
             return None if values is None else np.asarray(values, dtype=dtype)
@@ -148,7 +149,8 @@ class Instances:
     Args:
         keys: (B,) uint64, the keys that determine them at their level.
         fields: What agents see: {name: (B, *Field.shape)}.
-        labels: What only scoring and training see: {name: (B, ...)}; `answer` (B, N) is one exact answer.
+        labels: What only scoring and training see: {name: (B, ...)}; `answer` (B, N) is one
+            exact answer.
     """
 
     keys: Array
@@ -160,7 +162,7 @@ class Instances:
         return len(self.keys)
 
     def __getitem__(self, index: Any) -> Instances:
-        """The instances that a slice, an index array or a boolean mask selects (never a single integer)."""
+        """The instances that a slice, an index array or a boolean mask selects (no integer)."""
         return Instances(
             self.keys[index],
             {name: values[index] for name, values in self.fields.items()},
@@ -169,13 +171,16 @@ class Instances:
 
 
 class EditState(Protocol):
-    """Incremental view of a batch of answers under edits, so that a vector env need not rescore whole answers."""
+    """Incremental view of a batch of answers under edits.
+
+    With it a vector env need not rescore whole answers.
+    """
 
     def set_rows(self, rows: Array, instances: Instances, answer: Array) -> None:
         """Replace the rows (indices) by other instances and answers."""
 
     def apply(self, edits: Array) -> dict[str, Array]:
-        """Apply one edit (B,) to each row in place; the result is what `Task.score` gives for the new answers."""
+        """Apply one edit (B,) to each row in place; returns `Task.score` of the new answers."""
 
 
 class Task(Protocol):
@@ -190,13 +195,16 @@ class Task(Protocol):
         """The first answer of an episode, (B, N) int8 or int32."""
 
     def apply(self, instances: Instances, answer: Array, action: Array, mode: str) -> Array:
-        """The next answer (B, N): mode `full` takes (B, N) answers and puts givens back; `edit` takes (B,) edits."""
+        """The next answer (B, N).
+
+        Mode `full` takes (B, N) answers and puts givens back; `edit` takes (B,) edits.
+        """
 
     def edit_mask(self, instances: Instances, answer: Array) -> Array:
         """(B, E) int8, 1 where an edit is allowed."""
 
     def score(self, instances: Instances, answer: Array) -> dict[str, Array]:
-        """`quality` and `accuracy` (float32 in [0, 1]), `solved` (bool) and task metrics, (B,) each."""
+        """`quality`, `accuracy` (float32 in [0, 1]), `solved` (bool), task metrics, (B,) each."""
 
     def solve(self, instances: Instances) -> Array:
         """An exact answer (B, N)."""

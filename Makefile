@@ -1,0 +1,50 @@
+# `make demo` and `make test` each work as the first command on a fresh clone: they create $(VENV) and install.
+PYTHON ?= python3
+VENV ?= .venv
+# Passed to `pip install`, for instance PIP_FLAGS="--find-links wheels".
+PIP_FLAGS ?=
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Two pytest workers with one thread each are quicker on two cores than workers that fight for threads.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+.PHONY: help install demo test test-slow check format bench clean
+
+help:  ## This list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "ttc-gym needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) -V 2>&1);" \
+			"name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_FLAGS) \
+		-e '.[agents,fast,dev]' -c constraints.txt
+	@touch $@
+
+install: $(INSTALLED)  ## Create the virtual environment with everything that the other targets need
+
+demo: $(INSTALLED)  ## Train on 9x9 Sudoku for two minutes, sweep the test-time steps, write runs/demo/
+	$(BIN)/python scripts/demo.py
+
+test: $(INSTALLED)  ## The fast tests
+	$(PYTEST) -n 2
+
+test-slow: $(INSTALLED)  ## The slow tests: learning runs of minutes each
+	$(PYTEST) -m slow
+
+check: $(INSTALLED)  ## Lint, format and types, without changing anything
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)  ## Format and fix what ruff can fix
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED)  ## Every benchmark, one after the other; the last line of each is one JSON document
+	@set -e; for script in benchmarks/*.py; do echo "# $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script; done
+
+clean:  ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,1 @@
+"""Models that refine an answer step by step, and what trains, measures and runs them."""

@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ttc_envs.spec import UNDECIDED, Array
+from ttc_envs.tasks.sudoku.grid import check_grids, grid_of
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
-
-BOX_SHAPES = {4: (2, 2), 6: (2, 3), 9: (3, 3), 16: (4, 4)}
-"""Rows and columns of a box, by board size."""
 
 SYMBOLS = "123456789ABCDEFG"
 
@@ -56,8 +54,6 @@ def render(
     Raises:
         ValueError: An argument has another shape, type or range.
     """
-    if size not in BOX_SHAPES:
-        raise ValueError(f"size must be one of {sorted(BOX_SHAPES)}, got {size!r}")
     givens = _checked_digits("givens", givens, size)
     answer = _checked_digits("answer", answer, size)
     tints = None if confidence is None else _checked_tints(confidence, size)
@@ -77,16 +73,8 @@ def clashes(digits: Array, size: int) -> Array:
         digits: (N,) class indices, -1 where undecided.
         size: Digits on the board: 4, 6, 9 or 16.
     """
-    cells = np.arange(size * size)
-    rows, columns = np.divmod(cells, size)
-    height, width = BOX_SHAPES[size]
-    boxes = rows // height * (size // width) + columns // width
-    clashing = np.zeros(size * size, dtype=bool)
-    for group in (rows, columns, boxes):
-        counts = np.zeros((size, size), dtype=np.int64)
-        decided = digits != UNDECIDED
-        np.add.at(counts, (group[decided], digits[decided]), 1)
-        clashing |= decided & (counts[group, digits] > 1)
+    same = digits[grid_of(size).peers] == digits[:, None]
+    clashing: Array = (digits != UNDECIDED) & same.any(axis=1)
     return clashing
 
 
@@ -99,17 +87,8 @@ def confidence_colour(confidence: float) -> Colour:
 
 
 def _checked_digits(name: str, digits: Array, size: int) -> Array:
-    digits = np.asarray(digits)
-    if digits.shape != (size * size,) or digits.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} must be integers of shape ({size * size},), "
-            f"got {digits.dtype} of shape {digits.shape}"
-        )
-    if digits.min() < UNDECIDED or digits.max() >= size:
-        raise ValueError(
-            f"{name} must lie in {UNDECIDED}..{size - 1}, got {digits.min()}..{digits.max()}"
-        )
-    return digits.astype(np.int64)
+    checked: Array = check_grids(np.asarray(digits)[None], size, name)[0]
+    return checked
 
 
 def _checked_tints(confidence: Array, size: int) -> Array:
@@ -144,7 +123,7 @@ def _cells(digits: Array, fixed: Array, clashing: Array, tints: Array | None) ->
 
 
 def _ansi(digits: Array, fixed: Array, clashing: Array, tints: Array | None, size: int) -> str:
-    height, width = BOX_SHAPES[size]
+    height, width = grid_of(size).box_rows, grid_of(size).box_columns
     cells = [_ansi_cell(*cell) for cell in _cells(digits, fixed, clashing, tints)]
 
     def rule(left: str, middle: str, right: str) -> str:
@@ -188,7 +167,7 @@ def _pixels(digits: Array, fixed: Array, clashing: Array, tints: Array | None, s
 @lru_cache(maxsize=8)
 def _empty_board(size: int) -> tuple[Array, list[tuple[int, int]]]:
     """The frame without cells, and by index the first pixel of each row and of each column."""
-    height, width = BOX_SHAPES[size]
+    height, width = grid_of(size).box_rows, grid_of(size).box_columns
 
     def starts(box: int) -> list[int]:
         gaps = [_THICK if index % box == 0 else _THIN for index in range(size)]

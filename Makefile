@@ -29,7 +29,7 @@ demo: $(INSTALLED)  ## Train on 9x9 Sudoku for two minutes, sweep the test-time 
 	$(BIN)/python scripts/demo.py
 
 test: $(INSTALLED)  ## The fast tests
-	$(PYTEST) -n 2
+	$(PYTEST) -n 2 --dist loadgroup
 
 test-slow: $(INSTALLED)  ## The slow tests: learning runs of minutes each
 	$(PYTEST) -m slow

@@ -1,0 +1,104 @@
+"""Generator of Sudoku puzzles: a filled grid by random search, then cells dug out in random order.
+
+A cell may be dug if the puzzle without it has no other solution. As the puzzle with it has exactly one, only
+solutions that differ at this cell need to be searched for, which singles refute at once in most cases. Digging until
+no cell may go leaves a `minimal` puzzle: every given is necessary. `givens=K` stops at K.
+
+16x16 grids are filled and cells removed at random, with no look at uniqueness (see `generate`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ttc_envs.spec import UNDECIDED, Array
+from ttc_envs.tasks.sudoku.grid import grid_of
+from ttc_envs.tasks.sudoku.levels import Level, parse_level
+from ttc_envs.tasks.sudoku.random_words import random_words
+from ttc_envs.tasks.sudoku.solver import load_kernels, tables_of
+
+ATTEMPTS = 200
+SEED_STREAM, TARGET_STREAM, HOLE_STREAM = 1, 2, 3
+
+
+def generate(keys: Array, size: int, level: str = "minimal") -> tuple[Array, Array]:
+    """New puzzles, a pure function of (key, size, level).
+
+    Args:
+        keys: (B,) uint64.
+        size: 4, 6, 9 or 16.
+        level: See `levels`.
+
+    Returns:
+        Puzzles (B, N) and solutions (B, N), int8.
+
+    Raises:
+        ValueError: The level is unknown, or no puzzle with so few givens was found in 200 grids.
+    """
+    wanted = parse_level(level, size)
+    targets = target_givens(keys, wanted)
+    if size == 16:
+        return holed_grids(keys, size, targets)
+    kernels = load_kernels()
+    shape = len(targets), grid_of(size).num_cells
+    puzzles = kernels.words(np.empty(shape, dtype=np.int8))
+    solutions, left = kernels.words(np.empty(shape, dtype=np.int8)), kernels.words(targets)
+    kernels.generate_all(
+        kernels.words(generator_seeds(keys)),
+        kernels.words(targets),
+        len(targets),
+        ATTEMPTS,
+        puzzles,
+        solutions,
+        left,
+        tables_of(size),
+        size,
+    )
+    check_reached(np.array(left), targets, wanted)
+    return (
+        np.array(puzzles, dtype=np.int8).reshape(shape),
+        np.array(solutions, dtype=np.int8).reshape(shape),
+    )
+
+
+def filled_grids(keys: Array, size: int) -> Array:
+    """Random filled grids (B, N) int8, a pure function of (key, size)."""
+    kernels = load_kernels()
+    seeds = generator_seeds(keys)
+    shape = len(seeds), grid_of(size).num_cells
+    solutions = kernels.words(np.empty(shape, dtype=np.int8))
+    kernels.fill_all(kernels.words(seeds), len(seeds), solutions, tables_of(size), size)
+    return np.array(solutions, dtype=np.int8).reshape(shape)
+
+
+def holed_grids(keys: Array, size: int, targets: Array) -> tuple[Array, Array]:
+    """Filled grids of which `targets` (B,) random cells are kept."""
+    solutions = filled_grids(keys, size)
+    noise = random_words(keys, HOLE_STREAM, solutions.shape[1])
+    rank = noise.argsort(axis=1, kind="stable").argsort(axis=1)
+    kept = rank < targets[:, None]
+    return np.where(kept, solutions, np.int8(UNDECIDED)), solutions
+
+
+def target_givens(keys: Array, level: Level) -> Array:
+    """The number of givens wanted for each key, (B,) int64, 0 for minimal."""
+    word = random_words(keys, TARGET_STREAM, 1)[:, 0]
+    return level.low + (word % np.uint64(level.high - level.low + 1)).astype(np.int64)
+
+
+def generator_seeds(keys: Array) -> Array:
+    """(B, 4) int64, the 32-bit words that the kernels' generator starts from."""
+    both = random_words(keys, SEED_STREAM, 2)
+    low, high = both & np.uint64(0xFFFFFFFF), both >> np.uint64(32)
+    return np.concatenate([low, high], axis=1).astype(np.int64)
+
+
+def check_reached(left: Array, targets: Array, level: Level) -> None:
+    """Raise if a puzzle has more givens than wanted."""
+    missed = np.flatnonzero((left != targets) & (targets > 0))
+    if not level.minimal and len(missed):
+        row = missed[0]
+        raise ValueError(
+            f"no puzzle with {targets[row]} givens was found in {ATTEMPTS} grids for row {row}; "
+            f"so few are too rare to meet by chance, ask for more"
+        )

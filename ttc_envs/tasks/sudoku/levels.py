@@ -1,0 +1,64 @@
+"""Levels of difficulty: a named one, `minimal`, `givens=K` or `givens=LOW..HIGH`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ttc_envs.tasks.sudoku.grid import grid_of
+
+FEWEST_GIVENS = {4: 4, 6: 8, 9: 17, 16: 1}
+"""No puzzle with one solution has fewer givens (9x9: McGuire et al., arXiv 1201.0749); 16x16 are not held to one."""
+
+MOST_GIVENS = {4: 14, 6: 35, 9: 80, 16: 255}
+"""At least one cell is blank; 4x4 has too few classes with 15 givens to divide among splits."""
+
+NAMED_LEVELS: dict[int, dict[str, str]] = {
+    4: {"easy": "givens=8", "medium": "givens=6", "hard": "givens=5", "minimal": "minimal"},
+    6: {"easy": "givens=18", "medium": "givens=14", "hard": "givens=11", "minimal": "minimal"},
+    9: {"easy": "givens=36", "medium": "givens=30", "hard": "givens=26", "minimal": "minimal"},
+    16: {"easy": "givens=200", "medium": "givens=160", "hard": "givens=130"},
+}
+
+
+@dataclass(frozen=True)
+class Level:
+    """How many givens a puzzle has: uniform in `low..high`, or `low = high = 0` for a minimal puzzle."""
+
+    low: int
+    high: int
+
+    @property
+    def minimal(self) -> bool:
+        """Whether every given is necessary."""
+        return self.high == 0
+
+
+def level_names(size: int) -> tuple[str, ...]:
+    """The named levels of a size, easiest first."""
+    return tuple(NAMED_LEVELS[grid_of(size).size])
+
+
+def parse_level(level: str, size: int) -> Level:
+    """The level that `level` names.
+
+    Raises:
+        ValueError: It is not a level of this size.
+    """
+    names = NAMED_LEVELS[grid_of(size).size]
+    text = names.get(level, level)
+    if text == "minimal" and text in names:
+        return Level(0, 0)
+    match = re.fullmatch(r"givens=(\d{1,4})(?:\.\.(\d{1,4}))?", text, flags=re.ASCII)
+    if not match:
+        raise ValueError(
+            f"level of {size}x{size} Sudoku must be one of {', '.join(names)}, "
+            f"givens=K or givens=LOW..HIGH, got {level!r}"
+        )
+    low, high = int(match[1]), int(match[2] or match[1])
+    least, most = FEWEST_GIVENS[size], MOST_GIVENS[size]
+    if not least <= low <= high <= most:
+        raise ValueError(
+            f"{size}x{size} Sudoku takes {least} <= givens <= {most}, low to high, got {level!r}"
+        )
+    return Level(low, high)

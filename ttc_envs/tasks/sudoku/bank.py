@@ -99,7 +99,7 @@ def load_bank(size: int, split: str = "train") -> Bank:
 def _read(size: int) -> dict[str, Array]:
     """The arrays of the packaged file of a size, all splits together."""
     name = f"sudoku{grid_of(size).size}.npz"
-    data = resources.files("ttc_envs.tasks.sudoku").joinpath("data", name).read_bytes()
+    data = (resources.files("ttc_envs.tasks.sudoku") / "data" / name).read_bytes()
     return parse_file(data, name, SHA256[size])
 
 

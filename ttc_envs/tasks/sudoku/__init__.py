@@ -1,0 +1,1 @@
+"""Sudoku: instances, rules, solver, pictures."""

@@ -87,9 +87,30 @@ class TaskSpec:
     groups: tuple[Group, ...] = ()
     positions: Array | None = None
 
+    @property
+    def answer_dtype(self) -> np.dtype[Any]:
+        """The dtype of answers: int8 where C allows it, else int32."""
+        return np.dtype(np.int8 if self.num_choices <= 128 else np.int32)
+
     def without_structure(self) -> TaskSpec:
         """The same task without neighbours, groups and positions, for models that learn them."""
         return dataclasses.replace(self, neighbours=None, groups=(), positions=None)
+
+    def check_fields(self, fields: dict[str, Any]) -> dict[str, Array]:
+        """Copies of the fields of a batch {name: (B, *Field.shape)}, in the spec's dtypes.
+
+        Raises:
+            ValueError: A field is missing, unknown, of wrong shape or kind, or out of range.
+        """
+        if set(fields) != set(self.fields):
+            raise ValueError(
+                f"{self.name} has the fields {sorted(self.fields)}, got {sorted(fields)}"
+            )
+        checked = {name: _checked(name, self.fields[name], fields[name]) for name in fields}
+        batches = {name: len(values) for name, values in checked.items()}
+        if len(set(batches.values())) > 1:
+            raise ValueError(f"fields must have one batch size, got {batches}")
+        return checked
 
     def to_json(self) -> dict[str, Any]:
         """A document that `from_json` turns back into an equal spec."""
@@ -142,6 +163,20 @@ class TaskSpec:
         )
 
 
+def _checked(name: str, field: Field, values: Any) -> Array:
+    """A copy (B, *Field.shape) of one field."""
+    array = np.asarray(values)
+    kinds = "fiu" if field.dtype == "float32" else "iu"
+    if array.shape[1:] != field.shape or array.ndim != 1 + len(field.shape):
+        raise ValueError(f"{name} must have shape (B, {field.shape}), got {array.shape}")
+    if array.dtype.kind not in kinds:
+        raise ValueError(f"{name} must be {field.dtype}, got {array.dtype}")
+    # Written so that NaN fails too.
+    if not ((array >= field.low) & (array <= field.high)).all():
+        raise ValueError(f"{name} must lie in {field.low}..{field.high}")
+    return array.astype(field.dtype)
+
+
 @dataclass(frozen=True, eq=False)
 class Instances:
     """A batch of problems.
@@ -169,18 +204,45 @@ class Instances:
             {name: values[index] for name, values in self.labels.items()},
         )
 
+    def assign(self, rows: Any, other: Instances) -> None:
+        """Write the instances of `other` over the rows (slice or index array) of this batch."""
+        self.keys[rows] = other.keys
+        for name, values in self.fields.items():
+            values[rows] = other.fields[name]
+        for name, values in self.labels.items():
+            values[rows] = other.labels[name]
 
-class EditState(Protocol):
-    """Incremental view of a batch of answers under edits.
 
-    With it a vector env need not rescore whole answers.
+class AnswerState(Protocol):
+    """The current answers of B episodes, moved on one refinement step at a time.
+
+    It is made on a live batch of instances that its owner changes row by row as episodes begin.
+
+    Args:
+        answer: (B, N), the current answers.
+        changed: (B,) int32, nodes that the last step changed.
+        ended: (B,) bool, episodes that the rules end after the last step whatever the score.
     """
 
-    def set_rows(self, rows: Array, instances: Instances, answer: Array) -> None:
-        """Replace the rows (indices) by other instances and answers."""
+    answer: Array
+    changed: Array
+    ended: Array
 
-    def apply(self, edits: Array) -> dict[str, Array]:
-        """Apply one edit (B,) to each row in place; returns `Task.score` of the new answers."""
+    def set_rows(self, rows: Any, answer: Array) -> None:
+        """Begin anew at the rows (slice or index array), whose instances have been replaced."""
+
+    def apply(self, actions: Array) -> dict[str, Array]:
+        """One refinement step of each row, in place; returns `Task.score` of the new answers."""
+
+
+class EditState(AnswerState, Protocol):
+    """An `AnswerState` whose actions are edits (B,), so that whole answers need no rescoring.
+
+    Args:
+        mask: (B, E) int8, 1 where an edit is allowed. A forbidden edit changes nothing.
+    """
+
+    mask: Array
 
 
 class Task(Protocol):
@@ -188,11 +250,25 @@ class Task(Protocol):
 
     spec: TaskSpec
 
+    def level_index(self, level: str) -> int:
+        """The index of a level in `spec.levels`, -1 for a parametrised one.
+
+        Raises:
+            ValueError: There is no such level.
+        """
+
     def sample(self, keys: Array, level: str) -> Instances:
         """Instances determined by (key, level): (B,) uint64 keys."""
 
+    def from_fields(self, fields: dict[str, Array]) -> Instances:
+        """Instances of given fields {name: (B, *Field.shape)}, labelled by solving them; keys 0.
+
+        Raises:
+            ValueError: The fields break the spec, or an instance has no exact answer.
+        """
+
     def initial_answer(self, instances: Instances) -> Array:
-        """The first answer of an episode, (B, N) int8 or int32."""
+        """The first answer of an episode, (B, N) of `spec.answer_dtype`."""
 
     def apply(self, instances: Instances, answer: Array, action: Array, mode: str) -> Array:
         """The next answer (B, N).
@@ -202,6 +278,15 @@ class Task(Protocol):
 
     def edit_mask(self, instances: Instances, answer: Array) -> Array:
         """(B, E) int8, 1 where an edit is allowed."""
+
+    def edit_state(self, instances: Instances, strict: bool) -> EditState:
+        """Answers that change by edits, on a live batch of instances.
+
+        `strict` selects the task's strict rules, a ValueError where it has none.
+        """
+
+    def edit_path(self, instances: Instances, answer: Array) -> list[Array]:
+        """For each row the edits (k,) int64 that lead from the answer to an exact one."""
 
     def score(self, instances: Instances, answer: Array) -> dict[str, Array]:
         """`quality`, `accuracy` (float32 in [0, 1]), `solved` (bool), task metrics, (B,) each."""

@@ -1,0 +1,86 @@
+"""Gymnasium tasks in which one refinement step is one environment step.
+
+Importing the package registers its ids; `gymnasium.make("ttc_envs:ttc/Sudoku-v0")` does both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+
+from ttc_envs.env import RefinementEnv
+from ttc_envs.spec import (
+    UNDECIDED,
+    AnswerState,
+    EditState,
+    Field,
+    Group,
+    Instances,
+    Task,
+    TaskSpec,
+)
+from ttc_envs.tasks import build
+from ttc_envs.tasks.sudoku.task import SudokuTask
+from ttc_envs.vector import RefinementVectorEnv
+
+__all__ = [
+    "ENVIRONMENTS",
+    "UNDECIDED",
+    "AnswerState",
+    "EditState",
+    "Field",
+    "Group",
+    "Instances",
+    "RefinementEnv",
+    "RefinementVectorEnv",
+    "SudokuTask",
+    "Task",
+    "TaskSpec",
+    "load_puzzles",
+    "make_task",
+]
+
+ENVIRONMENTS: dict[str, tuple[int, dict[str, Any]]] = {
+    "ttc/Sudoku-v0": (32, {"task": "sudoku", "size": 9, "action_mode": "full"}),
+    "ttc/SudokuEdit-v0": (324, {"task": "sudoku", "size": 9, "action_mode": "edit"}),
+    "ttc/Sudoku4-v0": (32, {"task": "sudoku", "size": 4, "action_mode": "full"}),
+    "ttc/SudokuEdit4-v0": (64, {"task": "sudoku", "size": 4, "action_mode": "edit"}),
+}
+"""Steps per episode and arguments of each id."""
+
+for _id, (_steps, _kwargs) in ENVIRONMENTS.items():
+    gym.register(
+        _id,
+        entry_point="ttc_envs.env:RefinementEnv",
+        vector_entry_point="ttc_envs.vector:RefinementVectorEnv",
+        max_episode_steps=_steps,
+        kwargs=_kwargs,
+    )
+
+
+def make_task(env_id: str, **options: Any) -> Task:
+    """The task of a registered id, without an environment around it.
+
+    Args:
+        env_id: One of `ENVIRONMENTS`; a prefix `ttc_envs:` is fine.
+        options: Arguments of the task (`size=`, `split=`) that replace the id's own.
+
+    Raises:
+        ValueError: There is no such id.
+        TypeError: The task has no such argument.
+    """
+    name = env_id.rpartition(":")[2]
+    if name not in ENVIRONMENTS:
+        raise ValueError(f"env_id must be one of {sorted(ENVIRONMENTS)}, got {env_id!r}")
+    known = {k: v for k, v in ENVIRONMENTS[name][1].items() if k not in ("task", "action_mode")}
+    return build(ENVIRONMENTS[name][1]["task"], {**known, **options})
+
+
+def __getattr__(name: str) -> Any:
+    """Readers of files are imported at first use."""
+    if name == "load_puzzles":
+        from ttc_envs.tasks.sudoku.files import load_puzzles
+
+        return load_puzzles
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,8 +23,6 @@ RANKS = {
     "ttc_envs.rewards": 2,
     "ttc_envs.observations": 2,
     "ttc_envs.episodes": 3,
-    "ttc_envs.observations": 2,
-    "ttc_envs.episodes": 3,
     "ttc_envs.vector": 4,
     "ttc_envs.env": 5,
     "ttc_envs": 6,

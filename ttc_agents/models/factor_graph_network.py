@@ -1,0 +1,159 @@
+"""Message passing between the open choices of a constraint problem and its groups.
+
+Every (node, choice) pair that the givens leave open is a variable with a state h in R^H; every
+constraint group ("exactly one of these holds") is a factor. One refinement step, for a variable v
+in groups g of kinds k:
+
+    u_v = relu(h_v V)                              one message of width U per kind
+    s_g = 1/3 sum_{v in g} u_v[k(g)]
+    z_v = b + h_v W_h + sum_{g with v in g} s_g W_k(g)
+    h_v <- rms_norm(h_v + silu(z_v) W_2)
+    logit_v = h_v . w
+
+It is the recurrent relational network of Palm et al. 2018 (arXiv 1711.08028) moved to the factor
+graph (Kschischang et al. 2001) of the open choices. Choices have no features of their own, so
+relabelling them permutes the logits: equivariance by construction. The groups come from the
+`TaskSpec`, so the model knows nothing of the task. Choices that are given, or excluded by a given,
+take no part at all, which leaves about a third of a 9x9 Sudoku.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ttc_agents.models.base import Batch, Context, RefinementModel, Trace
+from ttc_agents.models.layers import GroupTables, OpenGraph
+from ttc_envs import TaskSpec
+
+CERTAIN = 20.0
+"""Logit of a given choice, and minus that of an excluded one: finite, beyond learned ones."""
+MESSAGE_SCALE = 1 / 3
+"""Groups have about three open members, so sums of a third keep unit size and still count them."""
+
+
+class FactorGraphNetwork(RefinementModel):
+    """Factor-graph network over open choices (see the module for the equations).
+
+    Args:
+        spec: A task with constraint groups.
+        width: H, the state of a choice.
+        message_width: U, a message to a group.
+        hidden_width: Z, the inner width of the update.
+
+    Shapes: state (B, N * C, H), zero where a choice is not open; logits (B, N, C).
+    """
+
+    start: Tensor
+
+    def __init__(
+        self, spec: TaskSpec, width: int = 32, message_width: int = 32, hidden_width: int = 64
+    ) -> None:
+        """Make the weights."""
+        super().__init__(spec)
+        self.width, self.message_width = width, message_width
+        self.given_field = given_field(spec)
+        self.tables = GroupTables(spec)
+        kinds = self.tables.num_kinds
+        self.to_message = scaled(width, kinds * message_width)  # V
+        self.to_hidden = scaled(width, hidden_width)  # W_h
+        self.from_group = scaled(kinds, message_width, hidden_width)  # W_k
+        self.bias = nn.Parameter(torch.zeros(hidden_width))  # b
+        self.to_update = nn.Parameter(0.5 * scaled(hidden_width, width).data)  # W_2
+        self.to_logit = nn.Parameter(torch.zeros(width))  # w
+        self.register_buffer("start", F.rms_norm(torch.randn(width), (width,)))
+
+    @classmethod
+    def supports(cls, spec: TaskSpec) -> str | None:
+        """It needs class choices, constraint groups and a field of givens."""
+        if spec.choices != "class":
+            return f"its choices are pointers ({spec.choices}), not classes"
+        if not spec.groups:
+            return "it has no constraint groups"
+        if not any(field.kind == "given" for field in spec.fields.values()):
+            return "it has no field of givens"
+        return None
+
+    def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
+        """The graph of the open choices; `graph` has no meaning here and is refused."""
+        if graph is not None:
+            raise ValueError("the groups of the spec are the graph of this model, got another one")
+        givens = batch[self.given_field]
+        choices = torch.arange(self.spec.num_choices, device=givens.device)
+        given = (givens[..., None] == choices).flatten(1)
+        is_open = self.tables.open_choices(given) & (givens < 0).repeat_interleave(
+            self.spec.num_choices, 1
+        )
+        certain = CERTAIN * (2.0 * given.to(self.bias.dtype) - 1.0)
+        return {"graph": self.tables.graph(is_open), "certain": certain}
+
+    def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
+        """The same unit state at every open choice, or an independent random one each."""
+        rows = context["graph"].rows
+        states = self.start.expand(len(rows), -1)
+        if generator is not None:
+            noise = torch.randn(states.shape, generator=generator, device=generator.device)
+            states = F.rms_norm(noise.to(states), (self.width,))
+        return self.unpack(context, states)
+
+    def pack(self, context: Context, z: Tensor) -> Tensor:
+        """(B, N * C, H) -> (R, H), the states of the open choices."""
+        return z.reshape(-1, self.width)[context["graph"].rows]
+
+    def unpack(self, context: Context, states: Tensor) -> Tensor:
+        """(R, H) -> (B, N * C, H)."""
+        size, choices = context["certain"].shape
+        full = states.new_zeros(size * choices, self.width)
+        return full.index_copy(0, context["graph"].rows, states).view(size, choices, self.width)
+
+    def advance(self, graph: OpenGraph, h: Tensor) -> Tensor:
+        """One refinement step on packed states (R, H)."""
+        messages = torch.relu(h @ self.to_message).view(-1, self.message_width)
+        sums = graph.gather_groups(messages) * MESSAGE_SCALE
+        by_kind = sums.split(graph.group_sizes)
+        answers = [s @ w for s, w in zip(by_kind, self.from_group, strict=True)]
+        z = h @ self.to_hidden + self.bias + graph.gather_rows(torch.cat(answers))
+        return F.rms_norm(h + F.silu(z) @ self.to_update, (self.width,))
+
+    def logits(self, context: Context, h: Tensor) -> Tensor:
+        """(R, H) -> (B, N, C)."""
+        certain = context["certain"]
+        open_logits = (h @ self.to_logit).to(certain.dtype)
+        full = certain.flatten().index_copy(0, context["graph"].rows, open_logits)
+        return full.view(len(certain), self.spec.num_nodes, self.spec.num_choices)
+
+    def step(self, context: Context, z: Tensor, t: Tensor) -> Tensor:
+        """One refinement step; the number of steps taken does not matter to it."""
+        return self.unpack(context, self.advance(context["graph"], self.pack(context, z)))
+
+    def readout(self, context: Context, z: Tensor) -> Tensor:
+        """The logits of a state."""
+        return self.logits(context, self.pack(context, z))
+
+    def forward(
+        self,
+        batch: Batch,
+        num_steps: int,
+        state: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        graph: Tensor | None = None,
+    ) -> Trace:
+        """As in the base, but the states stay packed between the steps."""
+        context = self.encode(batch, graph)
+        h = self.pack(context, self.initial_state(context, generator) if state is None else state)
+        logits = []
+        for _ in range(num_steps):
+            h = self.advance(context["graph"], h)
+            logits.append(self.logits(context, h))
+        return Trace(torch.stack(logits), self.unpack(context, h))
+
+
+def given_field(spec: TaskSpec) -> str:
+    """The name of the field that holds the givens."""
+    return next(name for name, field in spec.fields.items() if field.kind == "given")
+
+
+def scaled(*shape: int) -> nn.Parameter:
+    """Normal weights of variance one over the input width."""
+    return nn.Parameter(torch.randn(*shape) / shape[-2] ** 0.5)

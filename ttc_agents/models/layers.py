@@ -1,0 +1,171 @@
+"""The graph between the open choices of a batch and their constraint groups, and sums over it.
+
+A choice is open if it is not given and no given excludes it. Only open choices take part, so the
+rows of all instances of a batch are laid end to end (R rows in all) and every sum is a sparse
+one, in compressed rows. The transpose of each sum is known beforehand, which makes the backward
+pass as cheap as the forward one.
+
+Shapes: B instances, V = N * C choices, K kinds of group, G groups, R open rows, E edges (row in
+group).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from ttc_envs import TaskSpec
+
+
+@dataclass(frozen=True)
+class Bags:
+    """A sparse sum in compressed rows: out[i] = sum of x[index[offsets[i] : offsets[i + 1]]]."""
+
+    index: Tensor
+    offsets: Tensor
+
+    def sum(self, x: Tensor) -> Tensor:
+        """(rows, H) -> (bags, H)."""
+        return torch.embedding_bag(x, self.index, self.offsets, False, 0, False)[0]
+
+
+class BagSum(torch.autograd.Function):
+    """`Bags.sum` whose backward is the sum over the transposed bags."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, bags: Bags, transposed: Bags) -> Tensor:
+        """The sum."""
+        ctx.transposed = transposed  # type: ignore[attr-defined]
+        return bags.sum(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None, None]:
+        """The transposed sum."""
+        return ctx.transposed.sum(grad.contiguous()), None, None  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class OpenGraph:
+    """The open choices of a batch and their groups.
+
+    Args:
+        rows: (R,) position of each open choice in the flattened (B * V).
+        group_sizes: Groups with an open choice, per kind.
+        to_groups: Messages (R * K, U) -> groups.
+        from_groups: Their transpose.
+        to_rows: Groups -> rows (R, Z).
+        from_rows: Their transpose.
+    """
+
+    rows: Tensor
+    group_sizes: list[int]
+    to_groups: Bags
+    from_groups: Bags
+    to_rows: Bags
+    from_rows: Bags
+
+    def gather_groups(self, messages: Tensor) -> Tensor:
+        """(R * K, U) messages -> (groups, U) sums."""
+        out: Tensor = BagSum.apply(messages, self.to_groups, self.from_groups)
+        return out
+
+    def gather_rows(self, groups: Tensor) -> Tensor:
+        """(groups, Z) -> (R, Z), each row the sum over the groups it is in."""
+        out: Tensor = BagSum.apply(groups, self.to_rows, self.from_rows)
+        return out
+
+
+def exclusive_cumsum(counts: Tensor) -> Tensor:
+    """Where each bag begins."""
+    return counts.cumsum(0) - counts
+
+
+class GroupTables(nn.Module):
+    """The constraint groups of a spec as tables, from which the graph of a batch is read off.
+
+    Args:
+        spec: With groups; all of them count, sorted by kind.
+    """
+
+    members: Tensor
+    member_of: Tensor
+    kind_of: Tensor
+    kind_counts: Tensor
+    incidence: Tensor
+
+    def __init__(self, spec: TaskSpec) -> None:
+        """Build the tables once."""
+        super().__init__()
+        self.num_kinds = len(spec.groups)
+        self.num_choices = spec.num_nodes * spec.num_choices
+        flat = [g.members[..., 0] * spec.num_choices + g.members[..., 1] for g in spec.groups]
+        kind_of = np.repeat(np.arange(self.num_kinds), [len(m) for m in flat])
+        groups = [row for members in flat for row in members]
+        member_of: list[list[int]] = [[] for _ in range(self.num_choices)]
+        kind_counts = np.zeros((self.num_choices, self.num_kinds), dtype=np.int64)
+        for group, members in enumerate(groups):
+            kind_counts[members, kind_of[group]] += 1
+            for choice in members:
+                member_of[choice].append(group)
+        incidence = np.zeros((len(groups), self.num_choices), dtype=np.float32)
+        for group, members in enumerate(groups):
+            incidence[group, members] = 1
+        tables = {
+            "members": padded(groups, self.num_choices),
+            "member_of": padded(member_of, len(groups)),
+            "kind_of": kind_of,
+            "kind_counts": kind_counts,
+            "incidence": incidence,
+        }
+        for name, table in tables.items():
+            self.register_buffer(name, torch.as_tensor(table), persistent=False)
+
+    def open_choices(self, given: Tensor) -> Tensor:
+        """(B, V) bool: neither given nor excluded by a given; `given` (B, V) bool."""
+        hits = given.to(self.incidence.dtype) @ self.incidence.T
+        return (hits @ self.incidence) == 0
+
+    def graph(self, is_open: Tensor) -> OpenGraph:
+        """The graph of the open choices (B, V) bool."""
+        size, kinds, num_groups = len(is_open), self.num_kinds, len(self.kind_of)
+        rows = is_open.flatten().nonzero()[:, 0]
+        instance, choice = rows // self.num_choices, rows % self.num_choices
+        position = torch.full((size, self.num_choices + 1), -1, device=rows.device)
+        position[instance, choice] = torch.arange(len(rows), device=rows.device)
+
+        members = position[:, self.members].transpose(0, 1)  # (G, B, n), -1 where closed
+        there = members >= 0
+        counts = there.sum(2).flatten()
+        occupied = counts > 0
+        new_id = occupied.cumsum(0) - 1
+        counts = counts[occupied]
+        sent = (members * kinds + self.kind_of[:, None, None])[there]
+        per_kind = torch.zeros(kinds, dtype=torch.int64, device=rows.device)
+        per_kind.index_add_(0, self.kind_of, occupied.view(num_groups, size).sum(1))
+
+        mine = self.member_of[choice]
+        valid = mine < num_groups
+        heard = new_id[(mine * size + instance[:, None]).clamp(max=len(new_id) - 1)][valid]
+        begin = exclusive_cumsum(counts)
+        return OpenGraph(
+            rows,
+            per_kind.tolist(),
+            to_groups=Bags(sent, begin),
+            from_groups=Bags(heard, exclusive_cumsum(self.kind_counts[choice].flatten())),
+            to_rows=Bags(heard, exclusive_cumsum(valid.sum(1))),
+            from_rows=Bags(torch.div(sent, kinds, rounding_mode="floor"), begin),
+        )
+
+
+def padded(lists: list[Any], filler: int) -> np.ndarray[Any, Any]:
+    """Lists of unequal length as one int64 table, filled up with `filler`."""
+    table = np.full((len(lists), max(map(len, lists), default=0)), filler, dtype=np.int64)
+    for row, values in zip(table, lists, strict=True):
+        row[: len(values)] = values
+    return table

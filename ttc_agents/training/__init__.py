@@ -1,0 +1,1 @@
+"""Training of refinement models: data, objectives, the loop, checkpoints and recipes."""

@@ -1,0 +1,145 @@
+"""Checkpoints: averaged weights as safetensors, config and spec as JSON, state of the training.
+
+    DIR/model.safetensors   the weights to evaluate (exponential moving average) DIR/config.json
+    format, model name and options, env id, task arguments, spec, recipe DIR/training.pt
+    raw weights, optimizer, carried batch, RNG, counts; loads with weights_only=True
+    DIR/metrics.jsonl       one line per report
+
+Every file is written to a temporary name and renamed, so a kill leaves the last whole one. A
+checkpoint is named by its directory, or by the name of one that ships in `ttc_agents/weights/`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ttc_agents.models import MODELS, RefinementModel
+from ttc_envs import TaskSpec
+
+FORMAT = 1
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+
+
+def shipped() -> list[str]:
+    """The names of the checkpoints that come with the package."""
+    return sorted(p.parent.name for p in WEIGHTS.glob("*/config.json"))
+
+
+def find_checkpoint(name: str | Path) -> Path:
+    """The directory of a checkpoint, given as directory or shipped name.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint.
+    """
+    for directory in (Path(name), WEIGHTS / name):
+        if (directory / "config.json").is_file():
+            return directory
+    known = ", ".join(shipped()) or "none"
+    raise FileNotFoundError(
+        f"no checkpoint at {str(name)!r}: expected a directory with config.json and "
+        f"model.safetensors, or a shipped name ({known})"
+    )
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write to a temporary name and rename."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def save_model(
+    directory: Path, weights: dict[str, Tensor], spec: TaskSpec, config: dict[str, Any]
+) -> None:
+    """Write model.safetensors and config.json.
+
+    Args:
+        directory: Where to.
+        weights: State of the model.
+        spec: Of the task.
+        config: `model`, `model_options`, `env_id`, `task` and whatever else is worth keeping.
+    """
+    plain = {name: values.detach().cpu().contiguous() for name, values in weights.items()}
+    write_atomically(directory / "model.safetensors", safetensors.torch.save(plain))
+    document = {"format": FORMAT, **config, "spec": spec.to_json()}
+    text = json.dumps(document, separators=(",", ":"))
+    write_atomically(directory / "config.json", text.encode())
+
+
+def load_config(name: str | Path) -> dict[str, Any]:
+    """The config of a checkpoint.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: The config is damaged or of another format.
+    """
+    path = find_checkpoint(name) / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: damaged, expected JSON ({error})") from error
+    expected = {"format", "model", "model_options", "env_id", "task", "spec"}
+    if not isinstance(config, dict) or not expected <= set(config):
+        raise ValueError(f"{path}: not a checkpoint config, expected the keys {sorted(expected)}")
+    if config["format"] != FORMAT:
+        raise ValueError(f"{path}: format {config['format']!r}, this version reads {FORMAT}")
+    if config["model"] not in MODELS:
+        raise ValueError(f"{path}: unknown model {config['model']!r}, expected {sorted(MODELS)}")
+    return config
+
+
+def load_model(name: str | Path, device: str | torch.device = "cpu") -> RefinementModel:
+    """The model of a checkpoint, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: A file of it is missing, damaged, or does not fit.
+    """
+    config = load_config(name)
+    path = find_checkpoint(name) / "model.safetensors"
+    spec = TaskSpec.from_json(config["spec"])
+    model = MODELS[config["model"]](spec, **config["model_options"])
+    try:
+        weights = safetensors.torch.load(path.read_bytes())
+        model.load_state_dict(weights)
+    except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path}: not the weights of a {config['model']} ({reason})") from error
+    return model.to(device).eval()
+
+
+def save_training(directory: Path, state: dict[str, Any]) -> None:
+    """Write training.pt."""
+    path = directory / "training.pt"
+    temporary = path.with_name(path.name + ".tmp")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def load_training(directory: Path) -> dict[str, Any]:
+    """Read training.pt.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: It is damaged.
+    """
+    path = directory / "training.pt"
+    if not path.is_file():
+        raise FileNotFoundError(f"{directory} holds no training.pt to resume from")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        raise ValueError(f"{path}: damaged ({str(error).splitlines()[0]})") from error
+    return state

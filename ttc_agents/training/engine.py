@@ -1,0 +1,104 @@
+"""How an update is computed: number format and compilation, chosen by timing where left open.
+
+bfloat16 is two to three times faster on some processors and emulated, thus several times slower,
+on others; compilation helps some models and slows others. So neither is assumed: three steps of
+each are timed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ttc_agents.models import RefinementModel, Trace
+from ttc_agents.models.base import Batch
+from ttc_agents.training.recipes import Recipe
+
+COMPILE_FROM_SECONDS = 600.0
+"""Shorter trainings never try to compile: that alone takes half a minute or more."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A model with a number format, compiled or not."""
+
+    forward: Callable[..., Trace]
+    device: str
+    bfloat16: bool
+    compiled: bool
+
+    def run(self, batch: Batch, num_steps: int, state: Tensor | None) -> Trace:
+        """One segment of refinement steps."""
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.bfloat16):
+            return self.forward(batch, num_steps, state)
+
+    def __str__(self) -> str:
+        """As the choice is printed."""
+        number = "bfloat16" if self.bfloat16 else "float32"
+        return f"{number}, {'compiled' if self.compiled else 'eager'}"
+
+
+def candidates(recipe: Recipe) -> list[tuple[bool, bool]]:
+    """The (bfloat16, compiled) pairs that a recipe leaves open, eager float32 first."""
+    formats = {"auto": [False, True], "float32": [False], "bfloat16": [True]}[recipe.precision]
+    long_enough = recipe.seconds is None or recipe.seconds >= COMPILE_FROM_SECONDS
+    auto = [False, True] if long_enough else [False]
+    compiled = {"auto": auto, "on": [True], "off": [False]}[recipe.compile]
+    return [(number, compilation) for compilation in compiled for number in formats]
+
+
+def seconds_per_step(engine: Engine, batch: Batch, state: Tensor, limit: float) -> float:
+    """Three refinement steps forward and backward, after one to warm up; per step.
+
+    An engine whose first step takes more than `limit` seconds is not tried further.
+    """
+    first = timed_steps(engine, batch, state, 1)
+    return first if first > limit else timed_steps(engine, batch, state, 3) / 3
+
+
+def timed_steps(engine: Engine, batch: Batch, state: Tensor, num_steps: int) -> float:
+    """Seconds of so many steps, forward and backward."""
+    start = time.perf_counter()
+    engine.run(batch, num_steps, state).logits.float().square().mean().backward()
+    if engine.device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def choose_engine(
+    model: RefinementModel, recipe: Recipe, batch: Batch, state: Tensor, say: Callable[[str], None]
+) -> Engine:
+    """The fastest engine that the recipe allows and that works here.
+
+    Args:
+        model: The model; its gradients are cleared afterwards.
+        recipe: Says what is left open.
+        batch: Instances to time with.
+        state: Their states.
+        say: Told the choice, and what failed.
+    """
+    device = state.device.type
+    timed: list[tuple[float, Engine]] = []
+    open_choices = candidates(recipe)
+    for bfloat16, compiled in open_choices:
+        forward = torch.compile(model, dynamic=True) if compiled else model
+        engine = Engine(forward, device, bfloat16, compiled)
+        if len(open_choices) == 1 and not compiled:
+            return engine
+        try:
+            if compiled:
+                timed_steps(engine, batch, state, 1)  # the compilation itself is not timed
+            limit = 3 * min((s for s, _ in timed), default=float("inf"))
+            timed.append((seconds_per_step(engine, batch, state, limit), engine))
+        except Exception as error:  # compilers fail in many ways; none may end a training
+            say(f"{engine} does not work here ({str(error).splitlines()[0]}), going on without")
+        model.zero_grad(set_to_none=True)
+    if not timed:
+        return Engine(model, device, False, False)
+    best = min(timed, key=lambda pair: pair[0])[1]
+    say(f"{best}: " + ", ".join(f"{e} {1000 * s:.0f} ms" for s, e in timed) + " per step")
+    return best

@@ -1,0 +1,129 @@
+"""Named trainings. A recipe is data: the task, the model and every number of the training.
+
+Give its length either in `seconds` (counted from the first batch) or in `updates` (bit-identical
+on resume).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines a training run.
+
+    Args:
+        name: How `ttc train` calls it.
+        description: One line for `ttc train --help`.
+        env_id: The registered id whose task is learned.
+        model: Key of `ttc_agents.models.MODELS`.
+        level: Level of the training instances.
+        task: Keyword arguments of the task (`size`, `split`).
+        model_options: Keyword arguments of the model.
+        seconds: Length in seconds, or None.
+        updates: Length in updates, or None.
+        batch_size: Instances per update.
+        segment_steps: Refinement steps per update, with a loss at each.
+        restart: Probability that an instance is replaced by a fresh one after an update; a state
+            is carried for segment_steps / restart steps on average.
+        learning_rate: Peak rate of AdamW.
+        warmup: Updates of linear warm-up.
+        decay_from: Share of the length after which the rate decays as a cosine.
+        weight_decay: Of AdamW.
+        beta2: Of AdamW.
+        clip: Largest norm of the gradient.
+        ema: Decay of the averaged weights, which are the ones evaluated.
+        precision: `auto` times three updates of each and takes the faster.
+        compile: `auto` times three updates of each; a failed compilation falls back.
+        seed: Of the weights and of the stream of instances.
+    """
+
+    name: str
+    description: str
+    env_id: str
+    model: str
+    level: str
+    task: dict[str, Any] = field(default_factory=dict)
+    model_options: dict[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    updates: int | None = None
+    batch_size: int = 16
+    segment_steps: int = 8
+    restart: float = 0.25
+    learning_rate: float = 3e-3
+    warmup: int = 50
+    decay_from: float = 0.5
+    weight_decay: float = 0.0
+    beta2: float = 0.99
+    clip: float = 1.0
+    ema: float = 0.998
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: Literal["auto", "on", "off"] = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a recipe without a definite length or with impossible numbers."""
+        if (self.seconds is None) == (self.updates is None):
+            raise ValueError(
+                f"a recipe has either seconds or updates, got {self.seconds} and {self.updates}"
+            )
+        if (self.seconds or self.updates or 0) <= 0:
+            raise ValueError(f"the length must be positive, got {self.seconds or self.updates}")
+        for name in ("batch_size", "segment_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.restart <= 1:
+            raise ValueError(f"restart is a probability above 0, got {self.restart}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as a document."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Recipe:
+        """The recipe of a document.
+
+        Raises:
+            ValueError: A key is missing or unknown.
+        """
+        try:
+            return cls(**document)
+        except TypeError as error:
+            raise ValueError(f"not a recipe: {error}") from error
+
+
+FACTOR_GRAPH_9 = Recipe(
+    name="sudoku9-cpu-2min",
+    description="Factor-graph network on 9x9, two minutes on a laptop",
+    env_id="ttc/Sudoku-v0",
+    model="factor_graph_network",
+    level="givens=17..34",
+    seconds=120,
+    compile="off",
+)
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        FACTOR_GRAPH_9,
+        dataclasses.replace(
+            FACTOR_GRAPH_9,
+            name="sudoku9-cpu-30min",
+            description="The same for half an hour: the shipped `sudoku-cpu`",
+            seconds=1800,
+        ),
+        dataclasses.replace(
+            FACTOR_GRAPH_9,
+            name="sudoku4-demo",
+            description="Factor-graph network on 4x4, seconds",
+            env_id="ttc/Sudoku4-v0",
+            level="minimal",
+            seconds=10,
+            segment_steps=4,
+            warmup=10,
+        ),
+    )
+}

@@ -1,0 +1,287 @@
+"""The training loop: one for all models and tasks.
+
+Each update refines a carried batch (see `data.CarriedBatch`) for one segment with a loss at every
+step. AdamW, clipped gradient, linear warm-up, cosine decay, and an exponential moving average of
+the weights, which is what gets evaluated.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ttc_agents.models import MODELS, RefinementModel
+from ttc_agents.training import checkpoint
+from ttc_agents.training.data import CarriedBatch, free_nodes
+from ttc_agents.training.engine import Engine, choose_engine
+from ttc_agents.training.metrics import MetricsLog, Progress
+from ttc_agents.training.objectives import solved_rows, stepwise_cross_entropy
+from ttc_agents.training.recipes import Recipe
+from ttc_agents.training.signals import StopRequest
+from ttc_envs import Task, make_task
+
+REPORT_SECONDS = 2.0
+CHECKPOINT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training has led to.
+
+    Args:
+        checkpoint: Directory of the checkpoint.
+        updates: Updates done, over all resumptions.
+        seconds: Seconds trained, over all resumptions.
+        instances: Instances drawn.
+        finished: False if it was interrupted before its end.
+    """
+
+    checkpoint: Path
+    updates: int
+    seconds: float
+    instances: int
+    finished: bool
+
+
+class Training:
+    """The state of a training run: model, optimizer, averaged weights, carried batch, counts."""
+
+    def __init__(self, recipe: Recipe, task: Task, device: torch.device) -> None:
+        """Make everything anew from the recipe's seed."""
+        self.recipe, self.task, self.device = recipe, task, device
+        torch.manual_seed(recipe.seed)
+        self.model: RefinementModel = MODELS[recipe.model](task.spec, **recipe.model_options)
+        self.model.to(device)
+        self.parameters = list(self.model.parameters())
+        self.optimizer = torch.optim.AdamW(
+            self.parameters,
+            lr=recipe.learning_rate,
+            betas=(0.9, recipe.beta2),
+            weight_decay=recipe.weight_decay,
+        )
+        self.average = [p.detach().clone() for p in self.parameters]
+        generator = torch.Generator().manual_seed(recipe.seed)
+        self.carried = CarriedBatch(
+            task, recipe.level, recipe.batch_size, recipe.restart, generator, device
+        )
+        self.updates, self.seconds = 0, 0.0
+
+    def progress(self) -> float:
+        """The share of the training that is done, 0 to 1."""
+        if self.recipe.seconds is not None:
+            return min(1.0, self.seconds / self.recipe.seconds)
+        return min(1.0, self.updates / (self.recipe.updates or 1))
+
+    def learning_rate(self) -> float:
+        """The rate of the next update: warm-up, plateau, cosine to 1% of the peak."""
+        recipe, done = self.recipe, self.progress()
+        warm = min(1.0, (self.updates + 1) / max(1, recipe.warmup))
+        if done <= recipe.decay_from:
+            return recipe.learning_rate * warm
+        left = (done - recipe.decay_from) / (1 - recipe.decay_from)
+        return recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * left)))
+
+    def engine(self, say: Callable[[str], None]) -> Engine:
+        """The engine to use, chosen on the carried batch."""
+        carried = self.carried
+        if carried.state is None:
+            carried.refill(self.model)
+        assert carried.state is not None
+        return choose_engine(self.model, self.recipe, carried.batch, carried.state, say)
+
+    def update(self, engine: Engine) -> dict[str, Tensor]:
+        """One update; loss, gradient norm and solved share come back as tensors, unsynchronised."""
+        carried, recipe = self.carried, self.recipe
+        carried.refill(self.model)
+        trace = engine.run(carried.batch, recipe.segment_steps, carried.state)
+        free = free_nodes(self.task.spec.fields, carried.batch)
+        loss = stepwise_cross_entropy(trace.logits, carried.labels, free)
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, recipe.clip)
+        if not torch.isfinite(norm):
+            carried.state = None  # a diverged batch is drawn anew, the weights stay as they are
+            return {"loss": loss.detach(), "gradient_norm": norm, "solved": torch.zeros(())}
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        self.optimizer.step()
+        self.updates += 1
+        self.track_average()
+        carried.keep(trace.state, recipe.segment_steps)
+        solved = solved_rows(trace.logits[-1].detach(), carried.labels).float().mean()
+        return {"loss": loss.detach(), "gradient_norm": norm, "solved": solved}
+
+    def track_average(self) -> None:
+        """Move the averaged weights towards the present ones; early on the window is shorter."""
+        decay = min(self.recipe.ema, (1 + self.updates) / (10 + self.updates))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - decay)
+
+    def averaged_weights(self) -> dict[str, Tensor]:
+        """The state of the model with the averaged weights in place."""
+        state = dict(self.model.state_dict())
+        names = [name for name, _ in self.model.named_parameters()]
+        return {**state, **dict(zip(names, self.average, strict=True))}
+
+    def save(self, directory: Path) -> None:
+        """Write the whole checkpoint."""
+        config = {
+            "model": self.recipe.model,
+            "model_options": self.recipe.model_options,
+            "env_id": self.recipe.env_id,
+            "task": self.recipe.task,
+            "recipe": self.recipe.to_json(),
+            "updates": self.updates,
+            "seconds": round(self.seconds, 3),
+            "instances": self.carried.drawn,
+        }
+        checkpoint.save_model(directory, self.averaged_weights(), self.task.spec, config)
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "carried": self.carried.state_dict(),
+            "updates": self.updates,
+            "seconds": self.seconds,
+        }
+        checkpoint.save_training(directory, state)
+
+    def load(self, directory: Path) -> None:
+        """Go on from a checkpoint."""
+        state = checkpoint.load_training(directory)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for mine, saved in zip(self.average, state["average"], strict=True):
+            mine.copy_(saved)
+        self.carried.load_state_dict(state["carried"])
+        self.updates, self.seconds = state["updates"], state["seconds"]
+
+
+def prepare_directory(out: Path, resume: bool, overwrite: bool) -> None:
+    """Make `out`, or refuse one that would be lost.
+
+    Raises:
+        FileExistsError: It is not empty and neither `resume` nor `overwrite` is given.
+        FileNotFoundError: There is nothing to resume.
+        ValueError: Both are given.
+    """
+    if resume and overwrite:
+        raise ValueError("resume and overwrite exclude each other")
+    if resume and not (out / "training.pt").is_file():
+        raise FileNotFoundError(f"nothing to resume: {out} holds no training.pt")
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"{out} is a file, expected a directory")
+    if out.is_dir() and any(out.iterdir()) and not (resume or overwrite):
+        raise FileExistsError(f"{out} is not empty: pass --resume, --overwrite or another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    if overwrite:
+        for name in ("model.safetensors", "config.json", "training.pt", "metrics.jsonl"):
+            (out / name).unlink(missing_ok=True)
+
+
+def resumable_recipe(out: Path, recipe: Recipe) -> None:
+    """Refuse to resume another recipe; its length may differ.
+
+    Raises:
+        ValueError: The checkpoint was made by a recipe that differs in more than its length.
+    """
+    saved = checkpoint.load_config(out).get("recipe", {})
+    mine = recipe.to_json()
+    differ = [k for k in mine if k not in ("seconds", "updates") and mine[k] != saved.get(k)]
+    if differ:
+        pairs = ", ".join(f"{k}: {saved.get(k)!r} there, {mine[k]!r} asked" for k in differ)
+        raise ValueError(f"{out} was trained by another recipe ({pairs})")
+
+
+def pick_device(device: str) -> torch.device:
+    """`auto` is CUDA where there is one.
+
+    Raises:
+        ValueError: The device is unknown or absent.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {device!r} cannot be used ({reason})") from error
+    return torch.device(device)
+
+
+def train(
+    recipe: Recipe,
+    out: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    show: bool | None = None,
+) -> TrainResult:
+    """Train a recipe into a directory.
+
+    The first Ctrl-C or SIGTERM finishes the update and saves; a second one leaves at once.
+
+    Args:
+        recipe: What to train.
+        out: Directory of the checkpoint.
+        resume: Go on from the checkpoint in `out`.
+        overwrite: Replace the checkpoint in `out`.
+        device: `auto`, `cpu`, `cuda`, ...
+        show: Draw a progress bar; None does so on a terminal.
+
+    Raises:
+        FileExistsError, FileNotFoundError, ValueError: See `prepare_directory`, `pick_device`.
+    """
+    target = pick_device(device)
+    prepare_directory(out, resume, overwrite)
+    training = Training(recipe, make_task(recipe.env_id, **recipe.task), target)
+    if resume:
+        resumable_recipe(out, recipe)
+        training.load(out)
+    log = MetricsLog(out / "metrics.jsonl", keep_until=training.updates)
+    with StopRequest() as stop, Progress(recipe, show) as progress, log:
+        run(training, out, stop, progress, log)
+    training.save(out)
+    return TrainResult(
+        out, training.updates, training.seconds, training.carried.drawn, training.progress() >= 1
+    )
+
+
+def run(
+    training: Training, out: Path, stop: StopRequest, progress: Progress, log: MetricsLog
+) -> None:
+    """Update until the end or a stop, reporting and saving on the way."""
+    before, start = training.seconds, time.perf_counter()
+    engine: Engine | None = None
+    reported = saved = start
+    while training.progress() < 1 and not stop.requested:
+        if engine is None:
+            engine = training.engine(progress.line)
+        metrics = training.update(engine)
+        now = time.perf_counter()
+        training.seconds = before + now - start
+        log.collect(metrics)
+        if now - reported >= REPORT_SECONDS or training.progress() >= 1:
+            progress.show(log.write(training_counts(training)), training.progress())
+            reported = now
+        if now - saved >= CHECKPOINT_SECONDS:
+            training.save(out)
+            saved = time.perf_counter()
+
+
+def training_counts(training: Training) -> dict[str, Any]:
+    """The counts that every line of the metrics begins with."""
+    return {
+        "update": training.updates,
+        "seconds": round(training.seconds, 2),
+        "instances": training.carried.drawn,
+        "learning_rate": training.learning_rate(),
+    }

@@ -3,7 +3,8 @@
     python scripts/make_sudoku_bank.py                 # all sizes, about a minute with numba
     python scripts/make_sudoku_bank.py --sizes 4 6
 
-The same command writes the same bytes. It prints the sha256 of each file, to be entered in `bank.SHA256`.
+The same command makes the same puzzles. It prints the sha256 of each file, to be entered in
+`bank.SHA256`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ MADE_BY = f"python scripts/make_sudoku_bank.py (first key {SEED})"
 
 
 def splits_of(classes: Array) -> Array:
-    """0 train, 1 validation, 2 test for each row: whole classes, in hashed order, a tenth of the rows each to 2 and 1."""
+    """0 train, 1 validation or 2 test for each row.
+
+    Classes stay whole. In hashed order, the first tenth of the rows is test, the next validation.
+    """
     distinct, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
     order = mix(distinct).argsort()
     share = np.empty(len(distinct))

@@ -4,12 +4,14 @@ Every puzzle was made by `generator`; the command is
 
     python scripts/make_sudoku_bank.py
 
-and each file records the command and the seed that made it. `draw` picks a row, adds cells of the solution where the
-level asks for more givens, and applies a random symmetry move (1.2e12 of them for 9x9), all determined by the key.
+and each file records the command and the seed that made it. `draw` picks a row, adds cells of the
+solution where the level asks for more givens, and applies a random symmetry move (1.2e12 of them
+for 9x9), all determined by the key.
 
-Splits share no symmetry class of *solutions* (6x6, 9x9, 16x16), so whatever is derived from a row of one split cannot
-be derived from a row of another. 4x4 has two classes of solutions only; there, the bank holds every class of puzzles
-with one solution and from 4 to 14 givens, and the splits divide these, for each number of givens.
+Splits share no symmetry class of *solutions* (6x6, 9x9, 16x16), so whatever is derived from a row
+of one split cannot be derived from a row of another. 4x4 has two classes of solutions only; there,
+the bank holds every class of puzzles with one solution and from 4 to 14 givens, and the splits
+divide these, for each number of givens.
 """
 
 from __future__ import annotations
@@ -19,16 +21,15 @@ import io
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
 
 import numpy as np
 
 from ttc_envs.spec import UNDECIDED, Array
 from ttc_envs.tasks.sudoku.generator import target_givens
 from ttc_envs.tasks.sudoku.grid import grid_of
-from ttc_envs.tasks.sudoku.levels import Level, level_names, parse_level
+from ttc_envs.tasks.sudoku.levels import level_names, parse_level
 from ttc_envs.tasks.sudoku.random_words import random_words
-from ttc_envs.tasks.sudoku.symmetry import fingerprint, random_moves, relabel
+from ttc_envs.tasks.sudoku.symmetry import MOVE_WORDS, moves_from, relabel
 
 __all__ = ["SPLITS", "Bank", "draw", "level_names", "load_bank", "parse_level"]
 
@@ -39,8 +40,11 @@ SHA256: dict[int, str] = {
     9: "807ce6410d310d44a9d2bdfa3b68ed4bfe1da9bc2e2bb04de060c529b5b1cf7c",
     16: "c413d3181b8e15c32dd66b74e1160e831acfd0b9e7a649674c824e0b8698f590",
 }
-ROW_STREAM, EXTRA_STREAM = 5, 6
+DRAW_STREAM, ORDER_STREAM = 5, 6
 ORDERS = 4096
+BLANK = np.int8(16)
+CHUNK = 1024
+"""Rows drawn at a time: more and the work arrays no longer fit in a core's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +54,13 @@ class Bank:
     Args:
         size: n.
         split: `train`, `validation` or `test`.
-        puzzles: (R, N) int8, -1 for blank; 16x16: blank throughout, as givens are chosen when drawing.
+        puzzles: (R, N) int8, -1 for blank; 16x16: blank throughout, as givens are chosen when
+            drawing.
         solutions: (R, N) int8.
         rounds: (R,) uint8, rounds of parallel singles until solved or stuck.
         guesses: (R,) uint16, guesses of the solver; 0 if singles solve the puzzle.
         minimal: (R,) bool, whether every given is necessary.
+        code: (R, N) int8, the digit of the solution, plus 16 where the puzzle is blank.
         made_by: The command that made the file.
     """
 
@@ -65,6 +71,7 @@ class Bank:
     rounds: Array
     guesses: Array
     minimal: Array
+    code: Array
     made_by: str
 
     def __len__(self) -> int:
@@ -88,6 +95,7 @@ def load_bank(size: int, split: str = "train") -> Bank:
     arrays = {
         "puzzles": np.where(given, solutions, np.int8(UNDECIDED)),
         "solutions": solutions,
+        "code": np.where(given, solutions, solutions + BLANK).astype(np.int8),
         **{name: content[name][rows] for name in ("rounds", "guesses", "minimal")},
     }
     for array in arrays.values():
@@ -120,9 +128,14 @@ def parse_file(data: bytes, name: str, sha256: str) -> dict[str, Array]:
 
 
 def pack(
-    solutions: Array, puzzles: Array, grades: tuple[Array, Array], minimal: Array, split: Array, made_by: str
+    solutions: Array,
+    puzzles: Array,
+    grades: tuple[Array, Array],
+    minimal: Array,
+    split: Array,
+    made_by: str,
 ) -> bytes:
-    """The bytes of a bank file: digits and packed given masks, which zlib brings to some 45 bytes per 9x9 puzzle."""
+    """The bytes of a bank file, about 45 per 9x9 puzzle: zlib packs the digits well enough."""
     rounds, guesses = grades
     stream = io.BytesIO()
     np.savez_compressed(
@@ -141,9 +154,10 @@ def pack(
 def draw(keys: Array, size: int, level: str, split: str = "train") -> tuple[Array, Array, Array]:
     """Fresh puzzles with solutions, a pure function of (key, size, level, split).
 
-    `givens=K` adds cells of the solution to a minimal puzzle; one that has K givens or more is drawn as it is (9x9:
-    minimal puzzles of the bank have 20 to 29). 4x4 draws from the classes with exactly K givens. 16x16 shows K cells
-    of a filled grid, and the solution need not be the only one.
+    `givens=K` adds cells of the solution to a minimal puzzle; one that has K givens or more is
+    drawn as it is (9x9:
+    minimal puzzles of the bank have 20 to 29). 4x4 draws from the classes with exactly K givens.
+    16x16 shows K cells of a filled grid, and the solution need not be the only one.
 
     Args:
         keys: (B,) uint64.
@@ -152,24 +166,32 @@ def draw(keys: Array, size: int, level: str, split: str = "train") -> tuple[Arra
         split: `train`, `validation` or `test`.
 
     Returns:
-        Puzzles (B, N) int8, solutions (B, N) int8 and the rows of `load_bank(size, split)` they come from, (B,) int64.
+        Puzzles (B, N) int8, solutions (B, N) int8 and the rows of `load_bank(size, split)` they
+        come from, (B,) int64.
     """
     bank = load_bank(size, split)
     wanted = parse_level(level, size)
+    words = random_words(keys, DRAW_STREAM, 2 + MOVE_WORDS)
     targets = target_givens(keys, wanted)
-    rows = _pick_rows(bank, random_words(keys, ROW_STREAM, 1)[:, 0], targets)
-    moves = random_moves(keys, size)
-    source = moves.cells + (rows * moves.cells.shape[1])[:, None]
-    solutions = relabel(moves, bank.solutions.ravel().take(source))
-    given = bank.puzzles.ravel().take(source) != UNDECIDED
-    if not wanted.minimal:
-        _add_givens(given, targets, random_words(keys, EXTRA_STREAM, 1)[:, 0])
-    return np.where(given, solutions, np.int8(UNDECIDED)), solutions, rows
+    rows = _pick_rows(bank, words[:, 0], targets)
+    puzzles = np.empty((len(rows), bank.code.shape[1]), dtype=np.int8)
+    solutions = np.empty_like(puzzles)
+    for start in range(0, len(rows), CHUNK):
+        part = slice(start, start + CHUNK)
+        moves = moves_from(words[part, 2:], size)
+        source = moves.cells + (rows[part] * puzzles.shape[1])[:, None]
+        code = bank.code.ravel().take(source)
+        if size != 4 and not wanted.minimal:
+            _add_givens(code, targets[part], words[part, 1])
+        solutions[part] = relabel(moves, code & np.int8(15))
+        # A blank cell has bit 4 of its code set, which makes -1; or with -1 is -1.
+        puzzles[part] = solutions[part] | -(code >> 4)
+    return puzzles, solutions, rows
 
 
 @cache
 def _pools(size: int, split: str) -> dict[int, Array]:
-    """Rows to draw from by number of givens (0: minimal); one pool for all where givens are added when drawing."""
+    """4x4: rows to draw from, by number of givens (0: minimal). Other sizes draw from all rows."""
     bank = load_bank(size, split)
     if size != 4:
         return {}
@@ -193,17 +215,19 @@ def _pick_rows(bank: Bank, word: Array, targets: Array) -> Array:
 
 @cache
 def _orders(num_cells: int) -> Array:
-    """(ORDERS, N) int64 random orders of the cells."""
-    noise = random_words(np.arange(ORDERS, dtype=np.uint64), EXTRA_STREAM, num_cells)
-    return noise.argsort(axis=1, kind="stable")
+    """(ORDERS, N) uint8 random orders of the cells."""
+    noise = random_words(np.arange(ORDERS), ORDER_STREAM, num_cells)
+    return noise.argsort(axis=1, kind="stable").astype(np.uint8)
 
 
-def _add_givens(given: Array, targets: Array, word: Array) -> None:
-    """Mark more cells (B, N) as given, in one of the random orders, until there are `targets` (B,)."""
-    batch, cells = given.shape
-    order = _orders(cells)[word % np.uint64(ORDERS)]
-    order += np.arange(0, batch * cells, cells)[:, None]
-    blank = ~given.ravel().take(order)
-    missing = targets - given.sum(axis=1)
-    chosen = blank & (blank.cumsum(axis=1, dtype=np.int16) <= missing[:, None])
-    given.ravel()[order[chosen]] = True
+def _add_givens(code: Array, targets: Array, word: Array) -> None:
+    """Mark cells of `code` (B, N) as given, in a random order, until there are `targets` (B,)."""
+    batch, cells = code.shape
+    order = _orders(cells).take(word % np.uint64(ORDERS), axis=0)
+    places = order + np.arange(0, batch * cells, cells)[:, None]
+    ordered = code.ravel().take(places)
+    blank = ordered >> 4
+    seen = blank.cumsum(axis=1, dtype=np.int16)
+    missing = (targets - cells + seen[:, -1]).astype(np.int16)
+    ordered -= blank * (seen <= missing[:, None]) * BLANK
+    code.ravel()[places] = ordered

@@ -1,21 +1,24 @@
 """Generator of Sudoku puzzles: a filled grid by random search, then cells dug out in random order.
 
-A cell may be dug if the puzzle without it has no other solution. As the puzzle with it has exactly one, only
-solutions that differ at this cell need to be searched for, which singles refute at once in most cases. Digging until
-no cell may go leaves a `minimal` puzzle: every given is necessary. `givens=K` stops at K.
+A cell may be dug if the puzzle without it has no other solution. As the puzzle with it has exactly
+one, only solutions that differ at this cell need to be searched for, which singles refute at once
+in most cases. Digging until no cell may go leaves a `minimal` puzzle: every given is necessary.
+`givens=K` stops at K.
 
 16x16 grids are filled and cells removed at random, with no look at uniqueness (see `generate`).
 """
 
 from __future__ import annotations
 
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 
 from ttc_envs.spec import UNDECIDED, Array
-from ttc_envs.tasks.sudoku.grid import grid_of
 from ttc_envs.tasks.sudoku.levels import Level, parse_level
 from ttc_envs.tasks.sudoku.random_words import random_words
-from ttc_envs.tasks.sudoku.solver import load_kernels, tables_of
+from ttc_envs.tasks.sudoku.solver import tables_of
 
 ATTEMPTS = 200
 SEED_STREAM, TARGET_STREAM, HOLE_STREAM = 1, 2, 3
@@ -36,15 +39,16 @@ def generate(keys: Array, size: int, level: str = "minimal") -> tuple[Array, Arr
         ValueError: The level is unknown, or no puzzle with so few givens was found in 200 grids.
     """
     wanted = parse_level(level, size)
+    seeds = generator_seeds(keys)
     targets = target_givens(keys, wanted)
     if size == 16:
         return holed_grids(keys, size, targets)
     kernels = load_kernels()
-    shape = len(targets), grid_of(size).num_cells
-    puzzles = kernels.words(np.empty(shape, dtype=np.int8))
-    solutions, left = kernels.words(np.empty(shape, dtype=np.int8)), kernels.words(targets)
+    shape = len(targets), size * size
+    blank = np.zeros(shape, dtype=np.int8)
+    puzzles, solutions, left = kernels.words(blank), kernels.words(blank), kernels.words(targets)
     kernels.generate_all(
-        kernels.words(generator_seeds(keys)),
+        kernels.words(seeds),
         kernels.words(targets),
         len(targets),
         ATTEMPTS,
@@ -54,21 +58,31 @@ def generate(keys: Array, size: int, level: str = "minimal") -> tuple[Array, Arr
         tables_of(size),
         size,
     )
-    check_reached(np.array(left), targets, wanted)
-    return (
-        np.array(puzzles, dtype=np.int8).reshape(shape),
-        np.array(solutions, dtype=np.int8).reshape(shape),
-    )
+    check_reached(np.array(left, dtype=np.int64), targets)
+    return as_grids(puzzles, shape), as_grids(solutions, shape)
 
 
 def filled_grids(keys: Array, size: int) -> Array:
     """Random filled grids (B, N) int8, a pure function of (key, size)."""
     kernels = load_kernels()
+    tables = tables_of(size)
     seeds = generator_seeds(keys)
-    shape = len(seeds), grid_of(size).num_cells
-    solutions = kernels.words(np.empty(shape, dtype=np.int8))
-    kernels.fill_all(kernels.words(seeds), len(seeds), solutions, tables_of(size), size)
-    return np.array(solutions, dtype=np.int8).reshape(shape)
+    shape = len(seeds), size * size
+    solutions = kernels.words(np.zeros(shape, dtype=np.int8))
+    kernels.fill_all(kernels.words(seeds), len(seeds), solutions, tables, size)
+    return as_grids(solutions, shape)
+
+
+def load_kernels() -> ModuleType:
+    """The scalar kernels, imported at first use since they bring numba with them."""
+    from ttc_envs.tasks.sudoku import generator_kernels
+
+    return generator_kernels
+
+
+def as_grids(words: Any, shape: tuple[int, int]) -> Array:
+    """What a kernel filled, as (B, N) int8."""
+    return np.array(words, dtype=np.int8).reshape(shape)
 
 
 def holed_grids(keys: Array, size: int, targets: Array) -> tuple[Array, Array]:
@@ -82,6 +96,8 @@ def holed_grids(keys: Array, size: int, targets: Array) -> tuple[Array, Array]:
 
 def target_givens(keys: Array, level: Level) -> Array:
     """The number of givens wanted for each key, (B,) int64, 0 for minimal."""
+    if level.low == level.high:
+        return np.full(len(keys), level.low, dtype=np.int64)
     word = random_words(keys, TARGET_STREAM, 1)[:, 0]
     return level.low + (word % np.uint64(level.high - level.low + 1)).astype(np.int64)
 
@@ -93,10 +109,10 @@ def generator_seeds(keys: Array) -> Array:
     return np.concatenate([low, high], axis=1).astype(np.int64)
 
 
-def check_reached(left: Array, targets: Array, level: Level) -> None:
+def check_reached(left: Array, targets: Array) -> None:
     """Raise if a puzzle has more givens than wanted."""
     missed = np.flatnonzero((left != targets) & (targets > 0))
-    if not level.minimal and len(missed):
+    if len(missed):
         row = missed[0]
         raise ValueError(
             f"no puzzle with {targets[row]} givens was found in {ATTEMPTS} grids for row {row}; "

@@ -1,7 +1,8 @@
 """Shape of a Sudoku grid: cells, rows, columns, boxes and their peers.
 
-Cells are numbered row by row. A group is a row, a column or a box; groups are numbered rows first, then columns, then
-boxes, so that a grid of n digits has 3 n groups of n cells, and each cell lies in three of them.
+Cells are numbered row by row. A group is a row, a column or a box; groups are numbered rows first,
+then columns, then boxes, so that a grid of n digits has 3 n groups of n cells, and each cell lies
+in three of them.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def check_grids(grids: Array, size: int, name: str = "puzzles") -> Array:
     cells = grid_of(size).num_cells
     if array.ndim != 2 or array.shape[1] != cells or array.dtype.kind not in "iu":
         raise ValueError(
-            f"{name} must be integers of shape (B, {cells}), got {array.dtype} of shape {array.shape}"
+            f"{name} must be integers of shape (B, {cells}), "
+            f"got {array.dtype} of shape {array.shape}"
         )
     if array.size and (array.min() < -1 or array.max() >= size):
         raise ValueError(

@@ -1,11 +1,13 @@
-"""Scalar kernels of the Sudoku solver and generator, one puzzle at a time.
+"""Scalar kernels of the Sudoku solver, one puzzle at a time.
 
-The same source runs in two ways: compiled by numba where it is installed (the `fast` extra), and as plain Python
-otherwise, with equal results. That is why the code keeps to flat sequences of integers, which are int64 arrays when
-compiled and lists in plain Python (far quicker there than arrays), and to numbers below 2^63. Importing this module
-imports numba: `solver` and `generator` do so at first use.
+The same source runs in two ways: compiled by numba where it is installed (the `fast` extra), and as
+plain Python otherwise, with equal results. That is why the code keeps to flat sequences of
+integers, which are int64 arrays when compiled and lists in plain Python (far quicker there than
+arrays), and to numbers below 2^63. Importing this module imports numba: `solver` does so at
+first use.
 
-State: `cand[i]` is the bit mask of digits that cell i may still take. A cell is settled when one bit is left.
+State: `cand[i]` is the bit mask of digits that cell i may still take. A cell is settled when one
+bit is left.
 """
 
 from __future__ import annotations
@@ -22,11 +24,8 @@ from ttc_envs.tasks.sudoku.grid import Grid
 Words = Any
 """A flat sequence of integers: (n,) int64 array when compiled, list of int in plain Python."""
 Tables = Any
-"""Groups (3n * n,), groups of the cells (N * 3,) and peers of the cells (N * P,), as in `grid.Grid`, flat."""
+"""The flat `groups` (3n * n,), `cell_groups` (N * 3,) and `peers` (N * P,) of a `grid.Grid`."""
 F = TypeVar("F", bound=Callable[..., Any])
-
-WORD = 0xFFFFFFFF
-GUESSES_BEFORE_RESTART = 1000
 
 try:
     numba: Any = importlib.import_module("numba")
@@ -35,7 +34,7 @@ except ImportError:
 
 
 def jit(function: F) -> F:
-    """Compile with numba where it is installed; the compiled code is kept on disk where that is possible."""
+    """Compile with numba where it is installed, and keep the result on disk where that can be."""
     if numba is None:
         return function
     try:
@@ -71,20 +70,8 @@ else:
 
 
 @jit
-def next_word(rng: Words) -> int:
-    """32 random bits from the four 32-bit words of `rng` (additions, shifts and xor only, as in sfc32)."""
-    a, b, c, counter = rng[0], rng[1], rng[2], rng[3]
-    result = (a + b + counter) & WORD
-    rng[0] = b ^ (b >> 9)
-    rng[1] = (c + (c << 3)) & WORD
-    rng[2] = ((((c << 21) & WORD) | (c >> 11)) + result) & WORD
-    rng[3] = (counter + 1) & WORD
-    return result
-
-
-@jit
 def eliminate(cand: Words, queue: Words, tail: int, peers: Words) -> bool:
-    """Remove the digit of each queued, settled cell from its peers, and so on; False if a cell runs out."""
+    """Take the digits of queued cells from their peers, and so on; False if a cell is left none."""
     num_peers = len(peers) // len(cand)
     head = 0
     while head < tail:
@@ -107,7 +94,11 @@ def eliminate(cand: Words, queue: Words, tail: int, peers: Words) -> bool:
 
 @jit
 def hidden_singles(cand: Words, queue: Words, groups: Words, size: int) -> int:
-    """Settle each cell that alone in a group can take a digit; the number of cells queued, -1 if a digit has none."""
+    """Settle each cell that alone in a group can take a digit.
+
+    Returns:
+        The number of cells queued, -1 if a digit has no cell or two digits have the same one.
+    """
     full = (1 << size) - 1
     tail = 0
     for start in range(0, 3 * size * size, size):
@@ -149,7 +140,7 @@ def propagate(cand: Words, queue: Words, tail: int, tables: Tables, size: int) -
 
 @jit
 def pick_cell(cand: Words, num_cells: int) -> int:
-    """The first cell with the fewest, but at least two, digits left; -1 if all cells are settled."""
+    """The first cell with the fewest digits left, at least two; -1 if all cells are settled."""
     best = -1
     fewest = 64
     for cell in range(num_cells):
@@ -169,6 +160,25 @@ def pick_cell(cand: Words, num_cells: int) -> int:
 
 
 @jit
+def guess(cand: Words, stack: Words, depth: int, cell: int, bit: int) -> None:
+    """Settle `cell` on `bit`; what is left without that digit goes to `stack[depth:]`."""
+    for i in range(len(cand)):
+        stack[depth + i] = cand[i]
+    stack[depth + cell] ^= bit
+    stack[depth + len(cand)] = cell
+    cand[cell] = bit
+
+
+@jit
+def take_back(cand: Words, stack: Words, depth: int) -> int:
+    """The state at `stack[depth:]` becomes the current one; the cell that was guessed there."""
+    for i in range(len(cand)):
+        cand[i] = stack[depth + i]
+    cell: int = stack[depth + len(cand)]
+    return cell
+
+
+@jit
 def search(
     cand: Words,
     queue: Words,
@@ -183,7 +193,8 @@ def search(
 
     Args:
         cand: (N,) state; used up.
-        queue: (N,) workspace; its first `tail` entries are the settled cells not yet eliminated from their peers.
+        queue: (N,) workspace; its first `tail` entries are the settled cells not yet eliminated
+            from their peers.
         tail: See `queue`.
         stack: (N * (N + 1),) workspace.
         limit: Stop at this number of solutions.
@@ -192,7 +203,8 @@ def search(
         size: n.
 
     Returns:
-        The number of solutions found and the number of guesses made up to the first of them (or to the end).
+        The number of solutions found and the number of guesses made up to the first of them (or to
+        the end).
     """
     n = size * size
     found = 0
@@ -202,13 +214,8 @@ def search(
         alive = propagate(cand, queue, tail, tables, size)
         cell = pick_cell(cand, n) if alive else -1
         if cell >= 0:
-            bit = cand[cell] & -cand[cell]
-            for i in range(n):
-                stack[depth + i] = cand[i]
-            stack[depth + cell] ^= bit
-            stack[depth + n] = cell
+            guess(cand, stack, depth, cell, cand[cell] & -cand[cell])
             depth += n + 1
-            cand[cell] = bit
             if found == 0:
                 guesses += 1
         else:
@@ -220,20 +227,20 @@ def search(
             if depth == 0 or found == limit:
                 return found, guesses
             depth -= n + 1
-            for i in range(n):
-                cand[i] = stack[depth + i]
-            cell = stack[depth + n]
-        tail = 0
-        if cand[cell] & (cand[cell] - 1) == 0:
-            queue[0] = cell
-            tail = 1
+            cell = take_back(cand, stack, depth)
+        queue[0] = cell
+        tail = 1 if cand[cell] & (cand[cell] - 1) == 0 else 0
 
 
 @jit
 def start_state(
     puzzle: Words, start: int, cand: Words, queue: Words, cell_groups: Words, size: int
 ) -> int:
-    """Candidates of the puzzle at `puzzle[start:]`; the number of settled blank cells queued, -1 if givens clash."""
+    """Candidates of the puzzle at `puzzle[start:]`.
+
+    Returns:
+        The number of settled blank cells queued, -1 if givens clash.
+    """
     n = size * size
     free = zeros(3 * size)
     for group in range(3 * size):
@@ -282,7 +289,10 @@ def solve_all(
     tables: Tables,
     size: int,
 ) -> None:
-    """Solve (B * N,) puzzles; fills solutions (B * N,), -1 where there is none, counts (B,) and guesses (B,)."""
+    """Solve puzzles (B * N,).
+
+    Fills solutions (B * N,), -1 where there is none, counts (B,) and guesses (B,).
+    """
     n = size * size
     cand = zeros(n)
     queue = zeros(n)
@@ -299,222 +309,3 @@ def solve_all(
             )
         for i in range(n):
             solutions[start + i] = digit_of(solution[i]) if counts[row] else -1
-
-
-@jit
-def try_fill(
-    rng: Words,
-    cand: Words,
-    queue: Words,
-    stack: Words,
-    tables: Tables,
-    size: int,
-) -> bool:
-    """A random filled grid as masks in `cand`; False after too many guesses."""
-    n = size * size
-    for i in range(n):
-        cand[i] = (1 << size) - 1
-    tail = 0
-    depth = 0
-    for _ in range(GUESSES_BEFORE_RESTART):
-        if propagate(cand, queue, tail, tables, size):
-            cell = pick_cell(cand, n)
-            if cell < 0:
-                return True
-            bit = random_bit(rng, cand[cell])
-            for i in range(n):
-                stack[depth + i] = cand[i]
-            stack[depth + cell] ^= bit
-            stack[depth + n] = cell
-            depth += n + 1
-            cand[cell] = bit
-        else:
-            depth -= n + 1
-            for i in range(n):
-                cand[i] = stack[depth + i]
-            cell = stack[depth + n]
-        tail = 0
-        if cand[cell] & (cand[cell] - 1) == 0:
-            queue[0] = cell
-            tail = 1
-    return False
-
-
-@jit
-def random_bit(rng: Words, mask: int) -> int:
-    """One of the bits of `mask`."""
-    count = 0
-    rest = mask
-    while rest:
-        rest &= rest - 1
-        count += 1
-    for _ in range((next_word(rng) * count) >> 32):
-        mask &= mask - 1
-    return mask & -mask
-
-
-@jit
-def shuffle(rng: Words, order: Words, n: int) -> None:
-    """0..n-1 in random order."""
-    for i in range(n):
-        order[i] = i
-    for i in range(n - 1, 0, -1):
-        j = (next_word(rng) * (i + 1)) >> 32
-        order[i], order[j] = order[j], order[i]
-
-
-@jit
-def dig(
-    rng: Words,
-    bits: Words,
-    given: Words,
-    target: int,
-    work: Words,
-    tables: Tables,
-    size: int,
-) -> int:
-    """Blank cells of a filled grid in random order, as long as the solution stays unique and over `target` are left.
-
-    The puzzle with cell i has one solution; so without it, it has another one exactly if that differs at i. The test
-    therefore takes the digit from cell i's candidates and asks whether anything is left.
-
-    Args:
-        rng: (4,) generator state.
-        bits: (N,) the grid as masks.
-        given: (N,) receives 1 where a cell stays given.
-        target: The number of givens to stop at.
-        work: Five workspaces and the stack of `search`, as `generate_all` allocates them.
-        tables: See `Tables`.
-        size: n.
-
-    Returns:
-        The number of givens left.
-    """
-    n = size * size
-    cand, queue, order, other, free, stack = work
-    for group in range(3 * size):
-        free[group] = 0
-    for i in range(n):
-        given[i] = 1
-    shuffle(rng, order, n)
-    left = n
-    for step in range(n):
-        if left == target:
-            break
-        cell = order[step]
-        flip(given, free, cell, bits[cell], tables[1])
-        tail = candidates_without(cell, bits, given, free, cand, queue, tables[1], n)
-        if tail < 0:
-            left -= 1
-            continue
-        found, _ = search(cand, queue, tail, stack, 1, other, tables, size)
-        if found:
-            flip(given, free, cell, bits[cell], tables[1])
-        else:
-            left -= 1
-    return left
-
-
-@jit
-def flip(given: Words, free: Words, cell: int, bit: int, cell_groups: Words) -> None:
-    """Blank a given cell, or put it back."""
-    given[cell] ^= 1
-    for k in range(3 * cell, 3 * cell + 3):
-        free[cell_groups[k]] ^= bit
-
-
-@jit
-def candidates_without(
-    cell: int,
-    bits: Words,
-    given: Words,
-    free: Words,
-    cand: Words,
-    queue: Words,
-    cell_groups: Words,
-    num_cells: int,
-) -> int:
-    """Candidates of the dug grid with the true digit of `cell` ruled out there; the number of settled blanks queued.
-
-    Returns -1 if a cell has nothing left, which is quick to see for most cells of a nearly full grid.
-    """
-    k = 3 * cell
-    if free[cell_groups[k]] & free[cell_groups[k + 1]] & free[cell_groups[k + 2]] == bits[cell]:
-        return -1
-    tail = 0
-    for i in range(num_cells):
-        if given[i]:
-            cand[i] = bits[i]
-            continue
-        k = 3 * i
-        mask = free[cell_groups[k]] & free[cell_groups[k + 1]] & free[cell_groups[k + 2]]
-        if i == cell:
-            mask ^= bits[i]
-        cand[i] = mask
-        if mask & (mask - 1) == 0:
-            queue[tail] = i
-            tail += 1
-    return tail
-
-
-@jit
-def generate_all(
-    seeds: Words,
-    targets: Words,
-    batch: int,
-    attempts: int,
-    puzzles: Words,
-    solutions: Words,
-    lefts: Words,
-    tables: Tables,
-    size: int,
-) -> None:
-    """Fill and dig a grid for each row of `seeds` (B * 4,), until `targets` (B,) givens are left; 0 means minimal.
-
-    Fills puzzles and solutions (B * N,) and the number of givens left, lefts (B,); a row whose target was not reached
-    in `attempts` grids keeps the last one.
-    """
-    n = size * size
-    rng = zeros(4)
-    given = zeros(n)
-    bits = zeros(n)
-    stack = zeros(n * (n + 1))
-    work = (zeros(n), zeros(n), zeros(n), zeros(n), zeros(3 * size), stack)
-    for row in range(batch):
-        for i in range(4):
-            rng[i] = seeds[4 * row + i]
-        for _ in range(attempts):
-            while not try_fill(rng, bits, work[1], stack, tables, size):
-                pass
-            lefts[row] = dig(
-                rng, bits, given, targets[row], work, tables, size
-            )
-            if targets[row] == 0 or lefts[row] == targets[row]:
-                break
-        for i in range(n):
-            digit = digit_of(bits[i])
-            solutions[row * n + i] = digit
-            puzzles[row * n + i] = digit if given[i] else -1
-
-
-@jit
-def fill_all(
-    seeds: Words,
-    batch: int,
-    solutions: Words,
-    tables: Tables,
-    size: int,
-) -> None:
-    """A random filled grid for each row of `seeds` (B * 4,)."""
-    n = size * size
-    rng = zeros(4)
-    bits = zeros(n)
-    queue = zeros(n)
-    stack = zeros(n * (n + 1))
-    for row in range(batch):
-        for i in range(4):
-            rng[i] = seeds[4 * row + i]
-        while not try_fill(rng, bits, queue, stack, tables, size):
-            pass
-        for i in range(n):
-            solutions[row * n + i] = digit_of(bits[i])

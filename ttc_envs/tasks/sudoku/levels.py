@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ttc_envs.tasks.sudoku.grid import grid_of
 
 FEWEST_GIVENS = {4: 4, 6: 8, 9: 17, 16: 1}
-"""No puzzle with one solution has fewer givens (9x9: McGuire et al., arXiv 1201.0749); 16x16 are not held to one."""
+"""Fewer never leave one solution (9x9: arXiv 1201.0749); 16x16 puzzles are not held to one."""
 
 MOST_GIVENS = {4: 14, 6: 35, 9: 80, 16: 255}
 """At least one cell is blank; 4x4 has too few classes with 15 givens to divide among splits."""
@@ -23,7 +23,7 @@ NAMED_LEVELS: dict[int, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Level:
-    """How many givens a puzzle has: uniform in `low..high`, or `low = high = 0` for a minimal puzzle."""
+    """How many givens a puzzle has: uniform in `low..high`; `low = high = 0` means minimal."""
 
     low: int
     high: int

@@ -1,7 +1,7 @@
 """Random numbers that are a pure function of a key, as array operations.
 
-`random_words(keys, stream, count)` mixes key, stream and counter as splitmix64 does. A row depends on its own key
-alone, so a draw does not depend on how keys are batched.
+`random_words(keys, stream, count)` mixes key, stream and counter as splitmix64 does. A row depends
+on its own key alone, so a draw does not depend on how keys are batched.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Exact Sudoku solver, grading, and one round of parallel singles.
 
-The solver keeps a bit mask of candidates per cell, settles naked singles (one digit left in a cell) and hidden
-singles (one cell left for a digit in a row, column or box) until nothing changes, then guesses at the cell with the
-fewest digits. It counts solutions up to two, so it tells a proper puzzle from a bad one.
+The solver keeps a bit mask of candidates per cell, settles naked singles (one digit left in a cell)
+and hidden singles (one cell left for a digit in a row, column or box) until nothing changes, then
+guesses at the cell with the fewest digits. It counts solutions up to two, so it tells a proper
+puzzle from a bad one.
 
 Digits are 0..n-1 and -1 is blank, in arrays (B, N), row by row.
 """
@@ -40,8 +41,8 @@ def solve(puzzles: Array, size: int) -> tuple[Array, Array]:
         size: n.
 
     Returns:
-        Solutions (B, N) int8, the first in lexical order of the search and -1 throughout where there is none, and
-        counts (B,) int8: 0, 1 or 2 for several.
+        Solutions (B, N) int8, the first in lexical order of the search and -1 throughout where
+        there is none, and counts (B,) int8: 0, 1 or 2 for several.
     """
     solutions, counts, _ = _search(puzzles, size, limit=2)
     return solutions, counts
@@ -55,8 +56,8 @@ def grade(puzzles: Array, size: int) -> tuple[Array, Array]:
         size: n.
 
     Returns:
-        Rounds (B,) int16 of `parallel_singles` that change anything, and guesses (B,) int32 that the solver makes
-        before its first solution (0 if singles solve the puzzle).
+        Rounds (B,) int16 of `parallel_singles` that change anything, and guesses (B,) int32 that
+        the solver makes before its first solution (0 if singles solve the puzzle).
     """
     puzzles = check_grids(puzzles, size)
     rounds = np.zeros(len(puzzles), dtype=np.int16)
@@ -74,8 +75,9 @@ def grade(puzzles: Array, size: int) -> tuple[Array, Array]:
 def parallel_singles(givens: Array, answer: Array, size: int) -> Array:
     """Fill every naked and hidden single that the filled cells imply, all at once.
 
-    A cell whose filled peers leave it no digit stays undecided. Where two groups ask for different digits in one
-    cell, or a digit's only cell is asked for by two digits, the lowest digit is written; cells that are filled stay.
+    A cell whose filled peers leave it no digit stays undecided. Where two groups ask for different
+    digits in one cell, or a digit's only cell is asked for by two digits, the lowest digit is
+    written; cells that are filled stay.
 
     Args:
         givens: (B, N) digits that the answer keeps, -1 elsewhere.

@@ -1,13 +1,19 @@
 """Moves that turn a Sudoku into an equivalent one, and a fingerprint that no move changes.
 
-The moves: relabel the digits; permute bands, rows within a band, stacks, columns within a stack; transpose, where
-boxes are square. There are 9! * 6^8 * 2 = 1.2e12 of them for 9x9. A puzzle keeps its number of solutions, its
-difficulty and, moved alike, its solution.
+The moves: relabel the digits; permute bands, rows within a band, stacks, columns within a stack;
+transpose, where boxes are square. There are 9! * 6^8 * 2 = 1.2e12 of them for 9x9. A puzzle keeps
+its number of solutions, its difficulty and, moved alike, its solution.
+
+Moves are looked up in tables of all orders of rows, of columns and of digits. For 16x16 these would
+be too long, and moves are drawn from fixed random samples of them: 4,096 orders of rows, as many of
+columns, 65,536 relabellings.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -16,6 +22,8 @@ from ttc_envs.tasks.sudoku.grid import Grid, check_grids, grid_of
 from ttc_envs.tasks.sudoku.random_words import mix, random_words
 
 MOVE_STREAM = 4
+MOVE_WORDS = 2
+SAMPLED_ORDERS = 4096
 REFINEMENTS = 4
 
 
@@ -24,7 +32,8 @@ class Moves:
     """One move per row.
 
     Args:
-        cells: (B, N) int64, the cell of the old grid that each cell of the new one takes its digit from.
+        cells: (B, N) uint8, the cell of the old grid that each cell of the new one takes its digit
+            from.
         digits: (B, n + 1) int8, the new label of each digit, after one column for blank (-1).
     """
 
@@ -34,33 +43,26 @@ class Moves:
 
 def random_moves(keys: Array, size: int) -> Moves:
     """A random move for each key, (B,) uint64; a row depends on its own key alone."""
-    grid = grid_of(size)
-    noise = random_words(keys, MOVE_STREAM, 3 * size + 1)
-    batch = len(noise)
-    orders = noise[:, 1:].reshape(batch, 3, size)
-    # Lines are sorted by the noise of their band, then by their own: bands and lines within them are permuted.
-    for axis, lines in ((1, grid.box_rows), (2, grid.box_columns)):
-        first = orders[:, axis, ::lines] & np.uint64(0xFFFFFFFF00000000)
-        orders[:, axis] &= np.uint64(0xFFFFFFFF)
-        orders[:, axis] |= np.repeat(first, lines, axis=1)
-    # The lowest four bits carry the index through the sort.
-    orders &= np.uint64(0xFFFFFFFFFFFFFFF0)
-    orders |= np.arange(size, dtype=np.uint64)
-    orders.sort(axis=2)
-    orders &= np.uint64(15)
-    places = orders.astype(np.int64)
-    stride = np.full((batch, 2, 1), [[size], [1]], dtype=np.int64)
-    if grid.box_rows == grid.box_columns:
-        transposed = noise[:, 0] >> np.uint64(63) == 1
-        stride[transposed] = [[1], [size]]
-    lines = places[:, 1:] * stride
-    digits = np.full((batch, size + 1), -1, dtype=np.int8)
-    digits[:, 1:] = places[:, 0]
-    return Moves((lines[:, 0, :, None] + lines[:, 1, None, :]).reshape(batch, -1), digits)
+    return moves_from(random_words(keys, MOVE_STREAM, MOVE_WORDS), size)
+
+
+def moves_from(words: Array, size: int) -> Moves:
+    """The moves that random words (B, 2) uint64 choose."""
+    across, down, digits = _tables(size)
+    upper, lower = words >> np.uint64(32), words & np.uint64(0xFFFFFFFF)
+    row_order = _scaled(upper[:, 0], across.shape[1])
+    column_order = _scaled(lower[:, 0], down.shape[1])
+    if len(across) == 2:
+        transposed = (lower[:, 1] & np.uint64(1)).astype(np.int64)
+        row_order += transposed * across.shape[1]
+        column_order += transposed * down.shape[1]
+    cells = across.reshape(-1, size * size).take(row_order, axis=0)
+    cells += down.reshape(-1, size * size).take(column_order, axis=0)
+    return Moves(cells, digits.take(_scaled(upper[:, 1], len(digits)), axis=0))
 
 
 def apply_moves(moves: Moves, grids: Array) -> Array:
-    """Move grids (B, N); -1 stays -1, and a puzzle and its solution stay together under the same moves."""
+    """Move grids (B, N); -1 stays -1. A puzzle and its solution, moved alike, stay a pair."""
     batch, cells = moves.cells.shape
     grids = np.asarray(grids)
     if grids.shape != (batch, cells):
@@ -76,12 +78,67 @@ def relabel(moves: Moves, grids: Array) -> Array:
     return moves.digits.ravel().take(index)
 
 
-def fingerprint(grids: Array, size: int) -> Array:
-    """A number that is the same for all grids that moves turn into one another, and rarely for others.
+def _scaled(words: Array, count: int) -> Array:
+    """32-bit numbers (B,) brought to 0..count-1, int64."""
+    return (words * np.uint64(count) >> np.uint64(32)).astype(np.int64)
 
-    Cells are coloured by whether they are filled and, in filled grids, by the cycles of the digit permutations
-    between their row and the other rows (and columns). The colours are refined, each taking in those of the cell's
-    row, column and box and of the cells with the same digit, and their multiset is hashed.
+
+@cache
+def _tables(size: int) -> tuple[Array, Array, Array]:
+    """What moves are made of.
+
+    Returns:
+        Row parts (1 or 2, R, N) and column parts (1 or 2, R', N) uint8, whose sum is the old cell
+        of each new one; the second of two is for transposed grids. And relabellings (P, n + 1)
+        int8.
+    """
+    grid = grid_of(size)
+    rows, columns = _line_orders(size, grid.box_rows), _line_orders(size, grid.box_columns)
+    steps = [(size, 1), (1, size)] if grid.box_rows == grid.box_columns else [(size, 1)]
+    across = np.stack([np.repeat(rows, size, axis=1) * row_step for row_step, _ in steps])
+    down = np.stack([np.tile(columns, (1, size)) * column_step for _, column_step in steps])
+    digits = _orders(size)
+    blank = np.full((len(digits), 1), -1, dtype=np.int8)
+    return across.astype(np.uint8), down.astype(np.uint8), np.concatenate([blank, digits], axis=1)
+
+
+def _line_orders(size: int, lines: int) -> Array:
+    """(R, n) orders that keep bands of `lines` lines together: all, or SAMPLED_ORDERS of them."""
+    bands = size // lines
+    count = math.factorial(bands) * math.factorial(lines) ** bands
+    choice = np.arange(count)
+    if count > SAMPLED_ORDERS:
+        choice = random_words(choice[:SAMPLED_ORDERS], MOVE_STREAM, 1)[:, 0] % np.uint64(count)
+        choice = choice.astype(np.int64)
+    inner = _orders(lines)
+    places = []
+    for _ in range(bands):
+        choice, index = np.divmod(choice, len(inner))
+        places.append(inner[index])
+    order = _orders(bands)[choice].astype(np.int64)
+    chosen: Array = order[:, :, None] * lines + np.stack(places, axis=1)
+    return chosen.reshape(len(order), size)
+
+
+@cache
+def _orders(n: int) -> Array:
+    """Orders of 0..n-1, int8: all n! of them up to n = 9, 2^16 random ones above."""
+    if n > 9:
+        noise = random_words(np.arange(1 << 16), MOVE_STREAM, n)
+        return noise.argsort(axis=1, kind="stable").astype(np.int8)
+    orders = np.zeros((1, 0), dtype=np.int8)
+    for k in range(n):
+        orders = np.concatenate([np.insert(orders, place, k, axis=1) for place in range(k + 1)])
+    return orders
+
+
+def fingerprint(grids: Array, size: int) -> Array:
+    """A number that moves do not change, and that rarely agrees for grids of different classes.
+
+    Cells are coloured by whether they are filled and, in filled grids, by the cycles of the digit
+    permutations between their row and the other rows (and columns). The colours are refined, each
+    taking in those of the cell's row, column and box and of the cells with the same digit, and
+    their multiset is hashed.
 
     Args:
         grids: (B, N) digits 0..n-1, -1 for blank: puzzles or filled grids.
@@ -112,7 +169,7 @@ def fingerprint(grids: Array, size: int) -> Array:
 
 
 def _sum_by(colours: Array, owner: Array, owners: int) -> Array:
-    """For each cell, the sum of the colours (B, N) of the cells with the same owner (B or 1, N), 0 where it is -1."""
+    """Sums of the colours (B, N) of the cells with the same owner (B or 1, N), 0 where it is -1."""
     batch = len(colours)
     index = owner + np.arange(batch)[:, None] * owners
     index[np.broadcast_to(owner, index.shape) < 0] = batch * owners
@@ -123,7 +180,7 @@ def _sum_by(colours: Array, owner: Array, owners: int) -> Array:
 
 
 def _cycle_colours(grids: Array, grid: Grid) -> Array:
-    """(B, N) uint64 colours of filled grids, from the cycles between pairs of rows and pairs of columns."""
+    """(B, N) uint64 colours of filled grids, from the cycles between rows and between columns."""
     size = grid.size
     rows = grids.reshape(-1, size, size)
     along = _line_colours(rows, grid.box_rows)
@@ -134,13 +191,13 @@ def _cycle_colours(grids: Array, grid: Grid) -> Array:
 
 
 def _line_colours(lines: Array, lines_in_band: int) -> Array:
-    """(B, n, n) uint64: for each cell, which cycle lengths its digit lies on between its line and each other one."""
+    """(B, n, n) uint64: the lengths of a cell's cycles between its line and each other one."""
     size = lines.shape[1]
     position = lines.argsort(axis=2)
     result = np.zeros(lines.shape, dtype=np.uint64)
     for offset in range(1, size):
         other = np.roll(np.arange(size), -offset)
-        # step[b, r, c]: the place in line r of the digit that stands below place c in the other line.
+        # step[b, r, c]: the place in line r of the digit at place c of the other line.
         step = np.take_along_axis(position, lines[:, other], axis=2).astype(np.int64)
         place = step
         length = np.ones_like(step)

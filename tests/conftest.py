@@ -2,6 +2,6 @@
 
 from hypothesis import settings
 
-# The same examples in each run, and no deadline: machines that run tests are busy with other things.
+# The same examples in each run; no deadline, since machines that run tests are busy.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

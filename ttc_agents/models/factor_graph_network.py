@@ -157,3 +157,35 @@ def given_field(spec: TaskSpec) -> str:
 def scaled(*shape: int) -> nn.Parameter:
     """Normal weights of variance one over the input width."""
     return nn.Parameter(torch.randn(*shape) / shape[-2] ** 0.5)
+
+
+def plain_forward(model: FactorGraphNetwork, batch: Batch, num_steps: int) -> Tensor:
+    """The equations of the module on all choices, the closed ones masked, in plain autograd.
+
+    The oracle that the tests hold the network to, and what the benchmark compares it with.
+
+    Returns:
+        Logits (T, B, N, C).
+    """
+    context = model.encode(batch)
+    certain, spec = context["certain"], model.spec
+    is_open = torch.zeros_like(certain).flatten()
+    is_open[context["graph"].rows] = 1.0
+    is_open = is_open.view(*certain.shape, 1)
+    members = [
+        torch.as_tensor(g.members[..., 0] * spec.num_choices + g.members[..., 1]).long()
+        for g in spec.groups
+    ]
+    h = model.initial_state(context)
+    logits = []
+    for _ in range(num_steps):
+        messages = torch.relu(h @ model.to_message) * is_open
+        z = model.bias + h @ model.to_hidden
+        for kind, message in enumerate(messages.split(model.message_width, dim=-1)):
+            sums = message[:, members[kind]].sum(2) * MESSAGE_SCALE
+            answers = (sums @ model.from_group[kind]).repeat_interleave(members[kind].shape[1], 1)
+            z = z.index_add(1, members[kind].flatten(), answers)
+        h = F.rms_norm(h + F.silu(z) @ model.to_update, (model.width,))
+        mixed = torch.where(is_open[..., 0] > 0, h @ model.to_logit, certain)
+        logits.append(mixed.view(-1, spec.num_nodes, spec.num_choices))
+    return torch.stack(logits)

@@ -1,0 +1,88 @@
+"""The factor-graph network against its plain form, and its symmetries."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from ttc_agents.models import FactorGraphNetwork
+from ttc_agents.models.factor_graph_network import plain_forward
+from ttc_agents.training.data import to_batch
+from ttc_envs import Group, SudokuTask
+
+
+def made(size: int, seed: int = 0) -> FactorGraphNetwork:
+    torch.manual_seed(seed)
+    model = FactorGraphNetwork(SudokuTask(size=size).spec, width=8, message_width=4, hidden_width=8)
+    torch.nn.init.normal_(model.to_logit)
+    torch.nn.init.normal_(model.bias)
+    return model.double()
+
+
+def puzzles(size: int, count: int = 3) -> dict[str, torch.Tensor]:
+    return to_batch(SudokuTask(size=size).sample(np.arange(count, dtype=np.uint64), "minimal"))
+
+
+@pytest.mark.parametrize("size", [4, 6, 9])
+def test_equals_the_plain_form_in_logits_and_gradients(size):
+    model, batch = made(size), puzzles(size)
+    fast, plain = model(batch, 3).logits, plain_forward(model, batch, 3)
+    torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-10)
+    gradients = []
+    for logits in (fast, plain):
+        model.zero_grad()
+        logits.sin().sum().backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-8)
+
+
+def test_equals_the_plain_form_where_groups_overlap_and_miss_nodes():
+    spec = SudokuTask(size=4).spec
+    first = spec.groups[0]
+    odd = (Group("pair", first.members[:3]), Group("cross", first.members[1:, ::2]))
+    torch.manual_seed(0)
+    model = FactorGraphNetwork(
+        dataclasses.replace(spec, groups=(*spec.groups, *odd)), width=8, hidden_width=8
+    ).double()
+    batch = puzzles(4)
+    torch.testing.assert_close(model(batch, 2).logits, plain_forward(model, batch, 2))
+
+
+def test_relabelling_the_digits_permutes_the_logits():
+    model, batch = made(9), puzzles(9)
+    digits = torch.randperm(9, generator=torch.Generator().manual_seed(1))
+    givens = batch["givens"]
+    relabelled = torch.where(givens < 0, givens, digits[givens.clamp(min=0)])
+    before, after = (
+        model(batch, 4).logits[-1],
+        model({"givens": relabelled}, 4).logits[-1][..., digits],
+    )
+    torch.testing.assert_close(before, after)
+
+
+def test_givens_and_excluded_choices_have_fixed_logits():
+    model, batch = made(4), puzzles(4)
+    logits = model(batch, 2).logits[-1]
+    given = batch["givens"] >= 0
+    assert (logits.argmax(-1)[given] == batch["givens"][given]).all()
+    assert (logits[given].sort(-1).values[:, :-1] == -20).all()
+
+
+def test_a_full_and_an_empty_board_are_taken():
+    model = made(4)
+    task = SudokuTask(size=4)
+    full = torch.as_tensor(task.sample(np.arange(1, dtype=np.uint64), "minimal").labels["answer"])
+    boards = torch.stack([full[0].long(), torch.full((16,), -1)])
+    logits = model({"givens": boards}, 2).logits[-1]
+    assert torch.isfinite(logits).all()
+    assert (logits[0].argmax(-1) == boards[0]).all()
+
+
+def test_another_graph_and_a_task_without_groups_are_refused():
+    model = made(4)
+    with pytest.raises(ValueError, match="groups of the spec"):
+        model.encode(puzzles(4), graph=torch.zeros(16, 3))
+    with pytest.raises(ValueError, match="no constraint groups"):
+        FactorGraphNetwork(SudokuTask(size=4).spec.without_structure())

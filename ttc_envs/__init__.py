@@ -39,6 +39,7 @@ __all__ = [
     "TaskSpec",
     "load_puzzles",
     "make_task",
+    "parse_puzzle",
 ]
 
 ENVIRONMENTS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -79,8 +80,8 @@ def make_task(env_id: str, **options: Any) -> Task:
 
 def __getattr__(name: str) -> Any:
     """Readers of files are imported at first use."""
-    if name == "load_puzzles":
-        from ttc_envs.tasks.sudoku.files import load_puzzles
+    if name in ("load_puzzles", "parse_puzzle"):
+        from ttc_envs.tasks.sudoku import files
 
-        return load_puzzles
+        return getattr(files, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

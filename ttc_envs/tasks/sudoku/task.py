@@ -199,6 +199,10 @@ class SudokuTask:
         """Exact solutions, by search: labels are not looked at."""
         return solver.solve(instances.fields["givens"], self.size)[0]
 
+    def count_solutions(self, instances: Instances) -> Array:
+        """(B,) int8: 0, 1 or 2 for several."""
+        return solver.solve(instances.fields["givens"], self.size)[1]
+
     def improve(self, instances: Instances, answer: Array) -> Array:
         """One round of naked and hidden singles, all at once."""
         return solver.parallel_singles(instances.fields["givens"], answer, self.size)

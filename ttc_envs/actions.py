@@ -10,6 +10,7 @@ Shapes: B batch, N nodes, C choices per node, E edits.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,6 +36,9 @@ class ActionMode(Protocol):
             ValueError: Wrong shape, dtype or range.
         """
 
+    def parse_one(self, action: Any) -> Array:
+        """A single action, checked, as a batch of one."""
+
     def state(self, instances: Instances, strict: bool) -> AnswerState:
         """The answers that the parsed actions move on."""
 
@@ -54,6 +58,10 @@ class FullActions:
         """(B, N) integers in 0..C-1."""
         array = _integers(actions, (num_envs, *self._shape), "full")
         return _in_range(array, self._task.spec.num_choices, "full")
+
+    def parse_one(self, action: Any) -> Array:
+        """(1, N) from (N,)."""
+        return self.parse(np.asarray(action)[None], 1)
 
     def state(self, instances: Instances, strict: bool) -> AnswerState:
         """Answers that are replaced as a whole."""
@@ -94,6 +102,10 @@ class LogitActions:
             raise ValueError(f"logits must be finite, got NaN or infinity in rows {rows[:8]}")
         return array
 
+    def parse_one(self, action: Any) -> Array:
+        """(1, N * C) from (N * C,)."""
+        return self.parse(np.asarray(action)[None], 1)
+
     def state(self, instances: Instances, strict: bool) -> AnswerState:
         """Answers that are replaced as a whole by an argmax."""
         _refuse_strict(strict)
@@ -118,6 +130,19 @@ class EditActions:
         array = _integers(actions, (num_envs,), "edit")
         return _in_range(array, self._task.spec.num_edits, "edit").astype(np.int64)
 
+    def parse_one(self, action: Any) -> Array:
+        """(1,) from an integer; without numpy, which would take most of a step's time."""
+        try:
+            edit = index(action)
+        except TypeError:
+            edit = -1
+        if not 0 <= edit < self._task.spec.num_edits:
+            raise ValueError(
+                f"edit actions must be integers in 0..{self._task.spec.num_edits - 1}, "
+                f"got {action!r}"
+            )
+        return np.array([edit])
+
     def state(self, instances: Instances, strict: bool) -> AnswerState:
         """Answers that change by edits, kept by the task."""
         return self._task.edit_state(instances, strict)
@@ -138,10 +163,11 @@ class WholeAnswers:
         self.changed = np.zeros(len(instances), dtype=np.int32)
         self.ended = np.zeros(len(instances), dtype=bool)
 
-    def set_rows(self, rows: Any, answer: Array) -> None:
+    def set_rows(self, rows: Any, answer: Array) -> dict[str, Array]:
         """Begin anew at the rows."""
         self.answer[rows] = answer
         self.changed[rows] = 0
+        return self._task.score(self._instances[rows], answer)
 
     def apply(self, actions: Array) -> dict[str, Array]:
         """The answers are the actions (B, N), with the givens put back."""

@@ -83,7 +83,7 @@ class RefinementEnv(gym.Env[dict[str, Array], Any]):
         self._check_open()
         start = self.episodes.plan(dict(options or {}), 1, batched=False)
         super().reset(seed=seed)
-        self.episodes.generators = [self.np_random]
+        self.episodes.seed({0: self.np_random})
         self.episodes.begin(start)
         self._over = False
         return self._observation(), self._info()
@@ -94,7 +94,7 @@ class RefinementEnv(gym.Env[dict[str, Array], Any]):
         self.episodes.begun()
         if self._over:
             raise ResetNeeded("the episode is over: call reset() before the next step")
-        actions = self.episodes.actions.parse(np.asarray(action)[None], 1)
+        actions = self.episodes.actions.parse_one(action)
         rewards, terminated = self.episodes.advance(actions)
         self._over = bool(terminated[0])
         return self._observation(), float(rewards[0]), self._over, False, self._info()
@@ -135,7 +135,8 @@ class RefinementEnv(gym.Env[dict[str, Array], Any]):
 
 
 def _single(values: Array) -> Any:
-    if values.ndim > 1:
-        return values[0].copy()
+    value = values[0]
+    if isinstance(value, np.ndarray):
+        return value.copy()
     # Gymnasium's vector envs know bool, not numpy's.
-    return bool(values[0]) if values.dtype == bool else values[0]
+    return bool(value) if isinstance(value, np.bool_) else value

@@ -21,6 +21,9 @@ from ttc_envs.observations import Observer
 from ttc_envs.rewards import check_reward, step_rewards
 from ttc_envs.spec import AnswerState, Array, EditState, Instances, Task
 
+ONE = np.ones(1, dtype=np.int32)
+"""Added to the step counts; an array, since numpy takes three times as long with a Python int."""
+
 NO_LEVEL = -1
 """The info `level` of an instance from a parametrised level, or given by the caller."""
 
@@ -42,6 +45,57 @@ class Start:
     instances: Instances | None = None
 
 
+class Supply:
+    """Instances drawn ahead, so that a few episodes that begin cost no draw of their own.
+
+    Each environment has a ring of `depth` instances, from keys of its own generator in order.
+
+    Args:
+        task: Where the instances come from.
+        level: Their level.
+        num_envs: B.
+        depth: How many are drawn ahead per environment; 1 draws when asked.
+    """
+
+    def __init__(self, task: Task, level: str, num_envs: int, depth: int) -> None:
+        self._task = task
+        self._level = level
+        self._depth = depth
+        self._ring: Instances | None = None
+        self._next = np.zeros(num_envs, dtype=np.int64)
+        self._used = np.full(num_envs, depth)
+
+    def discard(self, rows: Array) -> None:
+        """Forget what was drawn ahead for the rows, since they have new generators."""
+        self._next[rows] = 0
+        self._used[rows] = self._depth
+
+    def take(self, rows: Array, generators: list[np.random.Generator]) -> Instances:
+        """The next instance of each row."""
+        if self._ring is None or (self._used[rows] == self._depth).any():
+            self._refill(generators)
+        if self._ring is None:
+            raise RuntimeError("refilling makes a ring")
+        slots = self._next[rows]
+        self._next[rows] = (slots + 1) % self._depth
+        self._used[rows] += 1
+        return self._ring[rows * self._depth + slots]
+
+    def _refill(self, generators: list[np.random.Generator]) -> None:
+        """Draw an instance into every slot that was used, those of a row in order."""
+        used = self._used
+        rows = np.repeat(np.arange(len(used)), used)
+        turn = np.arange(len(rows)) - np.repeat(used.cumsum() - used, used)
+        slots = (self._next[rows] - used[rows] + turn) % self._depth
+        # The raw word, since `integers` takes ten times as long.
+        words = [generators[row].bit_generator.random_raw() for row in rows]
+        fresh = self._task.sample(np.array(words, dtype=np.uint64), self._level)
+        if self._ring is None:
+            self._ring = fresh[np.zeros(len(used) * self._depth, dtype=np.int64)]
+        self._ring.assign(rows * self._depth + slots, fresh)
+        used[:] = 0
+
+
 class Episodes:
     """B episodes of a task.
 
@@ -54,6 +108,7 @@ class Episodes:
         terminate_on_solved: Whether an episode ends when the rules hold.
         observation: `default` or `one_hot`.
         strict: Whether the task's strict edit rules hold.
+        depth: Instances that are drawn ahead per environment.
         watched: Whether to keep the confidence of logits for rendering.
         task_options: Arguments of the task, where `task` is a name.
     """
@@ -69,6 +124,7 @@ class Episodes:
         terminate_on_solved: bool = True,
         observation: str = "default",
         strict: bool = False,
+        depth: int = 1,
         watched: bool = False,
         **task_options: Any,
     ) -> None:
@@ -88,7 +144,8 @@ class Episodes:
         self._strict = strict
         self._watched = watched and action_mode == "logits"
         self.confidence: Array | None = None
-        self.generators: list[np.random.Generator] = []
+        self._generators: list[np.random.Generator] = []
+        self._supply = Supply(self.task, self.start.level, num_envs, depth)
         self.instances: Instances | None = None
         self.state: AnswerState | None = None
         self.scores: dict[str, Array] = {}
@@ -160,33 +217,47 @@ class Episodes:
             raise ValueError(f"`instance` must have a label `answer` of shape {shape}")
         return Instances(np.array(given.keys, dtype=np.uint64), fields, labels)
 
+    def seed(self, generators: dict[int, np.random.Generator]) -> None:
+        """Give rows new generators; the first time all rows."""
+        if not self._generators:
+            self._generators = [generators[row] for row in range(self.num_envs)]
+        for row, generator in generators.items():
+            self._generators[row] = generator
+        self._supply.discard(np.array(list(generators)))
+
+    @property
+    def generators(self) -> tuple[np.random.Generator, ...]:
+        """The generator of each row; none before the first seeding."""
+        return tuple(self._generators)
+
     def begin(self, start: Start, rows: Array | None = None) -> None:
         """Begin new episodes at the rows (all where None)."""
         instances = start.instances
         if instances is None:
-            keys = self._draw_keys(rows) if start.keys is None else start.keys
-            instances = self.task.sample(keys, start.level)
+            instances = self._sample(start, rows)
         at: Any = slice(None) if rows is None else rows
-        answer = self.task.initial_answer(instances)
-        scores = self.task.score(instances, answer)
         if self.state is None or self.instances is None:
             self.instances = instances[np.arange(self.num_envs)]
             self.state = self.actions.state(self.instances, self._strict)
-            self.scores = {name: values.copy() for name, values in scores.items()}
         self.instances.assign(at, instances)
-        self.state.set_rows(at, answer)
-        for name, values in scores.items():
-            self.scores[name][at] = values
+        for name, values in self.state.set_rows(at, self.task.initial_answer(instances)).items():
+            whole = self.scores.setdefault(name, np.zeros(self.num_envs, values.dtype))
+            whole[at] = values
         self.levels[at] = start.level_index
         self.steps[at] = 0
         self.first_solved[at] = -1
         if self.confidence is not None:
             self.confidence[at] = 1.0
 
-    def _draw_keys(self, rows: Array | None) -> Array:
-        """One uint64 per row from its own generator: the raw word, since `integers` is slower."""
-        chosen = self.generators if rows is None else [self.generators[row] for row in rows]
-        return np.array([g.bit_generator.random_raw() for g in chosen], dtype=np.uint64)
+    def _sample(self, start: Start, rows: Array | None) -> Instances:
+        """Instances for the rows, by given keys or by the next ones of their generators."""
+        if start.keys is not None:
+            return self.task.sample(start.keys, start.level)
+        rows = np.arange(self.num_envs) if rows is None else rows
+        instances = self._supply.take(rows, self._generators)
+        if start.level == self.start.level:
+            return instances
+        return self.task.sample(instances.keys, start.level)
 
     # Stepping
 
@@ -194,10 +265,12 @@ class Episodes:
         """One refinement step of all rows: rewards (B,) float64 and terminations (B,) bool."""
         _, state = self.begun()
         scores = state.apply(actions)
-        self.steps += 1
+        self.steps = self.steps + ONE
         solved = scores["solved"]
-        first = solved & (self.first_solved < 0)
-        np.copyto(self.first_solved, self.steps, where=first)
+        first = solved
+        if np.count_nonzero(solved):
+            first = solved & (self.first_solved < 0)
+            np.copyto(self.first_solved, self.steps, where=first)
         rewards = step_rewards(self._reward, self.scores, scores, first)
         self.scores = scores
         if self._watched:

@@ -38,7 +38,9 @@ def step_rewards(
         first_solve: (B,) bool, the episodes that this step solved for the first time.
     """
     paid = REWARDS[reward]
-    rewards = first_solve.astype(np.float64)
-    if paid is not None:
-        rewards += after[paid] - before[paid]
-    return rewards
+    if paid is None:
+        return first_solve.astype(np.float64)
+    gain: Array = (after[paid] - before[paid]).astype(np.float64)
+    if np.count_nonzero(first_solve):
+        gain += first_solve
+    return gain

@@ -228,8 +228,11 @@ class AnswerState(Protocol):
     changed: Array
     ended: Array
 
-    def set_rows(self, rows: Any, answer: Array) -> None:
-        """Begin anew at the rows (slice or index array), whose instances have been replaced."""
+    def set_rows(self, rows: Any, answer: Array) -> dict[str, Array]:
+        """Begin anew at the rows (slice or index array), whose instances have been replaced.
+
+        Returns `Task.score` of the rows.
+        """
 
     def apply(self, actions: Array) -> dict[str, Array]:
         """One refinement step of each row, in place; returns `Task.score` of the new answers."""

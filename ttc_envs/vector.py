@@ -19,6 +19,8 @@ from ttc_envs.spec import Array, Task
 
 RENDER_MODES = ["ansi", "rgb_array"]
 RENDER_FPS = 4
+DRAWN_AHEAD = 4
+"""Instances per environment that are drawn ahead, in few large batches."""
 
 
 class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
@@ -85,13 +87,14 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
             "render_fps": RENDER_FPS,
             "autoreset_mode": self._autoreset,
         }
-        self.episodes = Episodes(task, num_envs, watched=render_mode is not None, **options)
+        watched = render_mode is not None
+        self.episodes = Episodes(task, num_envs, depth=DRAWN_AHEAD, watched=watched, **options)
         self.task = self.episodes.task
         self.single_observation_space = self.episodes.observer.space
         self.single_action_space = self.episodes.actions.space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._seeds: list[int] = []
+        self._seeds = [0] * num_envs
         self._done = np.zeros(num_envs, dtype=bool)
         self._all = np.ones(num_envs, dtype=bool)
 
@@ -154,7 +157,7 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """Each environment's own generator; unseeded ones are seeded from the system."""
         self._seed(None, self._all)
-        return tuple(self.episodes.generators)
+        return self.episodes.generators
 
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -215,11 +218,9 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
             for row in mask.nonzero()[0].tolist()
             if fresh or seeds[row] is not None
         }
-        if fresh:
-            self.episodes.generators = [generator for generator, _ in made.values()]
-            self._seeds = [used for _, used in made.values()]
-        for row, (generator, used) in made.items():
-            self.episodes.generators[row], self._seeds[row] = generator, used
+        self.episodes.seed({row: generator for row, (generator, _) in made.items()})
+        for row, (_, used) in made.items():
+            self._seeds[row] = used
 
     def _restart(self, done: Array) -> dict[str, Any]:
         """Begin the next episode where one is over; the infos that hold the end of the old one."""
@@ -232,8 +233,11 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
             final_obs[row] = {name: values[i] for name, values in observations.items()}
         final_info: dict[str, Any] = {}
         for name, values in self.episodes.info().items():
-            final_info[name] = np.zeros_like(values)
-            final_info[name][rows] = values[rows]
+            if len(rows) == self.num_envs:
+                final_info[name] = values.copy()
+            else:
+                final_info[name] = np.zeros(values.shape, values.dtype)
+                final_info[name][rows] = values[rows]
             final_info[f"_{name}"] = done.copy()
         self.episodes.begin(self.episodes.start, rows)
         return {

@@ -20,7 +20,10 @@ from ttc_envs.spec import UNDECIDED, Array, Instances
 from ttc_envs.tasks.sudoku.grid import grid_of
 
 BLANKS = 64
-"""Added to the count of blanks per line: it never falls to 0, so blanks never count as a digit."""
+"""Stands for the number of blanks of a line: it never falls to 0, so blanks are never a digit."""
+
+STEP = np.array([0, -1, 1], dtype=np.int8)[:, None, None]
+"""What an edit adds to (distinct digits, count of the old digit, count of the new digit)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,22 +32,25 @@ class EditTables:
 
     Args:
         cells: (E,) the cell of each edit.
-        digits: (E,) int8, the digit of each edit.
+        digits: (E,) the digit of each edit.
         lines: (3, N), the row, column and box of each cell.
-        slots: (3, N), `line * (S + 1) + 1` of each cell: where the counts of its lines begin. The
-            slot before holds the blanks.
+        lines_of: The same as N lists of three.
         closes: (E, S + P) the edits that a strict edit forbids: other digits in the cell, and its
             digit in the cell's peers.
+        unpacked: (2^S, S) int8, the bits of a number.
         quality: (L + 1,) float32, quality by the number of complete lines.
+        solved: (L + 1,) bool, whether all lines are complete.
         accuracy: (N + 1,) float32, accuracy by the number of right cells.
     """
 
     cells: Array
     digits: Array
     lines: Array
-    slots: Array
+    lines_of: list[list[int]]
     closes: Array
+    unpacked: Array
     quality: Array
+    solved: Array
     accuracy: Array
 
 
@@ -58,11 +64,13 @@ def tables_of(size: int) -> EditTables:
     peers = grid.peers[cells] * size + digits[:, None]
     return EditTables(
         cells=cells,
-        digits=digits.astype(np.int8),
+        digits=digits,
         lines=lines,
-        slots=lines * (size + 1) + 1,
+        lines_of=lines.T.tolist(),
         closes=np.concatenate([own, peers], axis=1),
+        unpacked=(np.arange(2**size)[:, None] >> np.arange(size) & 1).astype(np.int8),
         quality=shares(3 * size),
+        solved=np.arange(3 * size + 1) == 3 * size,
         accuracy=shares(grid.num_cells),
     )
 
@@ -82,24 +90,38 @@ def edit_mask(givens: Array, answer: Array, size: int, strict: bool) -> Array:
         size: S.
         strict: Only blank cells, and only digits that their row, column and box do not hold.
     """
-    digits = np.arange(size, dtype=np.int8)
-    allowed: Array
     if strict:
-        held = _line_counts(answer, size)[:, :, 1:] > 0
-        clash = held[:, tables_of(size).lines].any(axis=1)
-        allowed = (answer == UNDECIDED)[:, :, None] & ~clash
+        bits = np.where(answer == UNDECIDED, ~_held(answer, size) & (2**size - 1), 0)
     else:
-        allowed = (givens == UNDECIDED)[:, :, None] & (answer[:, :, None] != digits)
-    return allowed.astype(np.int8).reshape(len(answer), -1)
+        bits = np.where(givens == UNDECIDED, ~_bits(answer) & (2**size - 1), 0)
+    return tables_of(size).unpacked.take(bits, axis=0).reshape(len(answer), -1)
+
+
+def _bits(answer: Array) -> Array:
+    """int32, bit d set where the digit is d, none where undecided."""
+    # A shift by -1 is out of range, which numpy defines as 0.
+    bits: Array = np.left_shift(np.uint32(1), answer.astype(np.uint32)).view(np.int32)
+    return bits
+
+
+def _held(answer: Array, size: int) -> Array:
+    """(B, N) int32, bit d set where the cell's row, column or box holds digit d."""
+    in_line = np.bitwise_or.reduce(_bits(answer)[:, grid_of(size).groups], axis=2)
+    lines = tables_of(size).lines
+    held: Array = in_line[:, lines[0]] | in_line[:, lines[1]] | in_line[:, lines[2]]
+    return held
 
 
 def _line_counts(answer: Array, size: int) -> Array:
-    """(B, L, S + 1) int8: how often each line holds nothing, and each digit."""
-    batch, per_row = len(answer), 3 * size * (size + 1)
-    slots = tables_of(size).slots[None] + answer[:, None, :]
-    slots += np.arange(0, batch * per_row, per_row)[:, None, None]
-    counts = np.bincount(slots.reshape(-1), minlength=batch * per_row)
-    return counts.astype(np.int8).reshape(batch, 3 * size, size + 1)
+    """(S, B, L) int64: how often each line holds each digit."""
+    batch, num_lines = len(answer), 3 * size
+    # Cells that hold a digit, by their number in the batch.
+    at = (answer.reshape(-1) != UNDECIDED).nonzero()[0]
+    rows, cells = np.divmod(at, answer.shape[1])
+    slots = answer.reshape(-1).take(at).astype(np.int64) * batch + rows
+    slots = slots * num_lines + tables_of(size).lines.take(cells, axis=1)
+    counts = np.bincount(slots.reshape(-1), minlength=size * batch * num_lines)
+    return counts.reshape(size, batch, num_lines)
 
 
 class SudokuEdits:
@@ -121,45 +143,50 @@ class SudokuEdits:
         self.mask = np.zeros((batch, cells * size), dtype=np.int8)
         self.changed = np.zeros(batch, dtype=np.int32)
         self.ended = np.zeros(batch, dtype=bool)
-        self._counts = np.zeros((batch, lines, size + 1), dtype=np.int8)
-        self._distinct = np.zeros((batch, lines), dtype=np.int8)
+        self._lines = np.zeros((batch, lines, size + 2), dtype=np.int8)
         self._complete = np.zeros(batch, dtype=np.int64)
         self._right = np.zeros(batch, dtype=np.int64)
         self._allowed = np.zeros(batch, dtype=np.int64)
 
-    def set_rows(self, rows: Any, answer: Array) -> None:
+    def set_rows(self, rows: Any, answer: Array) -> dict[str, Array]:
         """Begin anew at the rows."""
         givens = self._instances.fields["givens"][rows]
         counts = _line_counts(answer, self._size)
-        distinct = np.count_nonzero(counts[:, :, 1:], axis=2)
-        counts[:, :, 0] += BLANKS
+        distinct = (counts > 0).sum(axis=0, dtype=np.int8)
         mask = edit_mask(givens, answer, self._size, self._strict)
         self.answer[rows] = answer
         self.mask[rows] = mask
         self.changed[rows] = 0
         self.ended[rows] = False
-        self._counts[rows] = counts
-        self._distinct[rows] = distinct
+        self._lines[rows, :, 0] = distinct
+        self._lines[rows, :, 1] = BLANKS
+        self._lines[rows, :, 2:] = counts.transpose(1, 2, 0)
         self._complete[rows] = np.count_nonzero(distinct == self._size, axis=1)
         right = answer == self._instances.labels["answer"][rows]
         self._right[rows] = np.count_nonzero(right, axis=1)
-        self._allowed[rows] = np.count_nonzero(mask, axis=1)
+        if self._strict:
+            self._allowed[rows] = np.count_nonzero(mask, axis=1)
+        return self._scores(self._complete[rows], self._right[rows])
 
     def apply(self, edits: Array) -> dict[str, Array]:
         """One edit (B,) int64 per row, in place; those that the mask forbids change nothing."""
+        if len(edits) == 1:
+            return self._apply_one(int(edits[0]))
         tables = tables_of(self._size)
         batch, num_edits = self.mask.shape
         mask = self.mask.reshape(-1)
-        at = np.arange(0, batch * num_edits, num_edits) + edits
-        allowed = mask[at]
+        rows = np.arange(batch)
+        at = rows * num_edits + edits
+        allowed = mask.take(at)
         self.changed = allowed.astype(np.int32)
-        rows = allowed.nonzero()[0]
-        if len(rows) < batch:
+        where: Any = slice(None)
+        if np.count_nonzero(allowed) < batch:
+            where = rows = allowed.nonzero()[0]
             edits, at = edits[rows], at[rows]
-        digits = tables.digits[edits]
-        cells = tables.cells[edits]
-        old = self._write(rows, cells, digits)
-        self._count(rows, cells, old, digits)
+        digits = tables.digits.take(edits)
+        cells = tables.cells.take(edits)
+        old = self._write(where, rows, cells, digits)
+        self._complete[where] += self._count(rows, cells, old, digits)
         if self._strict:
             self._close(rows, edits)
             self.ended = (allowed == 0) | (self._allowed == 0)
@@ -167,43 +194,83 @@ class SudokuEdits:
             # Where the cell was blank this reopens an edit that is open; then the new digit closes.
             mask[at - digits + np.maximum(old, 0)] = 1
             mask[at] = 0
+        return self._scores(self._complete, self._right)
+
+    def _apply_one(self, edit: int) -> dict[str, Array]:
+        """`apply` for a batch of one, cell by cell: numpy's calls would cost ten times the work."""
+        cell, digit = divmod(edit, self._size)
+        mask, lines = self.mask.reshape(-1).data, self._lines.reshape(-1).data
+        allowed = mask[edit]
+        self.changed[0] = allowed
+        if allowed:
+            old = int(self.answer[0, cell])
+            label = int(self._instances.labels["answer"][0, cell])
+            self.answer[0, cell] = digit
+            self._right[0] += (label == digit) - (label == old)
+            self._complete[0] += self._count_one(lines, cell, old, digit)
+            if self._strict:
+                self._close(np.zeros(1, dtype=np.int64), np.array([edit]))
+            else:
+                mask[edit - digit + max(old, 0)] = 1
+                mask[edit] = 0
+        if self._strict:
+            self.ended[0] = not allowed or self._allowed[0] == 0
+        return self._scores(self._complete, self._right)
+
+    def _count_one(self, lines: memoryview[int], cell: int, old: int, new: int) -> int:
+        """`_count` for one cell: by how much the number of complete lines grows."""
+        size, grown = self._size, 0
+        for line in tables_of(size).lines_of[cell]:
+            at = line * (size + 2)
+            before = lines[at]
+            left = lines[at + 2 + old] = lines[at + 2 + old] - 1
+            held = lines[at + 2 + new]
+            lines[at + 2 + new] = held + 1
+            lines[at] = after = before + (held == 0) - (left == 0)
+            grown += (after == size) - (before == size)
+        return grown
+
+    def _scores(self, complete: Array, right: Array) -> dict[str, Array]:
+        tables = tables_of(self._size)
         return {
-            "quality": tables.quality[self._complete],
-            "accuracy": tables.accuracy[self._right],
-            "solved": self._complete == len(tables.quality) - 1,
+            "quality": tables.quality[complete],
+            "accuracy": tables.accuracy[right],
+            "solved": tables.solved[complete],
         }
 
-    def _write(self, rows: Array, cells: Array, digits: Array) -> Array:
-        """Write digits (K,) into cells (K,) of the rows; returns the old ones."""
+    def _write(self, where: Any, rows: Array, cells: Array, digits: Array) -> Array:
+        """Write digits (K,) into cells (K,) of the rows (also as `where`); returns the old ones."""
         at = rows * self.answer.shape[1] + cells
         answer = self.answer.reshape(-1)
-        label = self._instances.labels["answer"].reshape(-1)[at]
-        old: Array = answer[at]
+        label = self._instances.labels["answer"].reshape(-1).take(at)
+        old: Array = answer.take(at)
         answer[at] = digits
-        self._right[rows] += (label == digits).view(np.int8) - (label == old).view(np.int8)
+        self._right[where] += (label == digits).view(np.int8) - (label == old).view(np.int8)
         return old
 
-    def _count(self, rows: Array, cells: Array, old: Array, new: Array) -> None:
-        """Move one cell (K,) of each row from the old digit to the new one in its lines."""
-        tables = tables_of(self._size)
-        counts, distinct = self._counts.reshape(-1), self._distinct.reshape(-1)
-        num_lines, width = self._counts.shape[1:]
-        slots = rows * (num_lines * width) + tables.slots[:, cells]
-        leave, enter = slots + old, slots + new
-        left = counts[leave] - np.int8(1)
-        counts[leave] = left
-        held = counts[enter]
-        counts[enter] = held + np.int8(1)
-        lines = rows * num_lines + tables.lines[:, cells]
-        before = distinct[lines]
-        after = before + (held == 0).view(np.int8) - (left == 0).view(np.int8)
-        distinct[lines] = after
-        gained = (after == self._size).view(np.int8) - (before == self._size).view(np.int8)
-        self._complete[rows] += gained[0] + gained[1] + gained[2]
+    def _count(self, rows: Array, cells: Array, old: Array, new: Array) -> Array:
+        """Move a cell (K,) of each row from the old digit to the new one in its three lines.
+
+        Returns (K,) by how much the number of complete lines grows.
+        """
+        lines = self._lines.reshape(-1)
+        num_lines, width = self._lines.shape[1:]
+        distinct = (rows * num_lines + tables_of(self._size).lines.take(cells, axis=1)) * width
+        slots = np.empty((3, *distinct.shape), dtype=np.int64)
+        slots[0] = distinct
+        np.add(distinct, old + 2, out=slots[1])
+        np.add(distinct, new + 2, out=slots[2])
+        before = lines.take(slots)
+        after = before + STEP
+        after[0] += (before[2] == 0).view(np.int8) - (after[1] == 0).view(np.int8)
+        lines[slots] = after
+        full = self._size
+        grown = (after[0] == full).view(np.int8) - (before[0] == full).view(np.int8)
+        return grown[0] + grown[1] + grown[2]
 
     def _close(self, rows: Array, edits: Array) -> None:
         """Forbid what a strict edit (K,) rules out."""
         mask = self.mask.reshape(-1)
         at = (rows * self.mask.shape[1])[:, None] + tables_of(self._size).closes[edits]
-        self._allowed[rows] -= np.count_nonzero(mask[at], axis=1)
+        self._allowed[rows] -= mask[at].sum(axis=1, dtype=np.int8)
         mask[at] = 0

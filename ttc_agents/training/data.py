@@ -103,6 +103,11 @@ class CarriedBatch:
         self.state = state.detach()
         self.age += steps
 
+    def discard(self) -> None:
+        """Mark all states as broken, so that the next refill replaces every instance."""
+        if self.state is not None:
+            self.state = torch.full_like(self.state, torch.nan)
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed training needs to go on bit by bit."""
         return {
@@ -116,8 +121,12 @@ class CarriedBatch:
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
-        self.batch = {name: values.to(self.device) for name, values in saved["batch"].items()}
-        self.labels, self.age = saved["labels"].to(self.device), saved["age"].to(self.device)
-        self.state = saved["state"].to(self.device)
+
+        def mine(values: Tensor) -> Tensor:
+            return values.to(self.device, copy=True)
+
+        self.batch = {name: mine(values) for name, values in saved["batch"].items()}
+        self.labels, self.age = mine(saved["labels"]), mine(saved["age"])
+        self.state = mine(saved["state"])
         self.drawn = saved["drawn"]
         self.generator.set_state(saved["generator"])

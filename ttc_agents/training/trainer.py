@@ -29,6 +29,7 @@ from ttc_envs import Task, make_task
 
 REPORT_SECONDS = 2.0
 CHECKPOINT_SECONDS = 120.0
+MAX_SKIPPED = 20
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Training:
         self.carried = CarriedBatch(
             task, recipe.level, recipe.batch_size, recipe.restart, generator, device
         )
-        self.updates, self.seconds = 0, 0.0
+        self.updates, self.seconds, self.skipped = 0, 0.0, 0
 
     def progress(self) -> float:
         """The share of the training that is done, 0 to 1."""
@@ -107,8 +108,8 @@ class Training:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, recipe.clip)
         if not torch.isfinite(norm):
-            carried.state = None  # a diverged batch is drawn anew, the weights stay as they are
-            return {"loss": loss.detach(), "gradient_norm": norm, "solved": torch.zeros(())}
+            return self.skip(loss.detach(), norm)
+        self.skipped = 0
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         self.optimizer.step()
@@ -117,6 +118,21 @@ class Training:
         carried.keep(trace.state, recipe.segment_steps)
         solved = solved_rows(trace.logits[-1].detach(), carried.labels).float().mean()
         return {"loss": loss.detach(), "gradient_norm": norm, "solved": solved}
+
+    def skip(self, loss: Tensor, norm: Tensor) -> dict[str, Tensor]:
+        """Leave the weights as they are and draw the batch anew.
+
+        Raises:
+            FloatingPointError: It happened too often in a row.
+        """
+        self.skipped += 1
+        if self.skipped == MAX_SKIPPED:
+            raise FloatingPointError(
+                f"training diverged: {MAX_SKIPPED} gradients in a row are not finite (update "
+                f"{self.updates}); the last checkpoint is kept, a lower learning rate may help"
+            )
+        self.carried.discard()
+        return {"loss": loss, "gradient_norm": norm, "solved": torch.zeros_like(loss)}
 
     def track_average(self) -> None:
         """Move the averaged weights towards the present ones; early on the window is shorter."""

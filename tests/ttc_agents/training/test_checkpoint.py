@@ -88,7 +88,7 @@ def test_weights_of_another_size(saved):
 
 
 def test_training_state(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no training.pt"):
+    with pytest.raises(FileNotFoundError, match=r"no training\.pt"):
         load_training(tmp_path)
     save_training(tmp_path, {"updates": 3, "x": torch.ones(2)})
     assert load_training(tmp_path)["updates"] == 3

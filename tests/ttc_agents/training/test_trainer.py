@@ -84,7 +84,7 @@ def test_a_directory_with_something_in_it_is_refused(tmp_path):
 
 def test_another_recipe_is_not_resumed(tmp_path):
     train(TINY, tmp_path, show=False)
-    with pytest.raises(ValueError, match="learning_rate: 0.003 there, 0.1 asked"):
+    with pytest.raises(ValueError, match=r"learning_rate: 0\.003 there, 0\.1 asked"):
         train(
             dataclasses.replace(TINY, learning_rate=0.1, updates=9),
             tmp_path,

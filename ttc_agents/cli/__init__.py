@@ -1,0 +1,96 @@
+"""The command `ttc`: train, evaluate, solve, demo.
+
+Whatever is the user's to mend (a wrong argument, a missing file, a puzzle with a clash) is one line
+on stderr and exit code 2; Ctrl-C is one line and 130. `tyro`, torch and the rest are imported when
+a command needs them, so that help is quick and a missing extra is named, not a traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+USER_ERROR, INTERRUPTED = 2, 130
+EXTRA = ("matplotlib", "rich", "safetensors", "torch", "tyro")
+"""Top-level modules of the extra `agents` that the commands import."""
+
+
+class Command(Protocol):
+    """A parsed subcommand."""
+
+    def run(self) -> int:
+        """Do it; returns the exit code."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `ttc`.
+
+    Args:
+        arguments: The words after `ttc`; None takes those of the process.
+
+    Returns:
+        The exit code: 0, 2 for an error of the user's, 130 after Ctrl-C.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        command = _parse(words)
+        return command if isinstance(command, int) else command.run()
+    except KeyboardInterrupt:
+        return complain("interrupted", INTERRUPTED)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in EXTRA:
+            raise
+        return complain(f'{error.name} is missing: pip install "ttc-gym[agents]"')
+    except BrokenPipeError:
+        # The reader of our output left, there is nobody to tell: what is buffered goes nowhere.
+        sys.stdout = io.StringIO()
+        return 1
+    except (ValueError, OSError) as error:
+        return complain(str(error))
+
+
+def complain(message: str, code: int = USER_ERROR) -> int:
+    """Print one line on stderr and return the exit code."""
+    print(f"ttc: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _parse(words: Sequence[str]) -> Command | int:
+    """The subcommand, or the exit code where there is nothing to run."""
+    from tyro.extras import subcommand_cli_from_dict
+
+    from ttc_agents.cli.demo import Demo
+    from ttc_agents.cli.evaluate import Evaluate
+    from ttc_agents.cli.solve import Solve
+    from ttc_agents.cli.train import Train
+
+    commands = {"train": Train, "evaluate": Evaluate, "solve": Solve, "demo": Demo}
+    messages = io.StringIO()
+    try:
+        # tyro frames its complaints; one line is what scripts and logs can use.
+        with contextlib.redirect_stderr(messages):
+            return subcommand_cli_from_dict(
+                commands,
+                prog="ttc",
+                description="Train, measure and watch models that think longer at test time.",
+                args=list(words),
+                sort_subcommands=False,
+            )
+    except SystemExit as leaving:
+        if leaving.code in (0, None):
+            return 0
+        return complain(_first_sentence(messages.getvalue()))
+
+
+def _first_sentence(framed: str) -> str:
+    """The words of a framed message up to its first rule."""
+    lines = [line.strip("│ ") for line in framed.splitlines() if not line.startswith(("╭", "╰"))]
+    words = []
+    for line in lines:
+        if line.startswith("──"):
+            break
+        words.append(line)
+    return " ".join(words) + " (see ttc --help)"

@@ -1,0 +1,187 @@
+"""`ttc evaluate`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro import conf
+
+if TYPE_CHECKING:
+    from ttc_agents.evaluation import Calibration
+    from ttc_agents.evaluation.sweep import Progress
+    from ttc_agents.models import RefinementModel
+    from ttc_envs import Instances, Task
+
+DEFAULT_COUNT = 1000
+DEFAULT_LEVEL = "minimal"
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Sweep the refinement steps: percent of puzzles solved after 1, 2, 4, ... steps.
+
+    P1 is one trajectory; P2 takes the one of several with the smallest residual; P3 lets the rules
+    choose among several. Every trajectory runs to the largest of --steps.
+    Example: ttc evaluate sudoku-cpu --puzzles puzzles.csv --steps 1,16,64,256 --json
+
+    Args:
+        puzzles: Files of puzzles (csv, csv.gz, txt, npy), a family each.
+        level: Draw puzzles of these levels instead: easy, medium, hard, minimal, givens=K.
+        count: How many to draw (1000 if not given), or to take of each file (all if not given).
+        split: The split that puzzles are drawn from.
+        skip_bad_rows: Report bad rows of a file on stderr and leave them out.
+        steps: The steps to report, separated by commas.
+        protocol: Some of p1,p2,p3.
+        trajectories: Trajectories of P2 and P3.
+        classical: Add the rows of classical policies.
+        calibration: Also measure what confidence means; with --out, draw it, too.
+        json: Print one JSON document, as the last line.
+        out: Write the JSON here, with one entry per puzzle besides.
+        seed: Of drawn puzzles, random first states and random answers.
+        device: auto (CUDA where there is one), cpu, cuda, ...
+    """
+
+    checkpoint: Annotated[
+        str,
+        conf.Positional,
+        conf.arg(metavar="CHECKPOINT", help="A shipped name (sudoku-cpu) or a directory."),
+    ]
+    puzzles: conf.UseAppendAction[tuple[tuple[Path, ...], ...]] = ()
+    level: tuple[str, ...] = ()
+    count: int | None = None
+    split: Literal["train", "validation", "test"] = "test"
+    skip_bad_rows: conf.FlagCreatePairsOff[bool] = False
+    steps: str = "1,2,4,8,16,32,64,128,256"
+    protocol: str = "p1"
+    trajectories: int = 5
+    classical: conf.FlagCreatePairsOff[bool] = True
+    calibration: conf.FlagCreatePairsOff[bool] = False
+    json: conf.FlagCreatePairsOff[bool] = False
+    out: Path | None = None
+    seed: int = 0
+    device: str = "auto"
+
+    def run(self) -> int:
+        """Evaluate."""
+        from ttc_agents.cli.puzzles import checkpoint_task
+        from ttc_agents.evaluation import sweep
+        from ttc_agents.evaluation.report import text_table
+        from ttc_agents.evaluation.sweep import CLASSICAL
+        from ttc_agents.training.checkpoint import load_model
+        from ttc_agents.training.trainer import pick_device
+
+        steps = parse_steps(self.steps)
+        task = checkpoint_task(self.checkpoint, self.split)
+        model = load_model(self.checkpoint, pick_device(self.device))
+        families = self._families(task)
+        result = sweep(
+            model,
+            task,
+            families,
+            steps,
+            protocols=self.protocol.split(","),
+            classical=CLASSICAL if self.classical else (),
+            num_trajectories=self.trajectories,
+            seed=self.seed,
+            progress=progress_line(),
+        )
+        document = result.to_json()
+        document["settings"] |= {"checkpoint": self.checkpoint, "split": self.split}
+        extra = self._calibrate(model, task, families, steps) if self.calibration else {}
+        if self.out is not None:
+            write_json(self.out, {**result.to_json(per_puzzle=True), **document, **extra})
+        if self.json:
+            print(json.dumps({**document, **extra}))
+            return 0
+        print(text_table(document))
+        for family, numbers in extra.get("calibration", {}).items():
+            print(calibration_lines(family, numbers))
+        return 0
+
+    def _families(self, task: Task) -> dict[str, Instances]:
+        from ttc_agents.cli.puzzles import families_of_files, families_of_levels
+
+        files = [path for group in self.puzzles for path in group]
+        if files and self.level:
+            raise ValueError("--puzzles and --level exclude each other")
+        if self.count is not None and self.count < 1:
+            raise ValueError(f"--count must be at least 1, got {self.count}")
+        if files:
+            return families_of_files(task, files, self.count, self.skip_bad_rows)
+        levels = self.level or (DEFAULT_LEVEL,)
+        return families_of_levels(task, levels, self.count or DEFAULT_COUNT, self.seed)
+
+    def _calibrate(
+        self,
+        model: RefinementModel,
+        task: Task,
+        families: dict[str, Instances],
+        steps: Sequence[int],
+    ) -> dict[str, Any]:
+        """Numbers by family; pictures beside `out`."""
+        from ttc_agents.evaluation import calibrate
+        from ttc_agents.evaluation.figures import calibration_picture
+
+        measured: dict[str, Calibration] = {
+            family: calibrate(model, task, instances, steps)
+            for family, instances in families.items()
+        }
+        if self.out is not None:
+            for family, calibration in measured.items():
+                picture = self.out.with_name(f"{self.out.stem}-calibration-{family}.png")
+                picture.write_bytes(calibration_picture(calibration))
+                print(picture, file=sys.stderr)
+        return {"calibration": {family: c.to_json() for family, c in measured.items()}}
+
+
+def parse_steps(text: str) -> tuple[int, ...]:
+    """The steps of `1,16,64`.
+
+    Raises:
+        ValueError: It is not a list of positive integers.
+    """
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isascii() and word.isdigit() and int(word) > 0 for word in words):
+        raise ValueError(f"steps must be positive integers separated by commas, got {text!r}")
+    return tuple(sorted({int(word) for word in words}))
+
+
+def calibration_lines(family: str, numbers: dict[str, Any]) -> str:
+    """The calibration of a family in words."""
+
+    def percent(share: float | None) -> str:
+        return "none" if share is None else f"{100 * share:.1f}%"
+
+    lines = [
+        f"{family}: {percent(numbers['changes_of_doubtful'])} of changes fall on cells below 0.5 "
+        f"confidence, which are {percent(numbers['doubtful'])} of all"
+    ]
+    for step, entry in numbers["steps"].items():
+        lines.append(
+            f"  step {step:>4}: calibration error {entry['expected_calibration_error']:.3f}, "
+            f"{percent(entry['flips_of_sure'])} of confident right cells flip later"
+        )
+    return "\n".join(lines)
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write a document, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document) + "\n", encoding="utf-8")
+
+
+def progress_line() -> Progress | None:
+    """Shows what is being run on one line of a terminal; nothing where stderr is piped."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(label: str, done: float) -> None:
+        end = "\n" if done >= 1 else ""
+        print(f"\r{label}: {100 * done:3.0f}%", end=end, file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,115 @@
+"""Where the puzzles of a command come from: files, levels, or digits on the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ttc_envs import (
+    UNDECIDED,
+    Instances,
+    SudokuTask,
+    Task,
+    load_puzzles,
+    make_task,
+    parse_puzzle,
+)
+
+SYMBOLS = "123456789ABCDEFG"
+REJECTED_SHOWN = 10
+
+
+def checkpoint_task(name: str, split: str) -> Task:
+    """The task that a checkpoint was trained on, drawing from another split."""
+    from ttc_agents.training.checkpoint import load_config
+
+    config = load_config(name)
+    return make_task(config["env_id"], **{**config["task"], "split": split})
+
+
+def sudoku_task(name: str) -> SudokuTask:
+    """The Sudoku that a checkpoint was trained on.
+
+    Raises:
+        ValueError: It was trained on another task.
+    """
+    task = checkpoint_task(name, "test")
+    if not isinstance(task, SudokuTask):
+        raise ValueError(f"expected a checkpoint trained on Sudoku, {name} knows {task.spec.name}")
+    return task
+
+
+def families_of_files(
+    task: Task, files: Sequence[Path], count: int | None, skip_bad_rows: bool
+) -> dict[str, Instances]:
+    """One family per file, called by the file's name.
+
+    Args:
+        task: The task.
+        files: In any layout that `ttc_envs.load_puzzles` reads.
+        count: The most puzzles to take of each, its first ones; None takes all.
+        skip_bad_rows: Report bad rows on stderr and go on, instead of an error.
+    """
+    families: dict[str, Instances] = {}
+    for path in files:
+        name = path.name.split(".")[0]
+        if name in families:
+            raise ValueError(f"two files would both be the family {name!r}: rename one")
+        families[name] = puzzles_of_file(task, path, skip_bad_rows)[:count]
+    return families
+
+
+def puzzles_of_file(task: Task, path: Path, skip_bad_rows: bool) -> Instances:
+    """The puzzles of a file, with their solutions.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A row is bad, or the puzzles are of another size.
+    """
+    loaded = load_puzzles(path, on_error="skip" if skip_bad_rows else "raise")
+    for line, reason in loaded.rejected[:REJECTED_SHOWN]:
+        print(f"{path}, line {line}, skipped: {reason}", file=sys.stderr)
+    if len(loaded.rejected) > REJECTED_SHOWN:
+        print(f"{path}: {len(loaded.rejected)} rows skipped in all", file=sys.stderr)
+    if loaded.duplicates:
+        print(f"{path}: {loaded.duplicates} rows repeat earlier ones", file=sys.stderr)
+    if loaded.puzzles.shape[1:] != (task.spec.num_nodes,) or not len(loaded):
+        raise ValueError(
+            f"{path}: expected puzzles of {task.spec.num_nodes} cells, "
+            f"got {len(loaded)} of {loaded.puzzles.shape[1]}"
+        )
+    keys = np.arange(len(loaded.puzzles), dtype=np.uint64)
+    return Instances(keys, {"givens": loaded.puzzles}, {"answer": loaded.solutions})
+
+
+def families_of_levels(
+    task: Task, levels: Sequence[str], count: int, seed: int
+) -> dict[str, Instances]:
+    """One family of drawn puzzles per level."""
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
+    keys = np.random.default_rng(seed).integers(2**64, size=count, dtype=np.uint64)
+    return {level: task.sample(keys, level) for level in levels}
+
+
+def puzzle_of_digits(task: Task, text: str) -> Instances:
+    """The puzzle that a word of digits spells, row by row; 0 or . is blank.
+
+    Raises:
+        ValueError: Wrong length, a letter, a clash, or no solution.
+    """
+    givens = parse_puzzle(text)
+    if givens.shape != (task.spec.num_nodes,):
+        raise ValueError(f"expected {task.spec.num_nodes} cells, got {len(givens)}")
+    try:
+        return task.from_fields({"givens": givens[None]})
+    except ValueError as error:
+        raise ValueError("the puzzle has no solution") from error
+
+
+def spelled(answer: np.ndarray) -> str:
+    """An answer (N,) as one word, blank cells as dots."""
+    return "".join("." if digit == UNDECIDED else SYMBOLS[digit] for digit in answer)

@@ -1,0 +1,20 @@
+"""Measuring: sweeps over test-time compute, calibration, rollouts through environments, reports."""
+
+from ttc_agents.evaluation.calibration import Calibration, calibrate
+from ttc_agents.evaluation.intervals import share, wilson
+from ttc_agents.evaluation.records import Records
+from ttc_agents.evaluation.rollout import play, rollout
+from ttc_agents.evaluation.sweep import SweepResult, refine, sweep
+
+__all__ = [
+    "Calibration",
+    "Records",
+    "SweepResult",
+    "calibrate",
+    "play",
+    "refine",
+    "rollout",
+    "share",
+    "sweep",
+    "wilson",
+]

@@ -1,0 +1,180 @@
+"""Does confidence mean anything, and does thinking turn red into green and leave green alone?
+
+Confidence is the softmax probability of a node's current choice; only nodes that are not given
+count.
+
+- Expected calibration error after a step: the mean of |share right - mean confidence| over ten
+  equal bins of confidence, weighted by their nodes.
+- Changes of doubtful nodes: of the choices that a step changed, the share held with less than 0.5
+  confidence before it. `doubtful` is the share of such nodes among all, which chance would give.
+- Flips of sure nodes: of the nodes that were right with more than 0.9 confidence after a step, the
+  share that is wrong after any later step of the budget.
+
+Shapes: B puzzles, N nodes, R recorded steps, K bins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ttc_agents.evaluation.precision import full_float32
+from ttc_agents.evaluation.sweep import BATCH_SIZES, refine
+from ttc_agents.models.base import RefinementModel
+from ttc_agents.policies.refinement import decide, device_of
+from ttc_envs import UNDECIDED, Instances, Task
+
+BINS = 10
+DOUBTFUL, SURE = 0.5, 0.9
+BANDS = ("sure and right", "unsure and right", "unsure and wrong", "sure and wrong")
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Sums over the free nodes of all puzzles that stayed finite.
+
+    Args:
+        steps: The recorded steps, R of them.
+        count: (R, K) nodes by bin of confidence.
+        right: (R, K) of these, right ones.
+        confidence: (R, K) sum of their confidence.
+        bands: (R, 4) nodes by `BANDS`.
+        changes: (R, 2) choices changed since the step recorded before: all, and doubtful ones.
+        seen: (R, 2) nodes that could change in these steps: all, and doubtful ones.
+        sure: (R, 2) nodes right and sure after the step: all, and those wrong at any later step.
+    """
+
+    steps: tuple[int, ...]
+    count: np.ndarray
+    right: np.ndarray
+    confidence: np.ndarray
+    bands: np.ndarray
+    changes: np.ndarray
+    seen: np.ndarray
+    sure: np.ndarray
+
+    def error(self) -> np.ndarray:
+        """(R,) expected calibration error."""
+        return np.abs(self.right - self.confidence).sum(axis=1) / np.maximum(
+            self.count.sum(axis=1), 1
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Numbers by step, and over the whole budget; null where nothing changed or was sure."""
+        changes, seen = self.changes.sum(axis=0), self.seen.sum(axis=0)
+        by_step = {
+            str(step): {
+                "expected_calibration_error": float(self.error()[i]),
+                "changes_of_doubtful": _ratio(*self.changes[i]),
+                "doubtful": _ratio(*self.seen[i]),
+                "flips_of_sure": _ratio(*self.sure[i]),
+            }
+            for i, step in enumerate(self.steps)
+        }
+        return {
+            "steps": by_step,
+            "changes_of_doubtful": _ratio(*changes),
+            "doubtful": _ratio(*seen),
+            "nodes": int(self.count[0].sum()),
+        }
+
+
+def calibrate(
+    model: RefinementModel,
+    task: Task,
+    instances: Instances,
+    steps: Sequence[int],
+    batch_size: int | None = None,
+) -> Calibration:
+    """Follow the confidence of one trajectory of each puzzle.
+
+    Args:
+        model: The model.
+        task: The task.
+        instances: Puzzles with a label `answer`.
+        steps: The steps to record; the largest is the budget.
+        batch_size: Puzzles at a time.
+    """
+    steps = tuple(sorted(set(steps)))
+    size = batch_size or BATCH_SIZES.get(device_of(model).type, 256)
+    total = _Sums(steps)
+    with full_float32(model):
+        for start in range(0, len(instances), size):
+            total.add(model, task, instances[start : start + size])
+    return total.result()
+
+
+class _Sums:
+    """Adds up what batches did."""
+
+    def __init__(self, steps: tuple[int, ...]) -> None:
+        rows = len(steps)
+        self._steps = steps
+        self._bins = np.zeros((3, rows, BINS))
+        self._bands = np.zeros((rows, 4), dtype=np.int64)
+        self._changes, self._seen, self._sure = np.zeros((3, rows, 2), dtype=np.int64)
+
+    def result(self) -> Calibration:
+        count, right, confidence = self._bins
+        return Calibration(
+            self._steps,
+            count,
+            right,
+            confidence,
+            self._bands,
+            self._changes,
+            self._seen,
+            self._sure,
+        )
+
+    def add(self, model: RefinementModel, task: Task, instances: Instances) -> None:
+        """One batch, the whole budget."""
+        label, free = instances.labels["answer"], free_nodes(task, instances)
+        sure = np.zeros((len(self._steps), *free.shape), dtype=bool)
+        flipped = np.zeros_like(sure)
+        before: tuple[np.ndarray, np.ndarray] | None = None
+        for step, (logits, finite, _) in enumerate(
+            refine(model, task, instances, self._steps[-1]), start=1
+        ):
+            answer, confidence = decide(logits)
+            live = free & finite[:, None]
+            row = int(np.searchsorted(self._steps, step))
+            flipped |= sure & (answer != label) & live
+            if before is not None:
+                self._count_changes(row, live, answer != before[0], before[1] < DOUBTFUL)
+            if step == self._steps[row]:
+                self._count_nodes(row, confidence[live], (answer == label)[live])
+                sure[row] = live & (answer == label) & (confidence > SURE)
+            before = answer, confidence
+        self._sure[:, 0] += sure.sum(axis=(1, 2))
+        self._sure[:, 1] += flipped.sum(axis=(1, 2))
+
+    def _count_changes(
+        self, row: int, live: np.ndarray, changed: np.ndarray, doubtful: np.ndarray
+    ) -> None:
+        self._changes[row] += (live & changed).sum(), (live & changed & doubtful).sum()
+        self._seen[row] += live.sum(), (live & doubtful).sum()
+
+    def _count_nodes(self, row: int, confidence: np.ndarray, right: np.ndarray) -> None:
+        bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+        for sums, weights in zip(self._bins, (None, right, confidence), strict=True):
+            sums[row] += np.bincount(bins, weights, minlength=BINS)
+        sure = confidence > SURE
+        bands = (sure & right, ~sure & right, ~sure & ~right, sure & ~right)
+        self._bands[row] += [int(band.sum()) for band in bands]
+
+
+def free_nodes(task: Task, instances: Instances) -> np.ndarray:
+    """(B, N) bool: the nodes whose choice is not given."""
+    free = np.ones((len(instances), task.spec.num_nodes), dtype=bool)
+    for name, field in task.spec.fields.items():
+        if field.kind == "given":
+            free &= instances.fields[name] == UNDECIDED
+    return free
+
+
+def _ratio(whole: int, part: int) -> float | None:
+    return float(part / whole) if whole else None

@@ -1,0 +1,171 @@
+"""Results as text for a terminal and as one HTML file that needs nothing else.
+
+Images are part of the file; it follows the reader's light or dark mode.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+PROTOCOL_NAMES = {
+    "p1": "P1: one trajectory",
+    "p2": "P2: several, least residual",
+    "p3": "P3: several, rules verify",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: what it is, of which family, and the entries by step."""
+
+    name: str
+    family: str
+    by_step: dict[str, dict[str, float]]
+    classical: bool
+
+
+def table_rows(document: dict[str, Any]) -> Iterator[Row]:
+    """Yield the rows of a sweep: by family, protocols first."""
+    families = list(
+        dict.fromkeys(
+            family
+            for rows in (*(document[p] for p in PROTOCOL_NAMES), *document["classical"].values())
+            for family in rows
+        )
+    )
+    for family in families:
+        for protocol, name in PROTOCOL_NAMES.items():
+            if family in document[protocol]:
+                yield Row(name, family, document[protocol][family], False)
+        for name, rows in document["classical"].items():
+            yield Row(name, family, rows[family], True)
+
+
+def text_table(document: dict[str, Any]) -> str:
+    """The sweep as lines of text: percent solved by refinement steps."""
+    rows = list(table_rows(document))
+    name_width = max(len(row.name) for row in rows)
+    family_width = max(len("family"), *(len(row.family) for row in rows))
+    steps = [str(step) for step in document["steps"]]
+    head = f"{'solved % after steps':<{name_width}}  {'family':<{family_width}}  {'n':>6}"
+    lines = [head + "".join(f"{step:>7}" for step in steps)]
+    for row in rows:
+        count = row.by_step[steps[-1]]["n"]
+        values = "".join(f"{100 * row.by_step[step]['solved']:7.1f}" for step in steps)
+        lines.append(f"{row.name:<{name_width}}  {row.family:<{family_width}}  {count:>6}{values}")
+    return "\n".join(lines)
+
+
+def headline(document: dict[str, Any], protocol: str, family: str, step: int) -> str:
+    """One number with its interval: `94.1% (92.5 to 95.4)`."""
+    entry = document[protocol][family][str(step)]
+    percent = {name: 100 * entry[name] for name in ("solved", "low", "high")}
+    return "{solved:.1f}% ({low:.1f} to {high:.1f})".format(**percent)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The parts of a page.
+
+    Args:
+        title: At the top.
+        lead: What it is, in two sentences.
+        tiles: (number, what it is) of the figures that matter most.
+        document: `SweepResult.to_json()`.
+        sweep_images: PNG for light and for dark pages.
+        animation: GIF of one puzzle, or None.
+        calibration_images: PNG for light and for dark pages, or None.
+        facts: (name, value) of what was run.
+        commands: How to go on, lines for a shell.
+    """
+
+    title: str
+    lead: str
+    tiles: Sequence[tuple[str, str]]
+    document: dict[str, Any]
+    sweep_images: tuple[bytes, bytes]
+    animation: bytes | None = None
+    calibration_images: tuple[bytes, bytes] | None = None
+    facts: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    commands: Sequence[str] = field(default_factory=tuple)
+
+    def html(self) -> str:
+        """The page."""
+        template = resources.files("ttc_agents.evaluation").joinpath("report.html")
+        tiles = "".join(
+            f'<div class="tile"><b>{escape(number)}</b><span>{escape(what)}</span></div>'
+            for number, what in self.tiles
+        )
+        return Template(template.read_text(encoding="utf-8")).substitute(
+            title=escape(self.title),
+            lead=escape(self.lead),
+            tiles=tiles,
+            sections="\n".join(self._sections()),
+        )
+
+    def _sections(self) -> Iterator[str]:
+        yield _themed_image(self.sweep_images, "Solved share against refinement steps")
+        if self.animation is not None:
+            source = _data_url(self.animation, "gif")
+            yield "<h2>One puzzle, step by step</h2>"
+            yield (
+                '<p class="note">Digits are tinted by the confidence of the network, from red to '
+                "green; grey cells are given.</p>"
+            )
+            yield f'<img class="board" alt="A puzzle being refined" src="{source}">'
+        yield "<h2>The numbers</h2>"
+        yield f'<div class="scroll">{_html_table(self.document)}</div>'
+        yield (
+            '<p class="note">Percent of puzzles of which every rule holds after so many steps, '
+            "with 95% Wilson intervals. Every trajectory runs the whole budget; nothing stops at a "
+            "solution.</p>"
+        )
+        if self.calibration_images is not None:
+            yield "<h2>What confidence means</h2>"
+            yield _themed_image(self.calibration_images, "Calibration by refinement step")
+        if self.facts:
+            pairs = (
+                f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in self.facts
+            )
+            yield f"<h2>What was run</h2><dl>{''.join(pairs)}</dl>"
+        if self.commands:
+            lines = escape("\n".join(self.commands))
+            yield f"<h2>How to go on</h2><pre><code>{lines}</code></pre>"
+
+
+def _html_table(document: dict[str, Any]) -> str:
+    steps = [str(step) for step in document["steps"]]
+    head = "".join(f"<th>{step}</th>" for step in steps)
+    lines = [f"<thead><tr><th>solved after steps</th><th>family</th><th>n</th>{head}</tr></thead>"]
+    for row in table_rows(document):
+        cells = "".join(
+            "<td>{:.1f}<small>{:.1f} to {:.1f}</small></td>".format(
+                *(100 * row.by_step[step][name] for name in ("solved", "low", "high"))
+            )
+            for step in steps
+        )
+        kind = ' class="classical"' if row.classical else ""
+        count = row.by_step[steps[-1]]["n"]
+        lines.append(
+            f"<tr{kind}><td>{escape(row.name)}</td><td>{escape(row.family)}</td>"
+            f"<td>{count}</td>{cells}</tr>"
+        )
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _themed_image(images: tuple[bytes, bytes], text: str) -> str:
+    light, dark = (_data_url(image, "png") for image in images)
+    return (
+        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
+        f'<img alt="{escape(text)}" src="{light}"></picture>'
+    )
+
+
+def _data_url(image: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode('ascii')}"

@@ -1,0 +1,269 @@
+"""Share of solved puzzles as a function of refinement steps, by three protocols kept apart.
+
+- `p1`: one trajectory from the model's own first state.
+- `p2`: K trajectories from random first states; at each step the answer of the trajectory with the
+  smallest residual |z_t - z_{t-1}| / |z_t| counts, so the rules of the task choose nothing.
+- `p3`: the same trajectories; a puzzle counts where the rules accept the answer of any of them at
+  that step: the rules are a verifier.
+
+Every trajectory runs the whole step budget, in float32. Stopping at the solution would leak an
+oracle and hide a later collapse. A row that is not finite counts as unsolved.
+
+Shapes: n puzzles of a family, R recorded steps, K trajectories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttc_agents.evaluation.intervals import share
+from ttc_agents.evaluation.precision import full_float32
+from ttc_agents.evaluation.records import Recorder, Records, concatenate
+from ttc_agents.evaluation.rollout import play
+from ttc_agents.models.base import RefinementModel
+from ttc_agents.policies.classical import ImprovePolicy, RandomPolicy, SolvePolicy
+from ttc_agents.policies.refinement import as_tensors, decide, device_of, finite_rows
+from ttc_envs import Instances, Task
+
+PROTOCOLS = ("p1", "p2", "p3")
+CLASSICAL = ("random", "improve", "solve")
+DEFAULT_STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+# A batch whose states fit the cache is quicker per puzzle than a large one; a GPU wants large ones.
+BATCH_SIZES = {"cpu": 16, "cuda": 1024}
+
+Progress = Callable[[str, float], None]
+"""Called with what is being run and the share of it that is done."""
+
+
+class Refined(NamedTuple):
+    """One refinement step: logits (B, N, C), finite (B,) bool, residual (B,)."""
+
+    logits: Tensor
+    finite: np.ndarray
+    residual: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class SweepResult:
+    """Whether each puzzle of each family was solved after each recorded step.
+
+    Args:
+        steps: The recorded steps.
+        solved: {protocol: {family: (n, R) bool}}.
+        classical: {row: {family: (n, R) bool}}.
+        records: {"p1": {family: [one trajectory]}, "trajectories": {family: [K of p2 and p3]}}.
+        settings: What was run: seed, number of trajectories, batch size.
+    """
+
+    steps: tuple[int, ...]
+    solved: dict[str, dict[str, np.ndarray]]
+    classical: dict[str, dict[str, np.ndarray]]
+    records: dict[str, dict[str, list[Records]]]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self, per_puzzle: bool = False) -> dict[str, Any]:
+        """The table {protocol: {family: {steps: {"solved", "n", "low", "high"}}}} and the settings.
+
+        Args:
+            per_puzzle: Whether to add `records`, one entry per puzzle and column.
+        """
+
+        def table(rows: dict[str, np.ndarray]) -> dict[str, Any]:
+            return {family: self._shares(solved) for family, solved in rows.items()}
+
+        document: dict[str, Any] = {p: table(self.solved.get(p, {})) for p in PROTOCOLS}
+        document["classical"] = {row: table(rows) for row, rows in self.classical.items()}
+        document["nonfinite"] = {
+            kind: {f: sum(int((r.nonfinite >= 0).sum()) for r in rs) for f, rs in families.items()}
+            for kind, families in self.records.items()
+        }
+        document["steps"] = list(self.steps)
+        document["settings"] = self.settings
+        if per_puzzle:
+            document["records"] = {
+                kind: {family: [r.to_json() for r in rs] for family, rs in families.items()}
+                for kind, families in self.records.items()
+            }
+        return document
+
+    def _shares(self, solved: np.ndarray) -> dict[str, dict[str, float | int]]:
+        counts = solved.sum(axis=0).tolist()
+        return {str(s): share(c, len(solved)) for s, c in zip(self.steps, counts, strict=True)}
+
+
+def sweep(
+    model: RefinementModel,
+    task: Task,
+    families: dict[str, Instances],
+    steps: Sequence[int] = DEFAULT_STEPS,
+    *,
+    protocols: Sequence[str] = ("p1",),
+    classical: Sequence[str] = CLASSICAL,
+    num_trajectories: int = 5,
+    batch_size: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> SweepResult:
+    """Refine every puzzle of every family for the whole step budget and record who is solved when.
+
+    Args:
+        model: The model.
+        task: The task, whose rules say what is solved.
+        families: Sets of puzzles by name.
+        steps: The steps to record; the largest is the budget.
+        protocols: Some of `p1`, `p2`, `p3`.
+        classical: Some of `random`, `improve`, `solve`.
+        num_trajectories: K, for p2 and p3.
+        batch_size: Puzzles at a time; None takes what is quick on the model's device. Random first
+            states depend on it.
+        seed: Seed of random first states and random answers.
+        progress: Called after each batch.
+
+    Raises:
+        ValueError: An argument is out of range, a family is empty, or the model is of another task.
+    """
+    steps = _checked_steps(steps)
+    _check_names("protocol", protocols, PROTOCOLS)
+    _check_names("classical row", classical, CLASSICAL)
+    _check_model(model, task)
+    for family, instances in families.items():
+        if not len(instances):
+            raise ValueError(f"family {family!r} holds no puzzle")
+    if num_trajectories < 1:
+        raise ValueError(f"num_trajectories must be at least 1, got {num_trajectories}")
+    batch_size = batch_size or BATCH_SIZES.get(device_of(model).type, 256)
+    report = progress or (lambda label, done: None)
+    kinds = {"p1": [None]} if "p1" in protocols else {}
+    if {"p2", "p3"} & set(protocols):
+        kinds["trajectories"] = list(range(num_trajectories))
+    records: dict[str, dict[str, list[Records]]] = {kind: {} for kind in kinds}
+    with full_float32(model):
+        for family, instances in families.items():
+            for kind, members in kinds.items():
+                records[kind][family] = [
+                    _run(model, task, instances, steps, batch_size, _seeds(seed, k), family, report)
+                    for k in members
+                ]
+    rows = {name: _classical(name, task, families, steps, seed) for name in classical}
+    settings = {"seed": seed, "num_trajectories": num_trajectories, "batch_size": batch_size}
+    return SweepResult(steps, _by_protocol(protocols, records), rows, records, settings)
+
+
+def refine(
+    model: RefinementModel,
+    task: Task,
+    instances: Instances,
+    num_steps: int,
+    generator: torch.Generator | None = None,
+) -> Iterator[Refined]:
+    """Yield every step of one trajectory of a batch.
+
+    Args:
+        model: The model; the caller sets precision and gradients (`full_float32`).
+        task: The task.
+        instances: B puzzles.
+        num_steps: The budget.
+        generator: Draws the first state; None takes the model's own.
+    """
+    answer = {"answer": task.initial_answer(instances)} if model.reads_answer else {}
+    batch = as_tensors({**instances.fields, **answer}, device_of(model))
+    before = model.initial_state(model.encode(batch), generator)
+    for logits, z in model.iterate(batch, num_steps, state=before):
+        change = (z - before).flatten(1).norm(dim=1) / z.flatten(1).norm(dim=1).clamp_min(1e-12)
+        yield Refined(logits, finite_rows(logits, z).cpu().numpy(), change.cpu().numpy())
+        before = z
+
+
+def _run(
+    model: RefinementModel,
+    task: Task,
+    instances: Instances,
+    steps: tuple[int, ...],
+    batch_size: int,
+    seeds: Callable[[int], int | None],
+    label: str,
+    report: Progress,
+) -> Records:
+    """One trajectory of each puzzle of a family."""
+    parts = []
+    for start in range(0, len(instances), batch_size):
+        rows = instances[start : start + batch_size]
+        seed = seeds(start)
+        generator = None if seed is None else torch.Generator(device_of(model)).manual_seed(seed)
+        recorder = Recorder(task, rows, steps)
+        for logits, finite, residual in refine(model, task, rows, steps[-1], generator):
+            recorder.add(decide(logits)[0], finite, residual)
+        parts.append(recorder.records())
+        report(label, min(1.0, (start + batch_size) / len(instances)))
+    return concatenate(parts)
+
+
+def _seeds(seed: int, trajectory: int | None) -> Callable[[int], int | None]:
+    """The seed of the first states of a batch, by its first row; None for the model's own."""
+    if trajectory is None:
+        return lambda start: None
+    return lambda start: int(np.random.SeedSequence([seed, trajectory, start]).generate_state(1)[0])
+
+
+def _by_protocol(
+    protocols: Sequence[str], records: dict[str, dict[str, list[Records]]]
+) -> dict[str, dict[str, np.ndarray]]:
+    """{protocol: {family: (n, R) bool}}."""
+    solved = {}
+    if "p1" in protocols:
+        solved["p1"] = {family: own.solved for family, (own,) in records["p1"].items()}
+    several = records.get("trajectories", {})
+    if "p2" in protocols:
+        solved["p2"] = {family: _least_residual(parts) for family, parts in several.items()}
+    if "p3" in protocols:
+        solved["p3"] = {
+            f: np.any([r.solved for r in parts], axis=0) for f, parts in several.items()
+        }
+    return solved
+
+
+def _least_residual(parts: Sequence[Records]) -> np.ndarray:
+    """(n, R) bool: whether the trajectory with the smallest residual had the answer."""
+    chosen = np.stack([r.residual for r in parts]).argmin(axis=0)
+    return np.take_along_axis(np.stack([r.solved for r in parts]), chosen[None], axis=0)[0]
+
+
+def _classical(
+    name: str, task: Task, families: dict[str, Instances], steps: tuple[int, ...], seed: int
+) -> dict[str, np.ndarray]:
+    """{family: (n, R) bool} of a classical policy."""
+    policies = {"improve": ImprovePolicy, "solve": SolvePolicy}
+    solved = {}
+    for family, instances in families.items():
+        policy = RandomPolicy(task, seed) if name == "random" else policies[name](task)
+        solved[family] = play(policy, task, instances, steps).solved
+    return solved
+
+
+def _checked_steps(steps: Sequence[int]) -> tuple[int, ...]:
+    numbers = tuple(sorted(set(steps)))
+    if not numbers or numbers[0] < 1:
+        raise ValueError(f"steps must be positive integers, got {list(steps)}")
+    return numbers
+
+
+def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"unknown {kind} {unknown[0]!r}, expected some of {', '.join(known)}")
+
+
+def _check_model(model: RefinementModel, task: Task) -> None:
+    """A model with class outputs is bound to its task's sizes."""
+    own, other = model.spec, task.spec
+    if own.choices == "class" and (own.name, own.num_choices) != (other.name, other.num_choices):
+        raise ValueError(
+            f"the model is made for {own.name} with {own.num_choices} choices, "
+            f"the puzzles are {other.name} with {other.num_choices}"
+        )

@@ -33,10 +33,9 @@ class EditTables:
     Args:
         cells: (E,) the cell of each edit.
         digits: (E,) the digit of each edit.
+        bits: (E,) int32, 1 << digit.
         lines: (3, N), the row, column and box of each cell.
         lines_of: The same as N lists of three.
-        closes: (E, S + P) the edits that a strict edit forbids: other digits in the cell, and its
-            digit in the cell's peers.
         unpacked: (2^S, S) int8, the bits of a number.
         quality: (L + 1,) float32, quality by the number of complete lines.
         solved: (L + 1,) bool, whether all lines are complete.
@@ -45,13 +44,21 @@ class EditTables:
 
     cells: Array
     digits: Array
+    bits: Array
     lines: Array
     lines_of: list[list[int]]
-    closes: Array
     unpacked: Array
     quality: Array
     solved: Array
     accuracy: Array
+
+    def scores(self, complete: Array, right: Array) -> dict[str, Array]:
+        """`Task.score` from the numbers of complete lines and right cells, (B,) each."""
+        return {
+            "quality": self.quality[complete],
+            "accuracy": self.accuracy[right],
+            "solved": self.solved[complete],
+        }
 
 
 @cache
@@ -60,14 +67,12 @@ def tables_of(size: int) -> EditTables:
     grid = grid_of(size)
     cells, digits = np.divmod(np.arange(grid.num_cells * size), size)
     lines = np.ascontiguousarray(grid.cell_groups.T)
-    own = cells[:, None] * size + np.arange(size)
-    peers = grid.peers[cells] * size + digits[:, None]
     return EditTables(
         cells=cells,
         digits=digits,
+        bits=np.left_shift(1, digits).astype(np.int32),
         lines=lines,
         lines_of=lines.T.tolist(),
-        closes=np.concatenate([own, peers], axis=1),
         unpacked=(np.arange(2**size)[:, None] >> np.arange(size) & 1).astype(np.int8),
         quality=shares(3 * size),
         solved=np.arange(3 * size + 1) == 3 * size,
@@ -91,24 +96,30 @@ def edit_mask(givens: Array, answer: Array, size: int, strict: bool) -> Array:
         strict: Only blank cells, and only digits that their row, column and box do not hold.
     """
     if strict:
-        bits = np.where(answer == UNDECIDED, ~_held(answer, size) & (2**size - 1), 0)
-    else:
-        bits = np.where(givens == UNDECIDED, ~_bits(answer) & (2**size - 1), 0)
+        return strict_mask(answer, held_by_line(answer, size), size)
+    bits = np.where(givens == UNDECIDED, ~digit_bits(answer) & (2**size - 1), 0)
     return tables_of(size).unpacked.take(bits, axis=0).reshape(len(answer), -1)
 
 
-def _bits(answer: Array) -> Array:
+def strict_mask(answer: Array, held: Array, size: int) -> Array:
+    """`edit_mask` with `strict`, from `held_by_line`."""
+    tables = tables_of(size)
+    lines = tables.lines
+    clash = held[:, lines[0]] | held[:, lines[1]] | held[:, lines[2]]
+    bits = np.where(answer == UNDECIDED, ~clash & (2**size - 1), 0)
+    return tables.unpacked.take(bits, axis=0).reshape(len(answer), -1)
+
+
+def digit_bits(answer: Array) -> Array:
     """int32, bit d set where the digit is d, none where undecided."""
     # A shift by -1 is out of range, which numpy defines as 0.
     bits: Array = np.left_shift(np.uint32(1), answer.astype(np.uint32)).view(np.int32)
     return bits
 
 
-def _held(answer: Array, size: int) -> Array:
-    """(B, N) int32, bit d set where the cell's row, column or box holds digit d."""
-    in_line = np.bitwise_or.reduce(_bits(answer)[:, grid_of(size).groups], axis=2)
-    lines = tables_of(size).lines
-    held: Array = in_line[:, lines[0]] | in_line[:, lines[1]] | in_line[:, lines[2]]
+def held_by_line(answer: Array, size: int) -> Array:
+    """(B, L) int32, bit d set where the line holds digit d."""
+    held: Array = np.bitwise_or.reduce(digit_bits(answer)[:, grid_of(size).groups], axis=2)
     return held
 
 
@@ -125,20 +136,17 @@ def _line_counts(answer: Array, size: int) -> Array:
 
 
 class SudokuEdits:
-    """The `EditState` of Sudoku.
+    """The `EditState` of Sudoku; edits overwrite, so that a mistake can be repaired.
 
     Args:
         instances: Live batch of instances.
         size: S.
-        strict: Whether Jumanji's rules hold: only blank cells, no digit that clashes with its row,
-            column or box; a forbidden edit or the lack of an allowed one ends the episode.
     """
 
-    def __init__(self, instances: Instances, size: int, strict: bool) -> None:
+    def __init__(self, instances: Instances, size: int) -> None:
         batch, cells, lines = len(instances), size * size, 3 * size
         self._instances = instances
         self._size = size
-        self._strict = strict
         self.answer = np.full((batch, cells), UNDECIDED, dtype=np.int8)
         self.mask = np.zeros((batch, cells * size), dtype=np.int8)
         self.changed = np.zeros(batch, dtype=np.int32)
@@ -146,27 +154,23 @@ class SudokuEdits:
         self._lines = np.zeros((batch, lines, size + 2), dtype=np.int8)
         self._complete = np.zeros(batch, dtype=np.int64)
         self._right = np.zeros(batch, dtype=np.int64)
-        self._allowed = np.zeros(batch, dtype=np.int64)
 
     def set_rows(self, rows: Any, answer: Array) -> dict[str, Array]:
         """Begin anew at the rows."""
         givens = self._instances.fields["givens"][rows]
         counts = _line_counts(answer, self._size)
         distinct = (counts > 0).sum(axis=0, dtype=np.int8)
-        mask = edit_mask(givens, answer, self._size, self._strict)
+        mask = edit_mask(givens, answer, self._size, strict=False)
         self.answer[rows] = answer
         self.mask[rows] = mask
         self.changed[rows] = 0
-        self.ended[rows] = False
         self._lines[rows, :, 0] = distinct
         self._lines[rows, :, 1] = BLANKS
         self._lines[rows, :, 2:] = counts.transpose(1, 2, 0)
         self._complete[rows] = np.count_nonzero(distinct == self._size, axis=1)
         right = answer == self._instances.labels["answer"][rows]
         self._right[rows] = np.count_nonzero(right, axis=1)
-        if self._strict:
-            self._allowed[rows] = np.count_nonzero(mask, axis=1)
-        return self._scores(self._complete[rows], self._right[rows])
+        return tables_of(self._size).scores(self._complete[rows], self._right[rows])
 
     def apply(self, edits: Array) -> dict[str, Array]:
         """One edit (B,) int64 per row, in place; those that the mask forbids change nothing."""
@@ -187,14 +191,10 @@ class SudokuEdits:
         cells = tables.cells.take(edits)
         old = self._write(where, rows, cells, digits)
         self._complete[where] += self._count(rows, cells, old, digits)
-        if self._strict:
-            self._close(rows, edits)
-            self.ended = (allowed == 0) | (self._allowed == 0)
-        else:
-            # Where the cell was blank this reopens an edit that is open; then the new digit closes.
-            mask[at - digits + np.maximum(old, 0)] = 1
-            mask[at] = 0
-        return self._scores(self._complete, self._right)
+        # Where the cell was blank this reopens an edit that is open; then the new digit closes.
+        mask[at - digits + np.maximum(old, 0)] = 1
+        mask[at] = 0
+        return tables_of(self._size).scores(self._complete, self._right)
 
     def _apply_one(self, edit: int) -> dict[str, Array]:
         """`apply` for a batch of one, cell by cell: numpy's calls would cost ten times the work."""
@@ -208,14 +208,9 @@ class SudokuEdits:
             self.answer[0, cell] = digit
             self._right[0] += (label == digit) - (label == old)
             self._complete[0] += self._count_one(lines, cell, old, digit)
-            if self._strict:
-                self._close(np.zeros(1, dtype=np.int64), np.array([edit]))
-            else:
-                mask[edit - digit + max(old, 0)] = 1
-                mask[edit] = 0
-        if self._strict:
-            self.ended[0] = not allowed or self._allowed[0] == 0
-        return self._scores(self._complete, self._right)
+            mask[edit - digit + max(old, 0)] = 1
+            mask[edit] = 0
+        return tables_of(self._size).scores(self._complete, self._right)
 
     def _count_one(self, lines: memoryview[int], cell: int, old: int, new: int) -> int:
         """`_count` for one cell: by how much the number of complete lines grows."""
@@ -229,14 +224,6 @@ class SudokuEdits:
             lines[at] = after = before + (held == 0) - (left == 0)
             grown += (after == size) - (before == size)
         return grown
-
-    def _scores(self, complete: Array, right: Array) -> dict[str, Array]:
-        tables = tables_of(self._size)
-        return {
-            "quality": tables.quality[complete],
-            "accuracy": tables.accuracy[right],
-            "solved": tables.solved[complete],
-        }
 
     def _write(self, where: Any, rows: Array, cells: Array, digits: Array) -> Array:
         """Write digits (K,) into cells (K,) of the rows (also as `where`); returns the old ones."""
@@ -267,10 +254,3 @@ class SudokuEdits:
         full = self._size
         grown = (after[0] == full).view(np.int8) - (before[0] == full).view(np.int8)
         return grown[0] + grown[1] + grown[2]
-
-    def _close(self, rows: Array, edits: Array) -> None:
-        """Forbid what a strict edit (K,) rules out."""
-        mask = self.mask.reshape(-1)
-        at = (rows * self.mask.shape[1])[:, None] + tables_of(self._size).closes[edits]
-        self._allowed[rows] -= mask[at].sum(axis=1, dtype=np.int8)
-        mask[at] = 0

@@ -18,6 +18,7 @@ from ttc_envs.spec import UNDECIDED, Array, EditState, Field, Group, Instances, 
 from ttc_envs.tasks.sudoku import bank, solver
 from ttc_envs.tasks.sudoku.edits import SudokuEdits, edit_mask, shares
 from ttc_envs.tasks.sudoku.grid import BOXES, grid_of
+from ttc_envs.tasks.sudoku.strict_edits import StrictEdits
 
 FILE_PREFIX = "file:"
 
@@ -173,7 +174,7 @@ class SudokuTask:
 
     def edit_state(self, instances: Instances, strict: bool) -> EditState:
         """Answers that change by edits."""
-        return SudokuEdits(instances, self.size, strict)
+        return (StrictEdits if strict else SudokuEdits)(instances, self.size)
 
     def edit_path(self, instances: Instances, answer: Array) -> list[Array]:
         """For each row the edits that write the solution into the cells that differ, in order."""

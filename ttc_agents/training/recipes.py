@@ -30,6 +30,7 @@ class Recipe:
         restart: Probability that an instance is replaced by a fresh one after an update; a state
             is carried for segment_steps / restart steps on average.
         learning_rate: Peak rate of AdamW.
+        matrix_learning_rate: Peak rate of Muon, which then takes all matrices; None: AdamW does.
         warmup: Updates of linear warm-up.
         decay_from: Share of the length after which the rate decays as a cosine.
         weight_decay: Of AdamW.
@@ -54,6 +55,7 @@ class Recipe:
     segment_steps: int = 8
     restart: float = 0.25
     learning_rate: float = 3e-3
+    matrix_learning_rate: float | None = None
     warmup: int = 50
     decay_from: float = 0.5
     weight_decay: float = 0.0
@@ -102,6 +104,7 @@ FACTOR_GRAPH_9 = Recipe(
     model="factor_graph_network",
     level="givens=17..34",
     seconds=120,
+    matrix_learning_rate=0.015,
     compile="off",
 )
 

@@ -1,7 +1,7 @@
 """The training loop: one for all models and tasks.
 
 Each update refines a carried batch (see `data.CarriedBatch`) for one segment with a loss at every
-step. AdamW, clipped gradient, linear warm-up, cosine decay, and an exponential moving average of
+step: clipped gradient, linear warm-up, cosine decay, and an exponential moving average of
 the weights, which is what gets evaluated.
 """
 
@@ -23,6 +23,7 @@ from ttc_agents.training.data import CarriedBatch, free_nodes
 from ttc_agents.training.engine import Engine, choose_engine
 from ttc_agents.training.metrics import MetricsLog, Progress
 from ttc_agents.training.objectives import solved_rows, stepwise_cross_entropy
+from ttc_agents.training.optimizer import Optimizer
 from ttc_agents.training.recipes import Recipe
 from ttc_agents.training.signals import StopRequest
 from ttc_envs import Task, make_task
@@ -61,11 +62,12 @@ class Training:
         self.model: RefinementModel = MODELS[recipe.model](task.spec, **recipe.model_options)
         self.model.to(device)
         self.parameters = list(self.model.parameters())
-        self.optimizer = torch.optim.AdamW(
-            self.parameters,
-            lr=recipe.learning_rate,
-            betas=(0.9, recipe.beta2),
-            weight_decay=recipe.weight_decay,
+        self.optimizer = Optimizer(
+            self.model,
+            recipe.learning_rate,
+            recipe.matrix_learning_rate,
+            recipe.weight_decay,
+            recipe.beta2,
         )
         self.average = [p.detach().clone() for p in self.parameters]
         generator = torch.Generator().manual_seed(recipe.seed)
@@ -80,14 +82,14 @@ class Training:
             return min(1.0, self.seconds / self.recipe.seconds)
         return min(1.0, self.updates / (self.recipe.updates or 1))
 
-    def learning_rate(self) -> float:
-        """The rate of the next update: warm-up, plateau, cosine to 1% of the peak."""
+    def rate(self) -> float:
+        """The next update's share of the peak rate: warm-up, plateau, cosine to 1%."""
         recipe, done = self.recipe, self.progress()
         warm = min(1.0, (self.updates + 1) / max(1, recipe.warmup))
         if done <= recipe.decay_from:
-            return recipe.learning_rate * warm
+            return warm
         left = (done - recipe.decay_from) / (1 - recipe.decay_from)
-        return recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * left)))
+        return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * left)))
 
     def engine(self, say: Callable[[str], None]) -> Engine:
         """The engine to use, chosen on the carried batch."""
@@ -104,15 +106,12 @@ class Training:
         trace = engine.run(carried.batch, recipe.segment_steps, carried.state)
         free = free_nodes(self.task.spec.fields, carried.batch)
         loss = stepwise_cross_entropy(trace.logits, carried.labels, free)
-        self.optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, recipe.clip)
         if not torch.isfinite(norm):
             return self.skip(loss.detach(), norm)
         self.skipped = 0
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
-        self.optimizer.step()
+        self.optimizer.step(self.rate())
         self.updates += 1
         self.track_average()
         carried.keep(trace.state, recipe.segment_steps)
@@ -132,6 +131,7 @@ class Training:
                 f"{self.updates}); the last checkpoint is kept, a lower learning rate may help"
             )
         self.carried.discard()
+        self.model.zero_grad()
         return {"loss": loss, "gradient_norm": norm, "solved": torch.zeros_like(loss)}
 
     def track_average(self) -> None:
@@ -299,5 +299,5 @@ def training_counts(training: Training) -> dict[str, Any]:
         "update": training.updates,
         "seconds": round(training.seconds, 2),
         "instances": training.carried.drawn,
-        "learning_rate": training.learning_rate(),
+        "rate": round(training.rate(), 6),
     }

@@ -38,7 +38,8 @@ RANKS = {
 }
 AGENT_LIBRARIES = {"torch", "torch_geometric", "stable_baselines3", "sb3_contrib", "ttc_agents"}
 RL_LIBRARIES = {"gymnasium", "stable_baselines3", "sb3_contrib"}
-SHARED_BY_MODELS = {"ttc_agents.models.base", "ttc_agents.models.layers"}
+# The contract and building blocks; `edge_messages` is apart since it imports torch_geometric.
+SHARED_BY_MODELS = {f"ttc_agents.models.{name}" for name in ("base", "layers", "edge_messages")}
 USABLE_ALONE = ("ttc_agents.implicit", "ttc_agents.stochastic")
 TASK_NAMES = ("sudoku", "shortestpath", "sorting")
 MAY_NAME_TASKS = ("ttc_agents.training.recipes", "ttc_agents.cli", "ttc_agents.weights")

@@ -36,14 +36,15 @@ def commands():
     return found
 
 
-def help_of(*arguments):
-    """The help text of the installed console script, or None where it refuses the arguments."""
-    command = shutil.which("ttc", path=str(Path(sys.executable).parent))
-    assert command, "the environment that runs the tests has no `ttc`: run `make install`"
+def help_of(command):
+    """What the console script says of a subcommand, or None where it has no such subcommand."""
+    script = shutil.which("ttc", path=str(Path(sys.executable).parent))
+    assert script, "the environment that runs the tests has no `ttc`: run `make install`"
     result = subprocess.run(
-        [command, *arguments, "--help"], capture_output=True, text=True, check=False
+        [script, command, "--help"], capture_output=True, text=True, check=False
     )
-    return result.stdout if result.returncode == 0 else None
+    # For an unknown one it may show the help of the whole.
+    return result.stdout if result.stdout.startswith(f"usage: ttc {command} ") else None
 
 
 def test_the_readme_has_code_and_commands():
@@ -71,6 +72,12 @@ def test_commands_and_their_options_exist(command, options):
     assert text is not None, f"`ttc {command}` is in the README, but there is no such command"
     missing = {option for option in options - {"--help"} if option not in text}
     assert not missing, f"`ttc {command} --help` does not know {sorted(missing)}"
+
+
+def test_recipes_exist():
+    recipes = {m[1] for span in code_spans() if (m := re.match(r"ttc train ([a-z][\w-]+)", span))}
+    assert recipes
+    assert [name for name in recipes if name not in help_of("train")] == []
 
 
 def test_an_unknown_command_is_told_from_a_known_one():

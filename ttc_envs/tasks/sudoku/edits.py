@@ -253,4 +253,5 @@ class SudokuEdits:
         lines[slots] = after
         full = self._size
         grown = (after[0] == full).view(np.int8) - (before[0] == full).view(np.int8)
-        return grown[0] + grown[1] + grown[2]
+        total: Array = grown[0] + grown[1] + grown[2]
+        return total

@@ -1,8 +1,8 @@
 """Sudoku answers under strict edits, the rules of Jumanji's Sudoku.
 
-Only blank cells may be filled, with digits that their row, column and box do not hold; a forbidden
-edit, or the lack of an allowed one, ends the episode. So a line never holds a digit twice, and it is
-complete when it is full.
+Only blank cells may be filled, with digits that their row, column and box do not hold; a
+forbidden edit, or the lack of an allowed one, ends the episode. So a line never holds a digit
+twice, and it is complete when it is full.
 
 Shapes: B batch, N cells, S digits, L = 3 S lines, E = N S edits, K rows that change.
 """

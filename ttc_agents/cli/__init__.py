@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -67,7 +67,12 @@ def _parse(words: Sequence[str]) -> Command | int:
     from ttc_agents.cli.solve import Solve
     from ttc_agents.cli.train import Train
 
-    commands = {"train": Train, "evaluate": Evaluate, "solve": Solve, "demo": Demo}
+    commands: dict[str, Callable[..., Command]] = {
+        "train": Train,
+        "evaluate": Evaluate,
+        "solve": Solve,
+        "demo": Demo,
+    }
     messages = io.StringIO()
     try:
         # tyro frames its complaints; one line is what scripts and logs can use.

@@ -13,7 +13,7 @@ from tyro import conf
 
 if TYPE_CHECKING:
     from ttc_agents.evaluation import Calibration
-    from ttc_agents.evaluation.sweep import Progress
+    from ttc_agents.evaluation.batches import Progress
     from ttc_agents.models import RefinementModel
     from ttc_envs import Instances, Task
 

@@ -15,16 +15,16 @@ Shapes: B puzzles, N nodes, R recorded steps, K bins.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from ttc_agents.evaluation.precision import full_float32
-from ttc_agents.evaluation.sweep import BATCH_SIZES, refine
+from ttc_agents.evaluation.batches import map_batches, pick_batch_size
+from ttc_agents.evaluation.sweep import refine
 from ttc_agents.models.base import RefinementModel
-from ttc_agents.policies.refinement import decide, device_of
+from ttc_agents.policies.refinement import decide
 from ttc_envs import UNDECIDED, Instances, Task
 
 BINS = 10
@@ -98,73 +98,66 @@ def calibrate(
         steps: The steps to record; the largest is the budget.
         batch_size: Puzzles at a time.
     """
-    steps = tuple(sorted(set(steps)))
-    size = batch_size or BATCH_SIZES.get(device_of(model).type, 256)
-    total = _Sums(steps)
-    with full_float32(model):
-        for start in range(0, len(instances), size):
-            total.add(model, task, instances[start : start + size])
-    return total.result()
+    recorded = tuple(sorted(set(steps)))
+
+    def work(rows: Instances, start: int, check: Callable[[], None]) -> Calibration:
+        follower = _Follower(recorded, rows.labels["answer"], free_nodes(task, rows))
+        for logits, finite, _ in refine(model, task, rows, recorded[-1]):
+            check()
+            follower.add(*decide(logits), finite)
+        return follower.result()
+
+    size = pick_batch_size(model, batch_size)
+    parts = map_batches(work, model, instances, size)
+    sums = (f.name for f in fields(Calibration) if f.name != "steps")
+    return Calibration(
+        recorded, **{name: np.sum([getattr(part, name) for part in parts], axis=0) for name in sums}
+    )
 
 
-class _Sums:
-    """Adds up what batches did."""
+class _Follower:
+    """Adds up what one batch does, step by step."""
 
-    def __init__(self, steps: tuple[int, ...]) -> None:
+    def __init__(self, steps: tuple[int, ...], label: np.ndarray, free: np.ndarray) -> None:
         rows = len(steps)
-        self._steps = steps
+        self._steps, self._label, self._free = steps, label, free
+        self._step = 0
+        self._before: tuple[np.ndarray, np.ndarray] | None = None
         self._bins = np.zeros((3, rows, BINS))
         self._bands = np.zeros((rows, 4), dtype=np.int64)
-        self._changes, self._seen, self._sure = np.zeros((3, rows, 2), dtype=np.int64)
+        self._changes, self._seen = np.zeros((2, rows, 2), dtype=np.int64)
+        self._sure, self._flipped = np.zeros((2, rows, *free.shape), dtype=bool)
 
-    def result(self) -> Calibration:
-        count, right, confidence = self._bins
-        return Calibration(
-            self._steps,
-            count,
-            right,
-            confidence,
-            self._bands,
-            self._changes,
-            self._seen,
-            self._sure,
-        )
+    def add(self, answer: np.ndarray, confidence: np.ndarray, finite: np.ndarray) -> None:
+        """One step."""
+        self._step += 1
+        live, right = self._free & finite[:, None], answer == self._label
+        row = int(np.searchsorted(self._steps, self._step))
+        self._flipped |= self._sure & live & ~right
+        if self._before is not None:
+            changed, doubtful = answer != self._before[0], self._before[1] < DOUBTFUL
+            self._changes[row] += (live & changed).sum(), (live & changed & doubtful).sum()
+            self._seen[row] += live.sum(), (live & doubtful).sum()
+        if self._step == self._steps[row]:
+            self._count(row, confidence[live], right[live])
+            self._sure[row] = live & right & (confidence > SURE)
+        self._before = answer, confidence
 
-    def add(self, model: RefinementModel, task: Task, instances: Instances) -> None:
-        """One batch, the whole budget."""
-        label, free = instances.labels["answer"], free_nodes(task, instances)
-        sure = np.zeros((len(self._steps), *free.shape), dtype=bool)
-        flipped = np.zeros_like(sure)
-        before: tuple[np.ndarray, np.ndarray] | None = None
-        for step, (logits, finite, _) in enumerate(
-            refine(model, task, instances, self._steps[-1]), start=1
-        ):
-            answer, confidence = decide(logits)
-            live = free & finite[:, None]
-            row = int(np.searchsorted(self._steps, step))
-            flipped |= sure & (answer != label) & live
-            if before is not None:
-                self._count_changes(row, live, answer != before[0], before[1] < DOUBTFUL)
-            if step == self._steps[row]:
-                self._count_nodes(row, confidence[live], (answer == label)[live])
-                sure[row] = live & (answer == label) & (confidence > SURE)
-            before = answer, confidence
-        self._sure[:, 0] += sure.sum(axis=(1, 2))
-        self._sure[:, 1] += flipped.sum(axis=(1, 2))
-
-    def _count_changes(
-        self, row: int, live: np.ndarray, changed: np.ndarray, doubtful: np.ndarray
-    ) -> None:
-        self._changes[row] += (live & changed).sum(), (live & changed & doubtful).sum()
-        self._seen[row] += live.sum(), (live & doubtful).sum()
-
-    def _count_nodes(self, row: int, confidence: np.ndarray, right: np.ndarray) -> None:
+    def _count(self, row: int, confidence: np.ndarray, right: np.ndarray) -> None:
         bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
         for sums, weights in zip(self._bins, (None, right, confidence), strict=True):
             sums[row] += np.bincount(bins, weights, minlength=BINS)
         sure = confidence > SURE
         bands = (sure & right, ~sure & right, ~sure & ~right, sure & ~right)
         self._bands[row] += [int(band.sum()) for band in bands]
+
+    def result(self) -> Calibration:
+        """The sums."""
+        count, right, confidence = self._bins
+        sure = np.stack([self._sure.sum(axis=(1, 2)), self._flipped.sum(axis=(1, 2))], axis=1)
+        return Calibration(
+            self._steps, count, right, confidence, self._bands, self._changes, self._seen, sure
+        )
 
 
 def free_nodes(task: Task, instances: Instances) -> np.ndarray:

@@ -41,8 +41,8 @@ def full_float32(model: RefinementModel) -> Iterator[None]:
 
 def _switches() -> list[tuple[Any, str, Any]]:
     """(owner, attribute, the value that means exact) of everything that may round to less."""
-    backends = torch.backends
-    if hasattr(backends.cuda.matmul, "fp32_precision"):  # torch >= 2.9; the old names clash with it
+    backends: Any = torch.backends
+    if hasattr(backends.cuda.matmul, "fp32_precision"):  # torch >= 2.9; older names clash with it
         owners = (
             backends.cuda.matmul,
             backends.mkldnn.matmul,

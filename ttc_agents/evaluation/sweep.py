@@ -16,16 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ttc_agents.evaluation.batches import Progress, map_batches, pick_batch_size
 from ttc_agents.evaluation.intervals import share
-from ttc_agents.evaluation.precision import full_float32
 from ttc_agents.evaluation.records import Recorder, Records, concatenate
-from ttc_agents.evaluation.rollout import play
+from ttc_agents.evaluation.rollout import Policy, play
 from ttc_agents.models.base import RefinementModel
 from ttc_agents.policies.classical import ImprovePolicy, RandomPolicy, SolvePolicy
 from ttc_agents.policies.refinement import as_tensors, decide, device_of, finite_rows
@@ -34,11 +35,6 @@ from ttc_envs import Instances, Task
 PROTOCOLS = ("p1", "p2", "p3")
 CLASSICAL = ("random", "improve", "solve")
 DEFAULT_STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-# A batch whose states fit the cache is quicker per puzzle than a large one; a GPU wants large ones.
-BATCH_SIZES = {"cpu": 16, "cuda": 1024}
-
-Progress = Callable[[str, float], None]
-"""Called with what is being run and the share of it that is done."""
 
 
 class Refined(NamedTuple):
@@ -137,21 +133,20 @@ def sweep(
             raise ValueError(f"family {family!r} holds no puzzle")
     if num_trajectories < 1:
         raise ValueError(f"num_trajectories must be at least 1, got {num_trajectories}")
-    batch_size = batch_size or BATCH_SIZES.get(device_of(model).type, 256)
+    size = pick_batch_size(model, batch_size)
     report = progress or (lambda label, done: None)
-    kinds = {"p1": [None]} if "p1" in protocols else {}
+    kinds: dict[str, list[int | None]] = {"p1": [None]} if "p1" in protocols else {}
     if {"p2", "p3"} & set(protocols):
         kinds["trajectories"] = list(range(num_trajectories))
     records: dict[str, dict[str, list[Records]]] = {kind: {} for kind in kinds}
-    with full_float32(model):
-        for family, instances in families.items():
-            for kind, members in kinds.items():
-                records[kind][family] = [
-                    _run(model, task, instances, steps, batch_size, _seeds(seed, k), family, report)
-                    for k in members
-                ]
+    for family, instances in families.items():
+        for kind, members in kinds.items():
+            records[kind][family] = [
+                _run(model, task, instances, steps, size, _seeds(seed, k), partial(report, family))
+                for k in members
+            ]
     rows = {name: _classical(name, task, families, steps, seed) for name in classical}
-    settings = {"seed": seed, "num_trajectories": num_trajectories, "batch_size": batch_size}
+    settings = {"seed": seed, "num_trajectories": num_trajectories, "batch_size": size}
     return SweepResult(steps, _by_protocol(protocols, records), rows, records, settings)
 
 
@@ -187,21 +182,20 @@ def _run(
     steps: tuple[int, ...],
     batch_size: int,
     seeds: Callable[[int], int | None],
-    label: str,
-    report: Progress,
+    report: Callable[[float], None],
 ) -> Records:
     """One trajectory of each puzzle of a family."""
-    parts = []
-    for start in range(0, len(instances), batch_size):
-        rows = instances[start : start + batch_size]
+
+    def work(rows: Instances, start: int, check: Callable[[], None]) -> Records:
         seed = seeds(start)
         generator = None if seed is None else torch.Generator(device_of(model)).manual_seed(seed)
         recorder = Recorder(task, rows, steps)
         for logits, finite, residual in refine(model, task, rows, steps[-1], generator):
+            check()
             recorder.add(decide(logits)[0], finite, residual)
-        parts.append(recorder.records())
-        report(label, min(1.0, (start + batch_size) / len(instances)))
-    return concatenate(parts)
+        return recorder.records()
+
+    return concatenate(map_batches(work, model, instances, batch_size, report))
 
 
 def _seeds(seed: int, trajectory: int | None) -> Callable[[int], int | None]:
@@ -238,12 +232,15 @@ def _classical(
     name: str, task: Task, families: dict[str, Instances], steps: tuple[int, ...], seed: int
 ) -> dict[str, np.ndarray]:
     """{family: (n, R) bool} of a classical policy."""
-    policies = {"improve": ImprovePolicy, "solve": SolvePolicy}
-    solved = {}
-    for family, instances in families.items():
-        policy = RandomPolicy(task, seed) if name == "random" else policies[name](task)
-        solved[family] = play(policy, task, instances, steps).solved
-    return solved
+    policies: dict[str, Callable[[], Policy]] = {
+        "random": lambda: RandomPolicy(task, seed),
+        "improve": lambda: ImprovePolicy(task),
+        "solve": lambda: SolvePolicy(task),
+    }
+    return {
+        family: play(policies[name](), task, instances, steps).solved
+        for family, instances in families.items()
+    }
 
 
 def _checked_steps(steps: Sequence[int]) -> tuple[int, ...]:

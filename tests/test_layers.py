@@ -39,7 +39,10 @@ RANKS = {
 AGENT_LIBRARIES = {"torch", "torch_geometric", "stable_baselines3", "sb3_contrib", "ttc_agents"}
 RL_LIBRARIES = {"gymnasium", "stable_baselines3", "sb3_contrib"}
 # The contract and building blocks; `edge_messages` is apart since it imports torch_geometric.
-SHARED_BY_MODELS = {f"ttc_agents.models.{name}" for name in ("base", "layers", "edge_messages")}
+SHARED_BY_MODELS = {
+    f"ttc_agents.models.{name}"
+    for name in ("base", "layers", "neighbour_messages", "edge_messages")
+}
 USABLE_ALONE = ("ttc_agents.implicit", "ttc_agents.stochastic")
 TASK_NAMES = ("sudoku", "shortestpath", "sorting")
 MAY_NAME_TASKS = ("ttc_agents.training.recipes", "ttc_agents.cli", "ttc_agents.weights")

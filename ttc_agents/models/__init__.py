@@ -2,11 +2,11 @@
 
 from ttc_agents.models.base import RefinementModel, Trace
 from ttc_agents.models.factor_graph_network import FactorGraphNetwork
-#from ttc_agents.models.relational_network import RelationalNetwork
+from ttc_agents.models.relational_network import RelationalNetwork
 
 MODELS: dict[str, type[RefinementModel]] = {
     "factor_graph_network": FactorGraphNetwork,
-#    "relational_network": RelationalNetwork,
+    "relational_network": RelationalNetwork,
 }
 
 __all__ = ["MODELS", "FactorGraphNetwork", "RefinementModel", "RelationalNetwork", "Trace"]

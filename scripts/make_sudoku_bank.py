@@ -42,22 +42,16 @@ def splits_of(classes: Array) -> Array:
     return np.select([share < 0.1, share < 0.2], [2, 1], 0)[index]
 
 
-def minimal_puzzles(size: int) -> tuple[Array, Array, Array, Array]:
-    """Distinct minimal puzzles with solutions, minimal flags and splits."""
+def generated(size: int) -> tuple[Array, Array, Array, Array]:
+    """Puzzles of distinct classes, with solutions, minimal flags and splits."""
     keys = SEED + np.arange(ROWS[size], dtype=np.uint64)
-    puzzles, solutions = generate(keys, size, "minimal")
+    level = "givens=110" if size == 16 else "minimal"
+    puzzles, solutions = generate(keys, size, level)
     _, first = np.unique(fingerprint(puzzles, size), return_index=True)
     first.sort()
     puzzles, solutions = puzzles[first], solutions[first]
     splits = splits_of(fingerprint(solutions, size))
-    return puzzles, solutions, np.ones(len(first), dtype=bool), splits
-
-
-def filled(size: int) -> tuple[Array, Array, Array, Array]:
-    """Filled grids, with nothing given."""
-    solutions = filled_grids(SEED + np.arange(ROWS[size], dtype=np.uint64), size)
-    nothing = np.zeros(len(solutions), dtype=bool)
-    return np.full_like(solutions, -1), solutions, nothing, splits_of(fingerprint(solutions, size))
+    return puzzles, solutions, np.full(len(first), level == "minimal"), splits
 
 
 def all_of_4x4() -> tuple[Array, Array, Array, Array]:
@@ -92,9 +86,8 @@ def is_minimal(puzzles: Array, size: int) -> Array:
 
 def make(size: int) -> bytes:
     """The bytes of the bank of one size."""
-    makers = {4: all_of_4x4, 16: lambda: filled(16)}
-    puzzles, solutions, minimal, splits = makers.get(size, lambda: minimal_puzzles(size))()
-    grades = (np.zeros(len(puzzles)),) * 2 if size == 16 else grade(puzzles, size)
+    puzzles, solutions, minimal, splits = all_of_4x4() if size == 4 else generated(size)
+    grades = grade(puzzles, size)
     return bank.pack(solutions, puzzles, grades, minimal, splits, MADE_BY)
 
 

@@ -38,7 +38,7 @@ SHA256: dict[int, str] = {
     4: "520a1ba52447823f7ab0fe6c81d5eb94b5bebf217857eb433db5ab35e2a4d61e",
     6: "d3fb25c306e8b86d3dcb98fb3e6644575cf351aa2f9e58106738e9f999ebe2c2",
     9: "807ce6410d310d44a9d2bdfa3b68ed4bfe1da9bc2e2bb04de060c529b5b1cf7c",
-    16: "c413d3181b8e15c32dd66b74e1160e831acfd0b9e7a649674c824e0b8698f590",
+    16: "823174fb29ac744d1b5c9721e947677b52df66c70dbc77fc6251ab04d88b74ff",
 }
 DRAW_STREAM, ORDER_STREAM = 5, 6
 ORDERS = 4096
@@ -54,8 +54,7 @@ class Bank:
     Args:
         size: n.
         split: `train`, `validation` or `test`.
-        puzzles: (R, N) int8, -1 for blank; 16x16: blank throughout, as givens are chosen when
-            drawing.
+        puzzles: (R, N) int8, -1 for blank; minimal for 6x6 and 9x9, with 110 givens for 16x16.
         solutions: (R, N) int8.
         rounds: (R,) uint8, rounds of parallel singles until solved or stuck.
         guesses: (R,) uint16, guesses of the solver; 0 if singles solve the puzzle.
@@ -154,10 +153,9 @@ def pack(
 def draw(keys: Array, size: int, level: str, split: str = "train") -> tuple[Array, Array, Array]:
     """Fresh puzzles with solutions, a pure function of (key, size, level, split).
 
-    `givens=K` adds cells of the solution to a minimal puzzle; one that has K givens or more is
-    drawn as it is (9x9:
-    minimal puzzles of the bank have 20 to 29). 4x4 draws from the classes with exactly K givens.
-    16x16 shows K cells of a filled grid, and the solution need not be the only one.
+    All have one solution. `givens=K` adds cells of the solution to a puzzle of the bank; one that
+    has K givens or more is drawn as it is (the bank's minimal puzzles have 20 to 29 for 9x9, 8 to
+    13 for 6x6). 4x4 draws from the classes with exactly K givens.
 
     Args:
         keys: (B,) uint64.

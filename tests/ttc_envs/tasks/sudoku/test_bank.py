@@ -35,16 +35,16 @@ def test_every_split_holds_puzzles_with_their_solutions(size):
         assert (np.sort(bank.solutions[:, grid_of(size).groups], axis=2) == np.arange(size)).all()
         given = bank.puzzles >= 0
         assert (bank.puzzles[given] == bank.solutions[given]).all()
-        assert given.any() == (size != 16)
+        assert (given.sum(axis=1) == 110).all() == (size == 16)
 
 
-@pytest.mark.parametrize("size", [4, 6, 9])
+@pytest.mark.parametrize("size", SIZES)
 def test_puzzles_of_the_bank_have_one_solution_and_no_spare_given(size):
     bank = load_bank(size)
-    chosen = some(np.arange(len(bank)), 100)
+    chosen = some(np.arange(len(bank)), 10 if size == 16 else 100)
     assert (solve(bank.puzzles[chosen], size)[1] == 1).all()
     minimal = chosen[bank.minimal[chosen]]
-    assert size == 4 or len(minimal) == len(chosen)
+    assert len(minimal) == {4: len(minimal), 16: 0}.get(size, len(chosen))
     fewer = bank.puzzles[minimal].copy()
     fewer[np.arange(len(minimal)), (fewer >= 0).argmax(axis=1)] = -1
     assert (solve(fewer, size)[1] == 2).all()
@@ -102,13 +102,13 @@ def test_drawn_puzzles_belong_to_their_solutions_rows_and_levels(size, split):
         assert (np.sort(solutions[:, grid_of(size).groups], axis=2) == np.arange(size)).all()
         given = puzzles >= 0
         assert (puzzles[given] == solutions[given]).all()
-        base = load_bank(size, split).solutions[rows[:20]]
-        assert (fingerprint(solutions[:20], size) == fingerprint(base, size)).all()
-        if size != 16:
-            assert (solve(puzzles[:20], size)[1] == 1).all()
+        base = load_bank(size, split).solutions[rows[:10]]
+        assert (fingerprint(solutions[:10], size) == fingerprint(base, size)).all()
+        few = 1 if size == 16 else 20
+        assert (solve(puzzles[:few], size)[1] == 1).all()
 
 
-@pytest.mark.parametrize(("size", "givens"), [(4, 9), (6, 15), (9, 40), (16, 77)])
+@pytest.mark.parametrize(("size", "givens"), [(4, 9), (6, 15), (9, 40), (16, 133)])
 def test_drawn_puzzles_have_the_wanted_number_of_givens(size, givens):
     puzzles, _, _ = draw(np.arange(500), size, f"givens={givens}")
     assert ((puzzles >= 0).sum(axis=1) == givens).all()

@@ -27,9 +27,11 @@ def test_minimal_puzzles_have_one_solution_and_need_every_given(size):
     assert (solve(fewer, size)[1] == 2).all()
 
 
-@pytest.mark.parametrize(("size", "givens"), [(4, 5), (4, 10), (6, 11), (9, 26), (9, 40)])
+@pytest.mark.parametrize(
+    ("size", "givens"), [(4, 5), (4, 10), (6, 11), (9, 26), (9, 40), (16, 130)]
+)
 def test_puzzles_have_the_wanted_number_of_givens(size, givens):
-    puzzles, solutions = generate(KEYS, size, f"givens={givens}")
+    puzzles, solutions = generate(KEYS[: 2 if size == 16 else 6], size, f"givens={givens}")
     assert ((puzzles >= 0).sum(axis=1) == givens).all()
     found, counts = solve(puzzles, size)
     assert (counts == 1).all()
@@ -39,13 +41,6 @@ def test_puzzles_have_the_wanted_number_of_givens(size, givens):
 def test_a_range_of_givens_is_used_to_both_ends():
     puzzles, _ = generate(np.arange(60), 6, "givens=13..16")
     assert set((puzzles >= 0).sum(axis=1).tolist()) == {13, 14, 15, 16}
-
-
-def test_16x16_shows_cells_of_a_filled_grid():
-    puzzles, solutions = generate(KEYS[:2], 16, "givens=130")
-    assert is_filled(solutions, 16)
-    assert ((puzzles >= 0).sum(axis=1) == 130).all()
-    assert (puzzles == solutions)[puzzles >= 0].all()
 
 
 def test_a_puzzle_depends_on_its_own_key_alone():
@@ -80,6 +75,7 @@ def test_fewer_givens_than_are_found_are_an_error(monkeypatch):
         ("difficult", 9),
         ("", 9),
         ("minimal", 16),
+        ("givens=109", 16),
         ("givens=15", 4),
     ],
 )

@@ -5,11 +5,11 @@ Importing the package registers its ids; `gymnasium.make("ttc_envs:ttc/Sudoku-v0
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-from ttc_envs.env import RefinementEnv
 from ttc_envs.spec import (
     UNDECIDED,
     AnswerState,
@@ -21,8 +21,12 @@ from ttc_envs.spec import (
     TaskSpec,
 )
 from ttc_envs.tasks import build
-from ttc_envs.tasks.sudoku.task import SudokuTask
-from ttc_envs.vector import RefinementVectorEnv
+
+if TYPE_CHECKING:
+    from ttc_envs.env import RefinementEnv
+    from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzle
+    from ttc_envs.tasks.sudoku.task import SudokuTask
+    from ttc_envs.vector import RefinementVectorEnv
 
 __all__ = [
     "ENVIRONMENTS",
@@ -78,10 +82,18 @@ def make_task(env_id: str, **options: Any) -> Task:
     return build(ENVIRONMENTS[name][1]["task"], {**known, **options})
 
 
-def __getattr__(name: str) -> Any:
-    """Readers of files are imported at first use."""
-    if name in ("load_puzzles", "parse_puzzle"):
-        from ttc_envs.tasks.sudoku import files
+_AT_FIRST_USE = {
+    "RefinementEnv": "ttc_envs.env",
+    "RefinementVectorEnv": "ttc_envs.vector",
+    "SudokuTask": "ttc_envs.tasks.sudoku.task",
+    "load_puzzles": "ttc_envs.tasks.sudoku.files",
+    "parse_puzzle": "ttc_envs.tasks.sudoku.files",
+}
+"""Names that are imported when they are asked for, so that importing the package takes no time."""
 
-        return getattr(files, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    """The names that are imported at first use."""
+    if name not in _AT_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_AT_FIRST_USE[name]), name)

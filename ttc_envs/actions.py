@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from gymnasium import spaces
 
-from ttc_envs.spec import AnswerState, Array, Instances, Task
+from ttc_envs.spec import AnswerState, Array, Instances, Task, count_per_row
 
 MAX_ENTRIES = 1_000_000
 """Actions with more entries (full: N; edit: E; logits: N x C) are refused."""
@@ -202,12 +202,6 @@ def action_mode(name: str, task: Task) -> ActionMode:
     if name not in ACTION_MODES:
         raise ValueError(f"action_mode must be one of {sorted(ACTION_MODES)}, got {name!r}")
     return ACTION_MODES[name](task)
-
-
-def count_per_row(flags: Array) -> Array:
-    """(B,) int32, how many of (B, N) flags hold."""
-    count: Array = np.count_nonzero(flags, axis=1)
-    return count.astype(np.int32)
 
 
 def _limited(mode: str, entries: int) -> int:

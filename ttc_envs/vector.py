@@ -229,8 +229,8 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
             return {}
         observations = self.episodes.observe(rows)
         final_obs = np.full(self.num_envs, None, dtype=object)
-        for i, row in enumerate(rows.tolist()):
-            final_obs[row] = {name: values[i] for name, values in observations.items()}
+        for row, *entries in zip(rows.tolist(), *observations.values(), strict=True):
+            final_obs[row] = dict(zip(observations, entries, strict=True))
         final_info: dict[str, Any] = {}
         for name, values in self.episodes.info().items():
             if len(rows) == self.num_envs:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ttc_envs.spec import UNDECIDED, Array, Instances
+from ttc_envs.spec import UNDECIDED, Array, Instances, count_per_row
 from ttc_envs.tasks.sudoku.grid import grid_of
 
 BLANKS = 64
@@ -124,7 +124,7 @@ def held_by_line(answer: Array, size: int) -> Array:
 
 
 def _line_counts(answer: Array, size: int) -> Array:
-    """(S, B, L) int64: how often each line holds each digit."""
+    """(S, B, L) int8: how often each line holds each digit."""
     batch, num_lines = len(answer), 3 * size
     # Cells that hold a digit, by their number in the batch.
     at = (answer.reshape(-1) != UNDECIDED).nonzero()[0]
@@ -132,7 +132,7 @@ def _line_counts(answer: Array, size: int) -> Array:
     slots = answer.reshape(-1).take(at).astype(np.int64) * batch + rows
     slots = slots * num_lines + tables_of(size).lines.take(cells, axis=1)
     counts = np.bincount(slots.reshape(-1), minlength=size * batch * num_lines)
-    return counts.reshape(size, batch, num_lines)
+    return counts.astype(np.int8).reshape(size, batch, num_lines)
 
 
 class SudokuEdits:
@@ -167,9 +167,9 @@ class SudokuEdits:
         self._lines[rows, :, 0] = distinct
         self._lines[rows, :, 1] = BLANKS
         self._lines[rows, :, 2:] = counts.transpose(1, 2, 0)
-        self._complete[rows] = np.count_nonzero(distinct == self._size, axis=1)
+        self._complete[rows] = count_per_row(distinct == self._size)
         right = answer == self._instances.labels["answer"][rows]
-        self._right[rows] = np.count_nonzero(right, axis=1)
+        self._right[rows] = count_per_row(right)
         return tables_of(self._size).scores(self._complete[rows], self._right[rows])
 
     def apply(self, edits: Array) -> dict[str, Array]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ttc_envs.spec import UNDECIDED, Array, Instances
+from ttc_envs.spec import UNDECIDED, Array, Instances, count_per_row
 from ttc_envs.tasks.sudoku.edits import held_by_line, strict_mask, tables_of
 from ttc_envs.tasks.sudoku.grid import grid_of
 
@@ -59,8 +59,8 @@ class StrictEdits:
         """Begin anew at the rows."""
         held = held_by_line(answer, self._size)
         mask = strict_mask(answer, held, self._size)
-        complete = np.count_nonzero(held == 2**self._size - 1, axis=1)
-        right = np.count_nonzero(answer == self._instances.labels["answer"][rows], axis=1)
+        complete = count_per_row(held == 2**self._size - 1)
+        right = count_per_row(answer == self._instances.labels["answer"][rows])
         self.answer[rows] = answer
         self.mask[rows] = mask
         self.changed[rows] = 0

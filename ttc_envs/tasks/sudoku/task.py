@@ -14,9 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from ttc_envs.spec import UNDECIDED, Array, EditState, Field, Group, Instances, TaskSpec
+from ttc_envs.spec import (
+    UNDECIDED,
+    Array,
+    EditState,
+    Field,
+    Group,
+    Instances,
+    TaskSpec,
+    count_per_row,
+)
 from ttc_envs.tasks.sudoku import bank, solver
-from ttc_envs.tasks.sudoku.edits import SudokuEdits, edit_mask, shares
+from ttc_envs.tasks.sudoku.edits import SudokuEdits, edit_mask, tables_of
 from ttc_envs.tasks.sudoku.grid import BOXES, grid_of
 from ttc_envs.tasks.sudoku.strict_edits import StrictEdits
 
@@ -159,7 +168,9 @@ class SudokuTask:
         """The next answer (B, N) int8 by a whole answer (B, N) or an edit (B,), givens kept."""
         givens = instances.fields["givens"]
         if mode == "full":
-            return np.where(givens == UNDECIDED, action.astype(np.int8), givens)
+            # The sign of a given is a mask of bits: all where free, none where given.
+            kept: Array = np.maximum(givens, action.astype(np.int8) & (givens >> 7))
+            return kept
         if mode != "edit":
             raise ValueError(f"mode must be 'full' or 'edit', got {mode!r}")
         rows = np.arange(len(answer))
@@ -186,13 +197,13 @@ class SudokuTask:
         """`quality`, `accuracy` and `solved` of answers (B, N)."""
         givens = instances.fields["givens"]
         complete = _complete_lines(answer, self.size)
-        right = np.count_nonzero(answer == instances.labels["answer"], axis=1)
-        kept = ((answer == givens) | (givens == UNDECIDED)).all(axis=1)
-        return {
-            "quality": shares(3 * self.size)[complete],
-            "accuracy": shares(self.spec.num_nodes)[right],
-            "solved": (complete == 3 * self.size) & kept,
-        }
+        right = count_per_row(answer == instances.labels["answer"])
+        scores = tables_of(self.size).scores(complete, right)
+        full = scores["solved"].nonzero()[0]
+        if len(full):
+            kept = (answer[full] == givens[full]) | (givens[full] == UNDECIDED)
+            scores["solved"][full] = kept.all(axis=1)
+        return scores
 
     # Classical solvers
 
@@ -266,5 +277,5 @@ def _complete_lines(answer: Array, size: int) -> Array:
         np.bitwise_or.reduce(bits, axis=0),
         np.bitwise_or.reduce(np.bitwise_or.reduce(boxes, axis=3), axis=1).reshape(size, -1),
     )
-    complete: Array = sum(np.count_nonzero(line == full, axis=0) for line in lines)
+    complete: Array = sum((line == full).sum(axis=0, dtype=np.int32) for line in lines)
     return complete

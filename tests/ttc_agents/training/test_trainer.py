@@ -137,20 +137,22 @@ def test_the_first_interrupt_saves(tmp_path):
         "result = train(recipe, pathlib.Path(sys.argv[1]), show=False)\n"
         "print(result.finished, result.updates)\n"
     )
-    child = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    wait_for(lambda: (tmp_path / "metrics.jsonl").is_file())
-    time.sleep(0.5)
-    child.send_signal(signal.SIGINT)
-    out, _ = child.communicate(timeout=60)
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            wait_for(lambda: (tmp_path / "metrics.jsonl").is_file())
+            time.sleep(0.5)
+            child.send_signal(signal.SIGINT)
+            out, _ = child.communicate(timeout=300)
+        finally:
+            child.kill()
     finished, updates = out.split()
     assert child.returncode == 0
     assert finished == "False"
     assert checkpoint.load_training(tmp_path)["updates"] == int(updates)
 
 
-def wait_for(condition, seconds=60.0):
+def wait_for(condition, seconds=300.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "timed out"

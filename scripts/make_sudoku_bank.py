@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ttc_envs.random_words import mix
 from ttc_envs.spec import Array
 from ttc_envs.tasks.sudoku import bank
 from ttc_envs.tasks.sudoku.generator import filled_grids, generate
 from ttc_envs.tasks.sudoku.grid import grid_of
 from ttc_envs.tasks.sudoku.levels import MOST_GIVENS
-from ttc_envs.tasks.sudoku.random_words import mix
 from ttc_envs.tasks.sudoku.solver import grade, solve
 from ttc_envs.tasks.sudoku.symmetry import fingerprint
 

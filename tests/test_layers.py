@@ -18,10 +18,12 @@ PACKAGES = ("ttc_envs", "ttc_agents")
 # Rooms may import rooms of a lower rank, and of their own rank where nothing below forbids it.
 RANKS = {
     "ttc_envs.spec": 0,
+    "ttc_envs.random_words": 0,
     "ttc_envs.tasks": 1,
     "ttc_envs.actions": 2,
     "ttc_envs.rewards": 2,
     "ttc_envs.observations": 2,
+    "ttc_envs.supply": 2,
     "ttc_envs.episodes": 3,
     "ttc_envs.vector": 4,
     "ttc_envs.env": 5,

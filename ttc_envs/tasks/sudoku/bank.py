@@ -24,11 +24,11 @@ from importlib import resources
 
 import numpy as np
 
+from ttc_envs.random_words import random_words
 from ttc_envs.spec import UNDECIDED, Array
 from ttc_envs.tasks.sudoku.generator import target_givens
 from ttc_envs.tasks.sudoku.grid import grid_of
 from ttc_envs.tasks.sudoku.levels import level_names, parse_level
-from ttc_envs.tasks.sudoku.random_words import random_words
 from ttc_envs.tasks.sudoku.symmetry import MOVE_WORDS, moves_from, relabel
 
 __all__ = ["SPLITS", "Bank", "draw", "level_names", "load_bank", "parse_level"]

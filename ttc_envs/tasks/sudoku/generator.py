@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from ttc_envs.random_words import random_words
 from ttc_envs.spec import Array
 from ttc_envs.tasks.sudoku.levels import Level, parse_level
-from ttc_envs.tasks.sudoku.random_words import random_words
 from ttc_envs.tasks.sudoku.solver import tables_of
 
 ATTEMPTS = 200

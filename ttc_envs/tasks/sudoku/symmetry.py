@@ -17,9 +17,9 @@ from functools import cache
 
 import numpy as np
 
+from ttc_envs.random_words import mix, random_words
 from ttc_envs.spec import Array
 from ttc_envs.tasks.sudoku.grid import Grid, check_grids, grid_of
-from ttc_envs.tasks.sudoku.random_words import mix, random_words
 
 MOVE_STREAM = 4
 MOVE_WORDS = 2

@@ -199,29 +199,28 @@ class SudokuEdits:
     def _apply_one(self, edit: int) -> dict[str, Array]:
         """`apply` for a batch of one, cell by cell: numpy's calls would cost ten times the work."""
         cell, digit = divmod(edit, self._size)
-        mask, lines = self.mask.reshape(-1).data, self._lines.reshape(-1).data
-        allowed = mask[edit]
+        mask, lines = self.mask.data, self._lines.data
+        allowed = mask[0, edit]
         self.changed[0] = allowed
         if allowed:
-            old = int(self.answer[0, cell])
-            label = int(self._instances.labels["answer"][0, cell])
+            old = self.answer.item(cell)
+            label = self._instances.labels["answer"].item(cell)
             self.answer[0, cell] = digit
             self._right[0] += (label == digit) - (label == old)
             self._complete[0] += self._count_one(lines, cell, old, digit)
-            mask[edit - digit + max(old, 0)] = 1
-            mask[edit] = 0
+            mask[0, edit - digit + max(old, 0)] = 1
+            mask[0, edit] = 0
         return tables_of(self._size).scores(self._complete, self._right)
 
     def _count_one(self, lines: memoryview[int], cell: int, old: int, new: int) -> int:
         """`_count` for one cell: by how much the number of complete lines grows."""
         size, grown = self._size, 0
         for line in tables_of(size).lines_of[cell]:
-            at = line * (size + 2)
-            before = lines[at]
-            left = lines[at + 2 + old] = lines[at + 2 + old] - 1
-            held = lines[at + 2 + new]
-            lines[at + 2 + new] = held + 1
-            lines[at] = after = before + (held == 0) - (left == 0)
+            before = lines[0, line, 0]
+            left = lines[0, line, 2 + old] = lines[0, line, 2 + old] - 1
+            held = lines[0, line, 2 + new]
+            lines[0, line, 2 + new] = held + 1
+            lines[0, line, 0] = after = before + (held == 0) - (left == 0)
             grown += (after == size) - (before == size)
         return grown
 

@@ -28,7 +28,9 @@ class Observer:
     def __init__(self, spec: TaskSpec, mode: str) -> None:
         if mode not in ("default", "one_hot"):
             raise ValueError(f"observation must be 'default' or 'one_hot', got {mode!r}")
+        self._spec = spec
         self._names = tuple(spec.fields)
+        self._ordered = any(field.per == "answer" for field in spec.fields.values())
         answer = Field(
             per="node",
             kind="symbol",
@@ -61,6 +63,8 @@ class Observer:
         self, fields: dict[str, Array], answer: Array, steps: Array, rows: Array | None = None
     ) -> dict[str, Array]:
         """New arrays for the rows (all where None) of batches of fields, answers and steps."""
+        if self._ordered:
+            fields = self._spec.shown(fields, answer)
         seen = {name: fields[name] for name in self._names}
         seen["answer"] = answer
         seen["step"] = steps[:, None]

@@ -33,8 +33,9 @@ class Field:
     """One array of an instance, without the batch axis.
 
     Args:
-        per: What the leading axis counts: the instance as a whole, its nodes, or (node, neighbour)
-            pairs.
+        per: What the leading axis counts: the instance as a whole, its nodes, (node, neighbour)
+            pairs, or the choices that answers point to, which `answer` shows in the order of the
+            current answer: see `TaskSpec.shown`.
         kind: `symbol` (class index), `real`, `node` (index of a node), `given` (class index that
             the answer must keep, -1 where free) or `mask` (0 or 1).
         shape: Shape of the array for one instance.
@@ -43,7 +44,7 @@ class Field:
         high: Largest value, finite.
     """
 
-    per: Literal["instance", "node", "neighbour"]
+    per: Literal["instance", "node", "neighbour", "answer"]
     kind: Literal["symbol", "real", "node", "given", "mask"]
     shape: tuple[int, ...]
     dtype: Literal["int8", "int32", "float32"]
@@ -101,6 +102,30 @@ class TaskSpec:
     def without_structure(self) -> TaskSpec:
         """The same task without neighbours, groups and positions, for models that learn them."""
         return dataclasses.replace(self, neighbours=None, groups=(), positions=None)
+
+    def shown(self, fields: dict[str, Array], answer: Array) -> dict[str, Array]:
+        """The fields {name: (B, ...)} as observations have them beside an answer (B, N).
+
+        A field per answer shows entry answer[i] at node i, its lowest value where undecided. All
+        other fields are passed through.
+        """
+        shown = dict(fields)
+        for name, values in self._per_answer(fields):
+            low = np.asarray(self.fields[name].low, dtype=values.dtype)
+            entries = np.take_along_axis(values, _like(np.maximum(answer, 0), values), axis=1)
+            shown[name] = np.where(_like(answer, values) < 0, low, entries)
+        return shown
+
+    def unshown(self, shown: dict[str, Array], answer: Array) -> dict[str, Array]:
+        """The fields that `shown` was made from, beside answers (B, N) that are permutations."""
+        fields = dict(shown)
+        for name, entries in self._per_answer(shown):
+            fields[name] = np.empty_like(entries)
+            np.put_along_axis(fields[name], _like(answer, entries), entries, axis=1)
+        return fields
+
+    def _per_answer(self, fields: dict[str, Array]) -> list[tuple[str, Array]]:
+        return [(name, v) for name, v in fields.items() if self.fields[name].per == "answer"]
 
     def check_fields(self, fields: dict[str, Any]) -> dict[str, Array]:
         """Copies of the fields of a batch {name: (B, *Field.shape)}, in the spec's dtypes.
@@ -167,6 +192,11 @@ class TaskSpec:
                 "positions": array(document["positions"], "float32"),
             }
         )
+
+
+def _like(answer: Array, values: Array) -> Array:
+    """(B, N, 1, ...) int64 with as many axes as the values."""
+    return answer.astype(np.int64).reshape(*answer.shape, *[1] * (values.ndim - 2))
 
 
 def _checked(name: str, field: Field, values: Any) -> Array:

@@ -42,7 +42,8 @@ def play(policy: Policy, task: Task, instances: Instances, steps: Sequence[int])
     starts, state = np.ones(len(instances), dtype=bool), None
     for step in range(steps[-1]):
         count = np.full((len(instances), 1), step, dtype=np.int32)
-        observation = {**instances.fields, "answer": recorder.answer, "step": count}
+        fields = task.spec.shown(instances.fields, recorder.answer)
+        observation = {**fields, "answer": recorder.answer, "step": count}
         action, state = policy.predict(observation, state, starts if step == 0 else ~starts)
         recorder.add(action, getattr(state, "finite", None))
     return recorder.records()

@@ -65,7 +65,7 @@ class ImprovePolicy:
         if state is not None and state[1] and not starts.any():
             return seen.unbatched(np.maximum(state[0], 0)), state
         before = seen.answer if state is None else np.where(starts[:, None], seen.answer, state[0])
-        after = self._task.improve(_instances(seen), before)
+        after = self._task.improve(_instances(seen, self._task), before)
         return seen.unbatched(np.maximum(after, 0)), (after, np.array_equal(after, before))
 
 
@@ -87,10 +87,11 @@ class SolvePolicy:
         starts = starting_rows(episode_start, state, len(seen))
         answer = seen.answer.copy() if state is None else state.copy()
         if starts.any():
-            answer[starts] = self._task.solve(_instances(seen)[starts])
+            answer[starts] = self._task.solve(_instances(seen, self._task)[starts])
         return seen.unbatched(np.maximum(answer, 0)), answer
 
 
-def _instances(seen: Seen) -> Instances:
+def _instances(seen: Seen, task: Task) -> Instances:
     """The instances that an observation shows: without keys and labels."""
-    return Instances(np.zeros(len(seen), dtype=np.uint64), seen.fields, {})
+    fields = task.spec.unshown(seen.fields, seen.answer)
+    return Instances(np.zeros(len(seen), dtype=np.uint64), fields, {})

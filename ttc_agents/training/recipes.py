@@ -118,6 +118,7 @@ RELATIONAL_9 = Recipe(
     model_options={"message_layers": 1},
     seconds=3600,
     learning_rate=1e-3,
+    matrix_learning_rate=0.01,
     compile="off",
 )
 

@@ -19,6 +19,7 @@ PACKAGES = ("ttc_envs", "ttc_agents")
 RANKS = {
     "ttc_envs.spec": 0,
     "ttc_envs.random_words": 0,
+    "ttc_envs.colours": 0,
     "ttc_envs.tasks": 1,
     "ttc_envs.actions": 2,
     "ttc_envs.rewards": 2,

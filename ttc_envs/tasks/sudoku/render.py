@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ttc_envs.colours import Colour, check_confidence, confidence_colour
 from ttc_envs.spec import UNDECIDED, Array
 from ttc_envs.tasks.sudoku.grid import check_grids, grid_of
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 SYMBOLS = "123456789ABCDEFG"
 
-Colour = tuple[int, int, int]
-
-_RED, _YELLOW, _GREEN = (244, 120, 108), (253, 224, 130), (130, 212, 144)
 _GIVEN, _PLAIN, _EMPTY = (221, 225, 231), (232, 240, 252), (252, 252, 253)
 _INK, _INK_GIVEN, _INK_CLASH = (38, 43, 54), (14, 18, 28), (190, 18, 60)
 _LINE, _BOX_LINE = (203, 208, 216), (52, 60, 74)
@@ -78,14 +76,6 @@ def clashes(digits: Array, size: int) -> Array:
     return clashing
 
 
-def confidence_colour(confidence: float) -> Colour:
-    """Red at 0, yellow at 0.5, green at 1, linear between."""
-    low, high = (_RED, _YELLOW) if confidence < 0.5 else (_YELLOW, _GREEN)
-    share = 2 * confidence - (0 if confidence < 0.5 else 1)
-    red, green, blue = (round(a + share * (b - a)) for a, b in zip(low, high, strict=True))
-    return red, green, blue
-
-
 def _checked_digits(name: str, digits: Array, size: int) -> Array:
     checked: Array = check_grids(np.asarray(digits)[None], size, name)[0]
     return checked
@@ -93,15 +83,7 @@ def _checked_digits(name: str, digits: Array, size: int) -> Array:
 
 def _checked_tints(confidence: Array, size: int) -> Array:
     """(N,) steps 0.._TINTS of the colour scale."""
-    confidence = np.asarray(confidence, dtype=np.float64)
-    if confidence.shape != (size * size,):
-        raise ValueError(f"confidence must have shape ({size * size},), got {confidence.shape}")
-    # Written so that NaN fails too; softmax may pass 1 by rounding.
-    if not ((confidence >= -1e-6) & (confidence <= 1 + 1e-6)).all():
-        raise ValueError(
-            f"confidence must lie in [0, 1], got {confidence.min()}..{confidence.max()}"
-        )
-    tints: Array = np.rint(confidence.clip(0, 1) * _TINTS).astype(np.int64)
+    tints: Array = np.rint(check_confidence(confidence, size * size) * _TINTS).astype(np.int64)
     return tints
 
 

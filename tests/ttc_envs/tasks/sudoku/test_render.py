@@ -4,8 +4,9 @@ import time
 import numpy as np
 import pytest
 
+from ttc_envs.colours import confidence_colour
 from ttc_envs.tasks.sudoku.grid import BOXES
-from ttc_envs.tasks.sudoku.render import clashes, confidence_colour, render
+from ttc_envs.tasks.sudoku.render import clashes, render
 
 SIZES = sorted(BOXES)
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")

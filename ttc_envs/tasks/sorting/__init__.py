@@ -1,0 +1,1 @@
+"""Sorting: lists, rules, sorting networks, pictures."""

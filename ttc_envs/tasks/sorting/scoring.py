@@ -1,0 +1,229 @@
+"""Scores of answers to lists of keys.
+
+Keys are compared by value, so equal keys are interchangeable. With s_i the key of the item that
+position i is given, an inversion is a pair of positions i < j with s_i > s_j (the Kendall distance
+from order), and
+
+    quality = 1 - inversions / most    for permutations, else 0
+
+where `most`, the number of pairs of unequal keys, is what the worst order has. A position without
+an item counts as one that holds a key above all others. Instead of keys their places in the sorted
+list are compared, which are small integers.
+
+Shapes: B lists, N positions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ttc_envs.spec import Array, count_per_row
+
+CHUNK = 2**20
+"""Positions that are scored at once, which bounds memory to some 30 MB."""
+
+PAIRWISE = 64
+"""Longest list whose pairs are compared one by one; beyond, sorting by bits is faster."""
+
+
+def labels_of(keys: Array, mask: Array, dtype: np.dtype[Any]) -> dict[str, Array]:
+    """What scoring needs to know of lists (B, N), computed once.
+
+    Returns:
+        `answer` (B, N) of `dtype`, the items in order, equal keys in the order of the list;
+        `place` (B, N), where each item stands in it; `first` (B, N), the first position in it with
+        the key of a position; `most` (B,) int32, pairs of unequal keys.
+    """
+    size = keys.shape[1]
+    small = place_dtype(size)
+    order = keys.argsort(axis=1, kind="stable")
+    place = np.empty(keys.shape, dtype=small)
+    np.put_along_axis(place, order, np.arange(size, dtype=small)[None], axis=1)
+    ordered = np.take_along_axis(keys, order, axis=1)
+    lengths = count_per_row(mask)[:, None]
+    places = np.arange(size)
+    fresh = np.ones(keys.shape, dtype=bool)
+    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    fresh |= places >= lengths
+    first = np.maximum.accumulate(np.where(fresh, places, 0), axis=1)
+    # Each position forms a pair with all those in front of it that hold a smaller key.
+    most = (first * (places < lengths)).sum(axis=1, dtype=np.int32)
+    return {
+        "answer": order.astype(dtype),
+        "place": place,
+        "first": first.astype(small),
+        "most": most,
+    }
+
+
+def place_dtype(size: int) -> np.dtype[Any]:
+    """Unsigned integers that hold the places 0..N-1, and N for none."""
+    return np.dtype(np.uint8 if size <= 255 else np.uint16)
+
+
+def score(labels: dict[str, Array], mask: Array, answer: Array) -> dict[str, Array]:
+    """`quality`, `accuracy`, `solved` and the metrics of sorting, (B,) each.
+
+    Args:
+        labels: As `labels_of` gives them.
+        mask: (B, N), 1 where a position is part of the list, 0 behind it.
+        answer: (B, N) integers of any value; what is no item is undecided.
+
+    Raises:
+        ValueError: The answer has another shape, or is not of integers.
+    """
+    answer = np.asarray(answer)
+    if answer.shape != mask.shape or answer.dtype.kind not in "iu":
+        raise ValueError(
+            f"answers must be integers of shape {mask.shape}, got {answer.dtype} {answer.shape}"
+        )
+    rows = max(1, CHUNK // mask.shape[1])
+    if len(mask) <= rows:
+        return _score(labels, mask, answer)
+    parts = []
+    for start in range(0, len(mask), rows):
+        some = slice(start, start + rows)
+        own = {name: values[some] for name, values in labels.items()}
+        parts.append(_score(own, mask[some], answer[some]))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _score(labels: dict[str, Array], mask: Array, answer: Array) -> dict[str, Array]:
+    size = mask.shape[1]
+    lengths: Any = size
+    if not mask.all():
+        lengths = count_per_row(mask)
+        answer = np.where(mask == 0, np.arange(size), answer)
+    shown, decided = read(labels["place"], answer)
+    if (labels["most"] == lengths * (lengths - 1) // 2).all():
+        same, right = shown, shown == np.arange(size, dtype=shown.dtype)
+    else:
+        same = by_value(labels["first"], shown)
+        right = same == labels["first"]
+    across = np.ascontiguousarray(shown.T)
+    if same is shown:
+        inversions = count_inversions(across)
+    else:
+        inversions = count_inversions(np.ascontiguousarray(same.T))
+    right = count_per_row(right) - (size - lengths)
+    return scores_of(inversions, labels["most"], is_permutation(across), decided, right, lengths)
+
+
+def scores_of(
+    inversions: Array,
+    most: Array,
+    permutation: Array,
+    decided: Array | bool,
+    right: Array,
+    lengths: Array | int,
+) -> dict[str, Array]:
+    """`Task.score` from counts.
+
+    Args:
+        inversions: (B,) pairs out of order.
+        most: (B,) pairs of unequal keys.
+        permutation: (B,) bool, whether each item is given once.
+        decided: (B,) bool, whether each position has an item; True where all have.
+        right: (B,) positions that hold the key that belongs there.
+        lengths: (B,) keys in each list, or one number for all.
+    """
+    in_order = (inversions == 0) & decided
+    quality = (1 - inversions / np.maximum(most, 1)) * permutation
+    accuracy = (right / lengths).astype(np.float32)
+    return {
+        "quality": quality.astype(np.float32),
+        "accuracy": accuracy,
+        "solved": in_order & permutation,
+        "sorted": in_order,
+        "position_accuracy": accuracy,
+        "inversions": inversions.astype(np.int32),
+        "valid_permutation": permutation.copy(),
+    }
+
+
+def read(place: Array, answer: Array) -> tuple[Array, Array | bool]:
+    """Where the items of answers (B, N) belong, N for what is no item; and `decided`.
+
+    `decided` is (B,) bool, whether a row has items throughout, or True where all rows have.
+    """
+    batch, size = place.shape
+    # As unsigned numbers the negative ones are large.
+    outside = answer.view(answer.dtype.str.replace("i", "u")) >= size
+    undecided = outside.any()
+    if undecided:
+        answer = np.where(outside, 0, answer)
+    slots = answer.astype(np.int64)
+    slots += np.arange(0, batch * size, size)[:, None]
+    shown = place.reshape(-1).take(slots)
+    if not undecided:
+        return shown, True
+    shown[outside] = size
+    return shown, ~outside.any(axis=1)
+
+
+def by_value(first: Array, shown: Array) -> Array:
+    """(B, N) the places `shown` with one place for equal keys; N stays."""
+    size = first.shape[1]
+    reached = np.minimum(shown, size - 1).astype(np.int64)
+    same: Array = np.take_along_axis(first, reached, axis=1)
+    same[shown == size] = size
+    return same
+
+
+def is_permutation(shown: Array) -> Array:
+    """(B,) bool: places (N, B) hold each of 0..N-1."""
+    size = len(shown)
+    if size > 64:
+        whole: Array = (np.sort(shown, axis=0) == np.arange(size)[:, None]).all(axis=0)
+        return whole
+    word = np.dtype(np.uint16 if size <= 16 else np.uint32 if size <= 32 else np.uint64)
+    # A shift by as many places as the word has is 0, which numpy guarantees.
+    bits = np.left_shift(word.type(1), shown.astype(word))
+    if size < 8 * word.itemsize:
+        bits &= word.type(2**size - 1)
+    every: Array = np.bitwise_or.reduce(bits, axis=0) == word.type(2**size - 1)
+    return every
+
+
+def count_inversions(shown: Array) -> Array:
+    """(B,) int64: pairs i < j with shown[i] > shown[j], of (N, B) unsigned integers."""
+    if len(shown) <= PAIRWISE:
+        return _count_pairs(shown)
+    return _count_by_bits(np.ascontiguousarray(shown.T).argsort(axis=1, kind="stable"))
+
+
+def _count_pairs(shown: Array) -> Array:
+    """Each pair compared: O(B N^2), small steps."""
+    later = np.zeros(shown.shape, dtype=np.uint8)  # smaller ones behind each position
+    for distance in range(1, len(shown)):
+        later[:-distance] += (shown[distance:] < shown[:-distance]).view(np.uint8)
+    total: Array = later.sum(axis=0, dtype=np.uint16)
+    return total.astype(np.int64)
+
+
+def _count_by_bits(order: Array) -> Array:
+    """(B,) inversions of permutations (B, N): O(B N log N).
+
+    From the highest bit on, the numbers of a block are divided into those without the bit and
+    those with it, in order. The inversions between the two are the places by which the former
+    stand farther right than side by side at the left. Both halves are blocks for the next bit.
+    """
+    batch, size = order.shape
+    width = 1 << (size - 1).bit_length()
+    numbers = np.empty((batch, width), dtype=np.int32)
+    numbers[:, :size] = order
+    numbers[:, size:] = np.arange(size, width)  # at the end and largest: in no inversion
+    count = np.zeros(batch, dtype=np.int64)
+    while width > 1:
+        half = width // 2
+        blocks = numbers.reshape(batch, -1, width)
+        high = (blocks & half).astype(bool)
+        low = ~high
+        places = np.einsum("bgw,w->b", low, np.arange(width))
+        count += places - blocks.shape[1] * (half * (half - 1) // 2)
+        halves = [blocks[part].reshape(batch, -1, 1, half) for part in (low, high)]
+        numbers = np.concatenate(halves, axis=2)
+        width = half
+    return count

@@ -24,6 +24,8 @@ from ttc_envs.tasks import build
 
 if TYPE_CHECKING:
     from ttc_envs.env import RefinementEnv
+    from ttc_envs.tasks.sorting.networks import bitonic_network, odd_even_network, rounds_needed
+    from ttc_envs.tasks.sorting.task import SortingTask
     from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzle
     from ttc_envs.tasks.sudoku.task import SudokuTask
     from ttc_envs.vector import RefinementVectorEnv
@@ -38,12 +40,16 @@ __all__ = [
     "Instances",
     "RefinementEnv",
     "RefinementVectorEnv",
+    "SortingTask",
     "SudokuTask",
     "Task",
     "TaskSpec",
+    "bitonic_network",
     "load_puzzles",
     "make_task",
+    "odd_even_network",
     "parse_puzzle",
+    "rounds_needed",
 ]
 
 ENVIRONMENTS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -51,6 +57,7 @@ ENVIRONMENTS: dict[str, tuple[int, dict[str, Any]]] = {
     "ttc/SudokuEdit-v0": (324, {"task": "sudoku", "size": 9, "action_mode": "edit"}),
     "ttc/Sudoku4-v0": (32, {"task": "sudoku", "size": 4, "action_mode": "full"}),
     "ttc/SudokuEdit4-v0": (64, {"task": "sudoku", "size": 4, "action_mode": "edit"}),
+    "ttc/Sorting-v0": (32, {"task": "sorting", "size": 16, "action_mode": "full"}),
 }
 """Steps per episode and arguments of each id."""
 
@@ -85,9 +92,13 @@ def make_task(env_id: str, **options: Any) -> Task:
 _AT_FIRST_USE = {
     "RefinementEnv": "ttc_envs.env",
     "RefinementVectorEnv": "ttc_envs.vector",
+    "SortingTask": "ttc_envs.tasks.sorting.task",
     "SudokuTask": "ttc_envs.tasks.sudoku.task",
+    "bitonic_network": "ttc_envs.tasks.sorting.networks",
     "load_puzzles": "ttc_envs.tasks.sudoku.files",
+    "odd_even_network": "ttc_envs.tasks.sorting.networks",
     "parse_puzzle": "ttc_envs.tasks.sudoku.files",
+    "rounds_needed": "ttc_envs.tasks.sorting.networks",
 }
 """Names that are imported when they are asked for, so that importing the package takes no time."""
 

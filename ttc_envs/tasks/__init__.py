@@ -8,6 +8,7 @@ from typing import Any, cast
 from ttc_envs.spec import Task
 
 TASKS = {
+    "sorting": ("ttc_envs.tasks.sorting.task", "SortingTask"),
     "sudoku": ("ttc_envs.tasks.sudoku.task", "SudokuTask"),
 }
 """Module and class of each task, imported at first use."""

@@ -140,6 +140,8 @@ class FactorGraphNetwork(RefinementModel):
         graph: Tensor | None = None,
     ) -> Trace:
         """As in the base, but the states stay packed between the steps."""
+        if num_steps < 1:
+            raise ValueError(f"num_steps must be at least 1, got {num_steps}")
         context = self.encode(batch, graph)
         h = self.pack(context, self.initial_state(context, generator) if state is None else state)
         logits = []

@@ -112,7 +112,7 @@ class RelationalNetwork(RefinementModel):
             ValueError: The graph has another number of nodes, or indices that are none.
         """
         inputs = self.inputs(batch).to(self.logits.weight)
-        x = self.encoder(inputs.flatten(0, 1))
+        x = self.encoder(inputs.flatten(0, 1)).to(inputs)  # the state is not in half precision
         neighbours, valid = self.graph(batch, graph)
         own, _ = self.update.halves()
         return {

@@ -41,9 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return complain("interrupted", INTERRUPTED)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in EXTRA:
+        package = (error.name or "").split(".")[0]
+        if package not in EXTRA:
             raise
-        return complain(f'{error.name} is missing: pip install "ttc-gym[agents]"')
+        return complain(f'{package} is missing: pip install "ttc-gym[agents]"')
     except BrokenPipeError:
         # The reader of our output left, there is nobody to tell: what is buffered goes nowhere.
         sys.stdout = io.StringIO()

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ttc_envs import Instances, Task
 
 LEVEL = "minimal"
-EXAMPLE = ".....4.7...5.8....7..6....5..64..1............48...69...4.6...751........9.7..8.3"
 LEAD = (
     "A small network learned Sudoku from generated puzzles, from nothing, in {seconds:.0f} "
     "seconds. It refines its whole answer step by step; the picture shows how many test puzzles it "
@@ -100,7 +99,7 @@ class Findings:
     def write(self, out: Path) -> list[Path]:
         """Write sweep.json, sweep.png, solve.gif and report.html; returns their paths."""
         from ttc_agents.cli.evaluate import write_json
-        from ttc_agents.evaluation.animation import showcase, solve_gif
+        from ttc_agents.evaluation.animation import solve_gif
         from ttc_agents.evaluation.figures import sweep_picture
 
         document = self.result.to_json(per_puzzle=True)
@@ -117,17 +116,20 @@ class Findings:
             )
             for theme in ("light", "dark")
         )
-        (records,) = self.result.records["p1"][LEVEL]
-        chosen = showcase(records)
-        gif = solve_gif(
-            self.model, self.task, self.puzzles[chosen : chosen + 1], self.result.steps[-1]
-        )
+        gif = solve_gif(self.model, self.task, self.example(), self.result.steps[-1])
         paths = [out / n for n in ("report.html", "sweep.png", "sweep.json", "solve.gif")]
         paths[0].write_text(self.page(document, (light, dark), gif), encoding="utf-8")
         paths[1].write_bytes(light)
         write_json(paths[2], document)
         paths[3].write_bytes(gif)
         return paths
+
+    def example(self) -> Instances:
+        """One puzzle that is worth watching."""
+        from ttc_agents.evaluation.animation import showcase
+
+        chosen = showcase(self.result.records["p1"][LEVEL][0])
+        return self.puzzles[chosen : chosen + 1]
 
     def page(self, document: dict[str, Any], images: tuple[bytes, bytes], gif: bytes) -> str:
         """The report."""
@@ -189,9 +191,12 @@ class Findings:
 
     def commands(self) -> list[str]:
         """How to go on."""
+        from ttc_agents.cli.puzzles import spelled
+
         where = self.trained.checkpoint
+        puzzle = spelled(self.example().fields["givens"][0])
         return [
-            f"ttc solve {EXAMPLE} --checkpoint {where}",
+            f"ttc solve {puzzle} --checkpoint {where}",
             f"ttc evaluate {where} --level easy medium hard minimal --steps 1,16,64,256,1024",
             f"ttc evaluate {where} --protocol p1,p2,p3 --calibration --count 200",
             "ttc train sudoku9-cpu-30min --out runs/longer",

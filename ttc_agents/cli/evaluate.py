@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,6 +80,9 @@ class Evaluate:
         task = checkpoint_task(self.checkpoint, self.split)
         model = load_model(self.checkpoint, pick_device(self.device))
         families = self._families(task)
+        if self.out is not None:
+            # Now rather than after minutes of work.
+            self.out.parent.mkdir(parents=True, exist_ok=True)
         result = sweep(
             model,
             task,
@@ -133,7 +137,8 @@ class Evaluate:
         }
         if self.out is not None:
             for family, calibration in measured.items():
-                picture = self.out.with_name(f"{self.out.stem}-calibration-{family}.png")
+                name = re.sub(r"[^\w.=-]+", "_", family)
+                picture = self.out.with_name(f"{self.out.stem}-calibration-{name}.png")
                 picture.write_bytes(calibration_picture(calibration))
                 print(picture, file=sys.stderr)
         return {"calibration": {family: c.to_json() for family, c in measured.items()}}
@@ -170,8 +175,7 @@ def calibration_lines(family: str, numbers: dict[str, Any]) -> str:
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a document, and the folders above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a document on one line."""
     path.write_text(json.dumps(document) + "\n", encoding="utf-8")
 
 

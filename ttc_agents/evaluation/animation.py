@@ -18,6 +18,8 @@ from ttc_envs import Instances, Task
 
 MOST_FRAMES = 64
 FRAME_MS, LAST_MS = 160, 3500
+AFTERWARDS = 6
+"""Steps after the answer settled, in which confidence still grows."""
 COLOURS = 128
 _STRIP, _INK, _SOFT, _GREEN = 46, (31, 41, 55), (107, 114, 128), (22, 128, 61)
 
@@ -73,7 +75,7 @@ def showcase(records: Records) -> int:
 
 
 def solve_gif(model: RefinementModel, task: Task, instance: Instances, num_steps: int) -> bytes:
-    """The refinement of one puzzle, until two steps after it settled.
+    """The refinement of one puzzle, until shortly after it settled.
 
     Args:
         model: The model.
@@ -84,7 +86,7 @@ def solve_gif(model: RefinementModel, task: Task, instance: Instances, num_steps
     with full_float32(model):
         seen = list(moments(model, task, instance, num_steps))
     settled = max((m.step for m in seen if m.changed), default=0)
-    chosen = thinned(seen[: settled + 3])
+    chosen = thinned(seen[: settled + 1 + AFTERWARDS])
     frames = [_frame(task, instance, moment) for moment in chosen]
     # One palette for all frames, or colours would flicker.
     palette = frames[len(frames) // 2].quantize(COLOURS, dither=Image.Dither.NONE)

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 LINES = ("#2563eb", "#db2777", "#059669", "#d97706", "#7c3aed", "#0891b2", "#dc2626", "#65a30d")
 BAND_COLOURS = ("#4caf72", "#a9d8b4", "#f5c987", "#e5695c")
+CLASSICAL_NAMES = {
+    "random": "random answers",
+    "improve": "classical steps",
+    "solve": "exact solver",
+}
 PROTOCOL_STYLES = {"p1": "-", "p2": (0, (5, 1.5)), "p3": (0, (1, 1.2))}
 
 
@@ -59,10 +64,11 @@ def sweep_picture(
     ends += _protocol_lines(axes, document)
     _end_labels(axes, ends, steps[-1])
     _step_axis(axes, steps)
-    axes.set_ylim(-2, 103)
+    axes.set_ylim(-3, 112)
+    axes.set_yticks(range(0, 101, 20))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
     axes.set_ylabel("solved")
-    axes.set_title(title, loc="left", fontsize=13.5, fontweight="bold", color=colours.ink, pad=14)
+    axes.set_title(title, loc="left", fontsize=13.5, fontweight="bold", color=colours.ink)
     return _png(figure)
 
 
@@ -71,15 +77,12 @@ def calibration_picture(calibration: Calibration, theme: str = "light") -> bytes
     colours = THEMES[theme]
     figure, axes = _canvas(colours, (10.4, 7.4), 2, 2)
     steps = np.array(calibration.steps)
-    _bands_panel(axes[0, 0], calibration, steps)
+    _bands_panel(axes[0, 0], calibration, steps, colours)
     _error_panel(axes[0, 1], calibration, steps)
     _reliability_panel(axes[1, 0], calibration, colours)
-    _changes_panel(axes[1, 1], calibration, steps)
+    _changes_panel(axes[1, 1], calibration, steps, colours)
     for panel in axes.flat:
-        legend = panel.get_legend()
-        if legend is not None:
-            for text in legend.get_texts():
-                text.set_color(colours.ink)
+        panel.set_title(panel.get_title(loc="left"), loc="left", fontsize=11, color=colours.ink)
     return _png(figure)
 
 
@@ -126,7 +129,7 @@ def _mark_training(axes: Axes, depth: int, theme: Theme) -> None:
         f"steps with a gradient in training: {depth}",
         (depth, 1.0),
         xycoords=("data", "axes fraction"),
-        xytext=(-5, -4),
+        xytext=(-6, -5),
         textcoords="offset points",
         ha="right",
         va="top",
@@ -150,7 +153,7 @@ def _classical_lines(
             continue
         steps, solved = curves[0][:2]
         axes.plot(steps, solved, color=theme.soft, linewidth=1.4, linestyle=(0, (4, 3)))
-        ends.append((solved[-1], f"{row} {solved[-1]:.0f}%", theme.soft))
+        ends.append((solved[-1], f"{CLASSICAL_NAMES[row]} {solved[-1]:.0f}%", theme.soft))
     return ends
 
 
@@ -173,9 +176,27 @@ def _protocol_lines(axes: Axes, document: dict[str, Any]) -> list[tuple[float, s
                 marker="o",
                 markersize=4.5,
             )
+            if len(used) == len(families) == 1:
+                _point_labels(axes, steps, solved, colour)
             prefix = f"{name.upper()} " if len(used) > 1 else ""
             ends.append((solved[-1], f"{prefix}{family} {solved[-1]:.1f}%", colour))
     return ends
+
+
+def _point_labels(axes: Axes, steps: np.ndarray, solved: np.ndarray, colour: str) -> None:
+    """The numbers at the points that are not nothing, but for the last, which has a name."""
+    for step, value in zip(steps[:-1], solved[:-1], strict=True):
+        if value < 1:
+            continue
+        axes.annotate(
+            f"{value:.1f}",
+            (step, value),
+            xytext=(-4, 5),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8.5,
+            color=colour,
+        )
 
 
 def _curve(by_step: dict[str, dict[str, float]]) -> tuple[np.ndarray, ...]:
@@ -219,19 +240,30 @@ def spread(heights: list[float], gap: float, top: float) -> list[float]:
 # The calibration
 
 
-def _bands_panel(axes: Axes, calibration: Calibration, steps: np.ndarray) -> None:
+def _legend(axes: Axes, theme: Theme, place: str, **options: Any) -> None:
+    axes.legend(
+        loc=place,
+        fontsize=8.5,
+        facecolor=theme.paper,
+        edgecolor=theme.grid,
+        labelcolor=theme.ink,
+        **options,
+    )
+
+
+def _bands_panel(axes: Axes, calibration: Calibration, steps: np.ndarray, theme: Theme) -> None:
     shares = 100 * calibration.bands.T / np.maximum(calibration.bands.sum(axis=1), 1)
     axes.stackplot(steps, shares, colors=BAND_COLOURS, labels=BANDS)
-    axes.set_title("Free nodes by confidence (sure: above 0.9)", loc="left", fontsize=11)
+    axes.set_title("Free nodes by confidence (sure: above 0.9)", loc="left")
     axes.set_ylim(0, 100)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
     _step_axis(axes, steps)
-    axes.legend(loc="lower right", fontsize=8.5, frameon=False, reverse=True)
+    _legend(axes, theme, "lower right", reverse=True)
 
 
 def _error_panel(axes: Axes, calibration: Calibration, steps: np.ndarray) -> None:
     axes.plot(steps, calibration.error(), color=LINES[0], linewidth=2.2, marker="o", markersize=4)
-    axes.set_title("Expected calibration error", loc="left", fontsize=11)
+    axes.set_title("Expected calibration error", loc="left")
     axes.set_ylim(bottom=0)
     _step_axis(axes, steps)
 
@@ -251,12 +283,12 @@ def _reliability_panel(axes: Axes, calibration: Calibration, theme: Theme) -> No
             markersize=4,
             label=f"step {calibration.steps[row]}",
         )
-    axes.set_title(f"Share right by confidence ({BINS} bins)", loc="left", fontsize=11)
+    axes.set_title(f"Share right by confidence ({BINS} bins)", loc="left")
     axes.set_xlabel("confidence")
-    axes.legend(loc="upper left", fontsize=8.5, frameon=False)
+    _legend(axes, theme, "upper left")
 
 
-def _changes_panel(axes: Axes, calibration: Calibration, steps: np.ndarray) -> None:
+def _changes_panel(axes: Axes, calibration: Calibration, steps: np.ndarray, theme: Theme) -> None:
     rows = (
         (calibration.changes, "changes that fall on doubtful nodes", LINES[3], "-"),
         (calibration.seen, "doubtful nodes among all", LINES[3], (0, (4, 3))),
@@ -269,8 +301,8 @@ def _changes_panel(axes: Axes, calibration: Calibration, steps: np.ndarray) -> N
             steps[some], share, color=colour, linestyle=style, linewidth=1.8, marker="o",
             markersize=4, label=label,
         )  # fmt: skip
-    axes.set_title("Red becomes green, green stays green", loc="left", fontsize=11)
+    axes.set_title("Red becomes green, green stays green", loc="left")
     axes.set_ylim(-2, 102)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
     _step_axis(axes, steps)
-    axes.legend(loc="center right", fontsize=8.5, frameon=False)
+    _legend(axes, theme, "center right")

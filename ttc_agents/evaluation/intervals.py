@@ -31,7 +31,9 @@ def wilson(successes: int, count: int, level: float = 0.95) -> tuple[float, floa
     share, spread = successes / count, z * z / count
     centre = (share + spread / 2) / (1 + spread)
     half = z * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At the ends the interval is exactly closed, which rounding would miss.
+    low = centre - half if successes else 0.0
+    return low, centre + half if successes < count else 1.0
 
 
 def share(successes: int, count: int) -> dict[str, float | int]:

@@ -18,6 +18,11 @@ PROTOCOL_NAMES = {
     "p2": "P2: several, least residual",
     "p3": "P3: several, rules verify",
 }
+CLASSICAL_NAMES = {
+    "random": "random answers",
+    "improve": "classical step, repeated",
+    "solve": "exact solver",
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ def table_rows(document: dict[str, Any]) -> Iterator[Row]:
             if family in document[protocol]:
                 yield Row(name, family, document[protocol][family], False)
         for name, rows in document["classical"].items():
-            yield Row(name, family, rows[family], True)
+            yield Row(CLASSICAL_NAMES[name], family, rows[family], True)
 
 
 def text_table(document: dict[str, Any]) -> str:
@@ -60,13 +65,6 @@ def text_table(document: dict[str, Any]) -> str:
         values = "".join(f"{100 * row.by_step[step]['solved']:7.1f}" for step in steps)
         lines.append(f"{row.name:<{name_width}}  {row.family:<{family_width}}  {count:>6}{values}")
     return "\n".join(lines)
-
-
-def headline(document: dict[str, Any], protocol: str, family: str, step: int) -> str:
-    """One number with its interval: `94.1% (92.5 to 95.4)`."""
-    entry = document[protocol][family][str(step)]
-    percent = {name: 100 * entry[name] for name in ("solved", "low", "high")}
-    return "{solved:.1f}% ({low:.1f} to {high:.1f})".format(**percent)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ class Demo:
         from ttc_agents.cli.train import adjusted, find_recipe
         from ttc_agents.evaluation import sweep
         from ttc_agents.training.checkpoint import load_model
-        from ttc_agents.training.trainer import pick_device, train
+        from ttc_agents.training.engine import pick_device
+        from ttc_agents.training.trainer import train
 
         steps = parse_steps(self.steps)
         recipe = adjusted(find_recipe(self.recipe), self.seconds, self.seed)

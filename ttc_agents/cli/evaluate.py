@@ -74,7 +74,7 @@ class Evaluate:
         from ttc_agents.evaluation.report import text_table
         from ttc_agents.evaluation.sweep import CLASSICAL
         from ttc_agents.training.checkpoint import load_model
-        from ttc_agents.training.trainer import pick_device
+        from ttc_agents.training.engine import pick_device
 
         steps = parse_steps(self.steps)
         task = checkpoint_task(self.checkpoint, self.split)

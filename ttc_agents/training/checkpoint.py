@@ -120,6 +120,41 @@ def load_model(name: str | Path, device: str | torch.device = "cpu") -> Refineme
     return model.to(device).eval()
 
 
+def prepare_directory(out: Path, resume: bool, overwrite: bool) -> None:
+    """Make `out`, or refuse one that would be lost.
+
+    Raises:
+        FileExistsError: It is not empty and neither `resume` nor `overwrite` is given.
+        FileNotFoundError: There is nothing to resume.
+        ValueError: Both are given.
+    """
+    if resume and overwrite:
+        raise ValueError("resume and overwrite exclude each other")
+    if resume and not (out / "training.pt").is_file():
+        raise FileNotFoundError(f"nothing to resume: {out} holds no training.pt")
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"{out} is a file, expected a directory")
+    if out.is_dir() and any(out.iterdir()) and not (resume or overwrite):
+        raise FileExistsError(f"{out} is not empty: pass --resume, --overwrite or another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    if overwrite:
+        for name in ("model.safetensors", "config.json", "training.pt", "metrics.jsonl"):
+            (out / name).unlink(missing_ok=True)
+
+
+def check_same_recipe(out: Path, mine: dict[str, Any]) -> None:
+    """Refuse to resume another recipe; its length may differ.
+
+    Raises:
+        ValueError: The checkpoint was made by a recipe that differs in more than its length.
+    """
+    saved = load_config(out).get("recipe", {})
+    differ = [k for k in mine if k not in ("seconds", "updates") and mine[k] != saved.get(k)]
+    if differ:
+        pairs = ", ".join(f"{k}: {saved.get(k)!r} there, {mine[k]!r} asked" for k in differ)
+        raise ValueError(f"{out} was trained by another recipe ({pairs})")
+
+
 def save_training(directory: Path, state: dict[str, Any]) -> None:
     """Write training.pt."""
     path = directory / "training.pt"

@@ -22,6 +22,22 @@ COMPILE_FROM_SECONDS = 600.0
 """Shorter trainings never try to compile: that alone takes half a minute or more."""
 
 
+def pick_device(device: str) -> torch.device:
+    """`auto` is CUDA where there is one.
+
+    Raises:
+        ValueError: The device is unknown or absent.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {device!r} cannot be used ({reason})") from error
+    return torch.device(device)
+
+
 @dataclass(frozen=True)
 class Engine:
     """A model with a number format, compiled or not."""

@@ -20,7 +20,7 @@ from torch import Tensor
 from ttc_agents.models import MODELS, RefinementModel
 from ttc_agents.training import checkpoint
 from ttc_agents.training.data import CarriedBatch, free_nodes
-from ttc_agents.training.engine import Engine, choose_engine
+from ttc_agents.training.engine import Engine, choose_engine, pick_device
 from ttc_agents.training.metrics import MetricsLog, Progress
 from ttc_agents.training.objectives import solved_rows, stepwise_cross_entropy
 from ttc_agents.training.optimizer import Optimizer
@@ -180,58 +180,6 @@ class Training:
         self.updates, self.seconds = state["updates"], state["seconds"]
 
 
-def prepare_directory(out: Path, resume: bool, overwrite: bool) -> None:
-    """Make `out`, or refuse one that would be lost.
-
-    Raises:
-        FileExistsError: It is not empty and neither `resume` nor `overwrite` is given.
-        FileNotFoundError: There is nothing to resume.
-        ValueError: Both are given.
-    """
-    if resume and overwrite:
-        raise ValueError("resume and overwrite exclude each other")
-    if resume and not (out / "training.pt").is_file():
-        raise FileNotFoundError(f"nothing to resume: {out} holds no training.pt")
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"{out} is a file, expected a directory")
-    if out.is_dir() and any(out.iterdir()) and not (resume or overwrite):
-        raise FileExistsError(f"{out} is not empty: pass --resume, --overwrite or another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    if overwrite:
-        for name in ("model.safetensors", "config.json", "training.pt", "metrics.jsonl"):
-            (out / name).unlink(missing_ok=True)
-
-
-def resumable_recipe(out: Path, recipe: Recipe) -> None:
-    """Refuse to resume another recipe; its length may differ.
-
-    Raises:
-        ValueError: The checkpoint was made by a recipe that differs in more than its length.
-    """
-    saved = checkpoint.load_config(out).get("recipe", {})
-    mine = recipe.to_json()
-    differ = [k for k in mine if k not in ("seconds", "updates") and mine[k] != saved.get(k)]
-    if differ:
-        pairs = ", ".join(f"{k}: {saved.get(k)!r} there, {mine[k]!r} asked" for k in differ)
-        raise ValueError(f"{out} was trained by another recipe ({pairs})")
-
-
-def pick_device(device: str) -> torch.device:
-    """`auto` is CUDA where there is one.
-
-    Raises:
-        ValueError: The device is unknown or absent.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device {device!r} cannot be used ({reason})") from error
-    return torch.device(device)
-
-
 def train(
     recipe: Recipe,
     out: Path,
@@ -254,13 +202,14 @@ def train(
         show: Draw a progress bar; None does so on a terminal.
 
     Raises:
-        FileExistsError, FileNotFoundError, ValueError: See `prepare_directory`, `pick_device`.
+        FileExistsError, FileNotFoundError, ValueError: See
+            `checkpoint.prepare_directory` and `engine.pick_device`.
     """
     target = pick_device(device)
-    prepare_directory(out, resume, overwrite)
+    checkpoint.prepare_directory(out, resume, overwrite)
     training = Training(recipe, make_task(recipe.env_id, **recipe.task), target)
     if resume:
-        resumable_recipe(out, recipe)
+        checkpoint.check_same_recipe(out, recipe.to_json())
         training.load(out)
     log = MetricsLog(out / "metrics.jsonl", keep_until=training.updates)
     with StopRequest() as stop, Progress(recipe, show) as progress, log:

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from ttc_agents.training import checkpoint, trainer
+from ttc_agents.training.engine import pick_device
 from ttc_agents.training.recipes import RECIPES, Recipe
-from ttc_agents.training.trainer import Training, pick_device, train
+from ttc_agents.training.trainer import Training, train
 from ttc_envs import make_task
 
 TINY = Recipe(

@@ -44,7 +44,8 @@ class Calibration:
         bands: (R, 4) nodes by `BANDS`.
         changes: (R, 2) choices changed since the step recorded before: all, and doubtful ones.
         seen: (R, 2) nodes that could change in these steps: all, and doubtful ones.
-        sure: (R, 2) nodes right and sure after the step: all, and those wrong at any later step.
+        sure: (R, 2) nodes right and sure after the step: all, and those wrong at any later step;
+            0 for the last step.
     """
 
     steps: tuple[int, ...]
@@ -155,6 +156,7 @@ class _Follower:
         """The sums."""
         count, right, confidence = self._bins
         sure = np.stack([self._sure.sum(axis=(1, 2)), self._flipped.sum(axis=(1, 2))], axis=1)
+        sure[-1] = 0  # nothing comes after the last step that could flip them
         return Calibration(
             self._steps, count, right, confidence, self._bands, self._changes, self._seen, sure
         )

@@ -240,7 +240,7 @@ def spread(heights: list[float], gap: float, top: float) -> list[float]:
 # The calibration
 
 
-def _legend(axes: Axes, theme: Theme, place: str, **options: Any) -> None:
+def _legend(axes: Any, theme: Theme, place: str, **options: Any) -> None:
     axes.legend(
         loc=place,
         fontsize=8.5,

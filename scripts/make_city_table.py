@@ -2,8 +2,8 @@
 
     python scripts/make_city_table.py
 
-It holds GeoNames' places with at least 500 people (CC BY 4.0). The same version of that package
-gives the same bytes.
+It holds GeoNames' list of places with at least 500 people (CC BY 4.0). The same version of that
+package gives the same bytes.
 """
 
 from __future__ import annotations

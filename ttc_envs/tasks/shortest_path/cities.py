@@ -1,8 +1,9 @@
 """The packaged table of US places, and tables of the user's.
 
-Every US place of GeoNames with at least 500 people, by falling population: name, state (two letters),
-latitude and longitude in degrees, population. `scripts/make_city_table.py` makes the file; its
-licence, CC BY 4.0, stands beside it in `data/NOTICE`.
+Every US place of GeoNames' list of places with at least 500 people (it has seats of administrations
+with fewer, too), by falling population: name, state (two letters), latitude and longitude in
+degrees, population. `scripts/make_city_table.py` makes the file; its licence, CC BY 4.0, stands
+beside it in `data/NOTICE`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ DUMP_WIDTH = 19
 
 
 def load_cities(path: str | Path | None = None) -> dict[str, Array]:
-    """Places as arrays (V,): `name`, `state` (str), `latitude`, `longitude` (float64), `population`.
+    """Places as arrays (V,): `name`, `state`, `latitude`, `longitude`, `population`.
 
     Args:
         path: None for the packaged table. Else a file with headings, separated by commas, tabs or

@@ -164,7 +164,7 @@ def _largest_component(matrix: Any) -> Array:
 
 
 def connecting_radius(points: Array) -> float:
-    """The smallest radius in km that connects unit vectors (V, 3): a spanning tree's longest edge."""
+    """The smallest radius in km that connects (V, 3) points: a spanning tree's longest edge."""
     from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
     from scipy.spatial import cKDTree
 

@@ -1,0 +1,155 @@
+import csv
+import json
+from itertools import pairwise
+
+import networkx
+import numpy as np
+import pytest
+
+from ttc_envs.tasks.shortest_path import paths
+from ttc_envs.tasks.shortest_path.graph import city_graph, select_cities
+from ttc_envs.tasks.shortest_path.paths import plan_of, shard_file, shard_paths, write_paths
+
+SMALL = {"cities": "spread=30", "radius_km": None, "processes": 1}
+
+
+def load(out, split):
+    """[(source, target, path, km)] of all shards of a split."""
+    found = []
+    for file in sorted(out.glob(f"{split}-*.npz")):
+        with np.load(file, allow_pickle=False) as content:
+            tokens, starts = content["tokens"].tolist(), content["starts"].tolist()
+            assert len(starts) == len(content["km"]) + 1
+            for (a, b), km in zip(pairwise(starts), content["km"].tolist(), strict=True):
+                found.append((tokens[a], tokens[b - 1], tuple(tokens[a:b]), km))
+    return found
+
+
+def everything(out):
+    return {split: load(out, split) for split in ("train", "validation", "test")}
+
+
+def test_all_paths_of_a_small_map_are_shortest(tmp_path):
+    result = write_paths(tmp_path, count=30 * 29, **SMALL)
+    assert (result["paths"], result["paths_written"], result["places"]) == (870, 870, 30)
+    graph = city_graph(select_cities("spread=30")).networkx()
+    expected = dict(networkx.all_pairs_dijkstra_path_length(graph))
+    seen = set()
+    for found in everything(tmp_path).values():
+        for source, target, path, km in found:
+            assert sum(graph.edges[pair]["weight"] for pair in networkx.utils.pairwise(path)) == (
+                pytest.approx(km, rel=1e-6)
+            )
+            assert km == pytest.approx(expected[source][target], rel=1e-6)
+            seen.add((source, target))
+    assert len(seen) == 870
+
+
+def test_a_reversed_path_is_never_on_the_other_side(tmp_path):
+    write_paths(tmp_path, count=30 * 29, **SMALL)
+    pairs = {s: {frozenset(p[:2]) for p in found} for s, found in everything(tmp_path).items()}
+    assert all(pairs.values())
+    assert not pairs["train"] & pairs["validation"]
+    assert not pairs["train"] & pairs["test"]
+    assert not pairs["validation"] & pairs["test"]
+
+
+def test_the_folder_says_what_the_tokens_mean(tmp_path):
+    write_paths(tmp_path, count=100, **SMALL)
+    with (tmp_path / "cities.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    cities = select_cities("spread=30")
+    assert [int(row["token"]) for row in rows] == list(range(30))
+    assert [row["name"] for row in rows] == cities["name"].tolist()
+    assert [float(row["latitude"]) for row in rows] == cities["latitude"].tolist()
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert (settings["cities"], settings["count"], settings["seed"]) == ("spread=30", 100, 0)
+    assert not list(tmp_path.glob("*.partial*"))
+
+
+@pytest.fixture
+def many_shards(monkeypatch):
+    """A few targets per shard, so that a small data set has several."""
+    monkeypatch.setattr(paths, "SHARD_PATHS", 90)
+    monkeypatch.setattr(paths, "PER_TARGET", 10)
+
+
+def contents(out):
+    return {file.name: file.read_bytes() for file in sorted(out.iterdir())}
+
+
+@pytest.mark.usefixtures("many_shards")
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    result = write_paths(whole, count=205, **SMALL)
+    assert result["shards"] == 3
+    sizes = [len(found) for found in everything(whole).values()]
+    assert sum(sizes) == 205
+
+    def stop(label, share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_paths(broken, count=205, progress=stop, **SMALL)
+    assert shard_file(broken, "train", 0).exists()
+    assert not shard_file(broken, "train", 1).exists()
+    shown = []
+    again = write_paths(broken, count=205, progress=lambda *p: shown.append(p), **SMALL)
+    assert again["paths_written"] == 205 - 90
+    assert [share for _, share in shown] == pytest.approx([2 / 3, 1])
+    assert write_paths(broken, count=205, **SMALL)["paths_written"] == 0
+    assert contents(whole).keys() == contents(broken).keys()
+    assert everything(whole) == everything(broken)
+
+
+@pytest.mark.usefixtures("many_shards")
+def test_the_seed_determines_the_pairs(tmp_path):
+    first, again, other = (
+        write_paths(tmp_path / name, count=205, seed=seed, **SMALL) and everything(tmp_path / name)
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert first == again
+    assert first != other
+
+
+def test_other_settings_are_refused(tmp_path):
+    write_paths(tmp_path, count=100, **SMALL)
+    with pytest.raises(ValueError, match="holds paths of other settings"):
+        write_paths(tmp_path, count=101, **SMALL)
+
+
+@pytest.mark.parametrize("count", [0, -1, 871])
+def test_a_count_that_the_map_does_not_have_is_refused(tmp_path, count):
+    with pytest.raises(ValueError, match=r"count must lie in 1\.\.870 on a map of 30 places"):
+        write_paths(tmp_path, count=count, **SMALL)
+
+
+def test_no_processes_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="processes must be at least 1"):
+        write_paths(tmp_path, count=5, **(SMALL | {"processes": 0}))
+
+
+def test_the_plan_covers_the_count():
+    for count, places in ((1, 2), (870, 30), (5_000_000, 21321), (10**8, 21321)):
+        plan = plan_of(count, places)
+        assert plan.per_target <= places - 1
+        assert plan.num_targets <= places
+        assert (plan.num_targets - 1) * plan.per_target < count
+        assert count <= plan.num_targets * plan.per_target
+
+
+def test_a_shard_is_the_same_in_any_process():
+    graph = city_graph(select_cities("spread=30"))
+    settings = paths.PathSettings("spread=30", None, 300, 4)
+    first, again = (shard_paths(graph, settings, 0) for _ in range(2))
+    assert np.array_equal(first.tokens, again.tokens)
+    assert first.tokens.dtype == np.uint16
+
+
+@pytest.mark.slow
+def test_several_processes_write_the_same(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    write_paths(one, cities="spread=400", radius_km=None, count=150_000, processes=1)
+    write_paths(two, cities="spread=400", radius_km=None, count=150_000, processes=2)
+    assert len(contents(one)) > 5
+    assert everything(one) == everything(two)

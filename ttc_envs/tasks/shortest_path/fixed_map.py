@@ -1,0 +1,160 @@
+"""One map that stays: lengths of jumps by table, distance fields by target, shortest paths.
+
+Shapes: V places, B batch, L slots of a path.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from ttc_envs.random_words import mix
+from ttc_envs.spec import Array
+from ttc_envs.tasks.shortest_path.graph import CityGraph, city_graph, select_cities
+
+MOST_IN_TABLE = 4096
+"""Places up to which roads are looked up in a table of all pairs (16 MiB), not by bisection."""
+KEPT_BYTES = 512 * 2**20
+"""Distance fields that are kept; when they are more, all are forgotten."""
+SHARES = {"train": (0, 8), "validation": (8, 9), "test": (9, 10)}
+"""Tenths of the unordered pairs that belong to each split."""
+PAIR_SALT = 0x5348_4F52_5445_5354
+
+
+@cache
+def fixed_map(cities: str, radius_km: float | None) -> FixedMap:
+    """The map of `select_cities(cities)`; made once."""
+    return FixedMap(city_graph(select_cities(cities), radius_km))
+
+
+def in_split(first: Array, second: Array, split: str) -> Array:
+    """Whether unordered pairs of places belong to a split; (a, b) and (b, a) always agree."""
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    code = (low.astype(np.uint64) << np.uint64(32)) + high.astype(np.uint64)
+    tenth = mix(code ^ np.uint64(PAIR_SALT)) % np.uint64(10)
+    start, stop = SHARES[split]
+    here: Array = (tenth >= start) & (tenth < stop)
+    return here
+
+
+class FixedMap:
+    """A graph of places with what is looked up in it.
+
+    Args:
+        graph: The places and roads.
+    """
+
+    def __init__(self, graph: CityGraph) -> None:
+        self.graph = graph
+        size = len(graph)
+        self._row_of = np.full(size, -1, dtype=np.int64)
+        self._distance = np.zeros((0, size))
+        self._following = np.zeros((0, size), dtype=np.int32)
+        sources = np.repeat(np.arange(size, dtype=np.int64), graph.degrees)
+        self._codes = sources * size + graph.neighbours
+        self._table = self._all_pairs() if size <= MOST_IN_TABLE else None
+
+    def __len__(self) -> int:
+        """The number of places, V."""
+        return len(self.graph)
+
+    def _all_pairs(self) -> Array:
+        """(V + 1, V + 1) bool, flat; the last row and column are of undecided slots."""
+        size = len(self)
+        table = np.zeros((size + 1, size + 1), dtype=bool)
+        table[self._codes // size, self._codes % size] = True
+        return table.ravel()
+
+    def roads(self, path: Array) -> Array:
+        """(B, L - 1) bool, the jumps of paths (B, L) that are roads.
+
+        Staying is none. Undecided slots (-1) have none.
+        """
+        wide = path.astype(np.int64)
+        if self._table is not None:
+            # -1 wraps around to the last row or column.
+            scaled = wide[:, :-1] * (len(self) + 1)
+            scaled += wide[:, 1:]
+            flags: Array = self._table.take(scaled)
+            return flags
+        code, place = self._edges(wide)
+        here: Array = self._codes[place] == code
+        return here & (wide[:, :-1] >= 0) & (wide[:, 1:] >= 0)
+
+    def lengths(self, path: Array) -> Array:
+        """(B,) float64, the km of paths (B, L) whose jumps are roads or none at all."""
+        code, place = self._edges(path.astype(np.int64))
+        km = np.where(self._codes[place] == code, self.graph.km[place], 0.0)
+        total: Array = km.sum(axis=1)
+        return total
+
+    def _edges(self, wide: Array) -> tuple[Array, Array]:
+        """(B, L - 1) codes of jumps, and the place in the list of roads where each would be."""
+        code = wide[:, :-1] * len(self) + wide[:, 1:]
+        return code, np.minimum(np.searchsorted(self._codes, code), len(self._codes) - 1)
+
+    def neighbour_flags(self, places: Array) -> Array:
+        """(B, V) bool, the places that a road leads to from each of (B,)."""
+        flags = np.zeros((len(places), len(self)), dtype=bool)
+        starts = self.graph.starts
+        counts = starts[places + 1] - starts[places]
+        rows = np.repeat(np.arange(len(places)), counts)
+        turn = np.arange(len(rows)) - np.repeat(counts.cumsum() - counts, counts)
+        flags[rows, self.graph.neighbours[np.repeat(starts[places], counts) + turn]] = True
+        return flags
+
+    def paths(self, source: Array, target: Array, slots: int) -> tuple[Array, Array]:
+        """Shortest paths (B, L) int32, the target repeated at the end, and whether they fit."""
+        rows = self._fields(target)
+        path = np.empty((len(source), slots), dtype=np.int32)
+        place = source.astype(np.int64)
+        for slot in range(slots):
+            path[:, slot] = place
+            onward = self._following[rows, place]
+            place = np.where(onward >= 0, onward, place)
+        return path, path[:, -1] == target
+
+    def _fields(self, targets: Array) -> Array:
+        """(B,) the rows of the kept fields, which are computed where they are missing."""
+        needed = np.unique(targets)
+        missing = needed[self._row_of[needed] < 0]
+        if len(missing):
+            most = max(KEPT_BYTES // (12 * len(self)), 1)
+            if len(self._distance) + len(missing) > most:
+                self._forget()
+                missing = needed
+            distance, following = self.graph.fields(missing)
+            self._row_of[missing] = len(self._distance) + np.arange(len(missing))
+            self._distance = np.concatenate([self._distance, distance])
+            self._following = np.concatenate([self._following, following.astype(np.int32)])
+        rows: Array = self._row_of[targets]
+        return rows
+
+    def _forget(self) -> None:
+        self._row_of[:] = -1
+        self._distance, self._following = self._distance[:0], self._following[:0]
+
+    def distances(self, source: Array, target: Array) -> Array:
+        """(B,) float64 km of the shortest paths, infinite where there is none."""
+        km: Array = self._distance[self._fields(target), source]
+        return km
+
+    def hops(self) -> Array:
+        """(V, V) int32, the jumps of the shortest path from row to column; -1 where there is none.
+
+        For small maps: all fields are computed.
+        """
+        size = len(self)
+        everything = np.arange(size)
+        rows = self._fields(everything)
+        following, distance = self._following[rows], self._distance[rows]
+        hops = np.where(np.isinf(distance), -1, 0)
+        place = np.broadcast_to(everything, (size, size))
+        while True:
+            onward = np.take_along_axis(following, place, axis=1)
+            moving = onward >= 0
+            if not moving.any():
+                return np.ascontiguousarray(hops.T).astype(np.int32)
+            hops += moving
+            place = np.where(moving, onward, place)

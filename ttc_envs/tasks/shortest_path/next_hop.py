@@ -1,0 +1,358 @@
+"""The next-hop task: a new map in every instance, the answer one next hop per node.
+
+Shapes: B batch, N nodes, D neighbours per node, E = N D edits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ttc_envs.random_words import random_words
+from ttc_envs.spec import (
+    UNDECIDED,
+    Array,
+    EditState,
+    Field,
+    Instances,
+    TaskSpec,
+    count_per_row,
+)
+from ttc_envs.tasks.shortest_path.edits import PathEdits, refuse_strict
+from ttc_envs.tasks.shortest_path.levels import level_names, parse_level
+from ttc_envs.tasks.shortest_path.maps import (
+    SPLITS,
+    MapPool,
+    distance_fields,
+    mainland_table,
+    map_pool,
+    most_neighbours,
+    through,
+    tight_slots,
+)
+from ttc_envs.tasks.shortest_path.scores import check_bound, path_scores
+from ttc_envs.tasks.shortest_path.walks import walk, walk_all
+
+MOST_PLACES = 2048
+DRAW_STREAM = 5
+MIDDLE, SCALE = (38.0, -96.0), (13.0, 30.0)
+"""Degrees of latitude and longitude that coordinates are counted from and in."""
+
+
+class NextHopTask:
+    """Shortest path by next hops: from every place of a map, which neighbour leads to the target?
+
+    ## Description
+    An instance is a map of US places, a source and a target. The answer points from every node to
+    one of its neighbours; following it from the source gives the path. Each refinement step
+    rewrites all hops or one. Every instance has its own map (out of a pool per split), so what is
+    learnt is how to search, and it can be tested on maps of other sizes.
+
+    ## Action Space
+    - `action_mode="full"`: `MultiDiscrete([degree] * places)`, a neighbour slot for every node.
+      Those of the target and of nodes that cannot reach it are ignored.
+    - `action_mode="edit"`: `Discrete(places * degree)`; edit `node * degree + slot` points a node
+      elsewhere. The mask forbids slots without a neighbour, the target, and edits that change
+      nothing; a forbidden edit changes nothing and costs the step.
+    - `action_mode="logits"`: `Box(-1, 1, (places * degree,), float32)`; the answer is the argmax
+      over slots.
+
+    ## Observation Space
+    A `Dict` of 1-d boxes:
+
+    | entry | shape | dtype | values |
+    |---|---|---|---|
+    | `neighbours` | (places * degree,) | int8 or int32 | nodes, nearest first; -1 for padding |
+    | `distances` | (places * degree,) | float32 | in units of the map's radius; 0 for padding |
+    | `source` | (places,) | int8 | 1 at the source |
+    | `target` | (places,) | int8 | 1 at the target |
+    | `coordinates` | (places * 2,) | float32 | only with `coordinates=True`: latitude, longitude |
+    | `answer` | (places,) | int8 | neighbour slot, -1 where undecided |
+    | `step` | (1,) | int32 | steps taken |
+
+    With `observation="one_hot"` `answer` is (places * degree,) int8.
+
+    ## Rewards
+    - `reward="verifier"` (default): the gain in quality, the mean of the share of legal jumps on
+      the path, whether it arrives, and optimum / length if it does (else 0).
+    - `reward="oracle"`: the gain in accuracy, the share of nodes whose hop begins a shortest path.
+    - `reward="sparse"`: nothing.
+
+    All three add 1 at the first step after which the path is a shortest one.
+
+    ## Starting State
+    A map, a target and a source drawn by a key from the env's own generator; no hop is decided.
+    `reset` takes the options `instance_id`, `level` and `instance`.
+
+    ## Episode End
+    - Termination: the path is a shortest one (not with `terminate_on_solved=False`).
+    - Truncation: after `max_episode_steps`, 32 by default.
+
+    ## Information
+    `solved`, `is_success` (bool), `quality`, `accuracy` (float32), `changed`, `first_solved_step`,
+    `level` (-1 for other sizes and given instances), `instance_id`, in mode `edit` `action_mask`,
+    and of the path from the source: `illegal_jumps` (1 if it runs into an undecided
+    node or an empty slot), `ends_at_target`, `length_ratio` (length / optimum, infinite if it does
+    not arrive), `bounded` (ratio <= `bound`), `optimal` (to 1e-6), `within_1_percent`, `reachable`
+    (whether the map has a way at all).
+
+    ## Arguments
+    - `places`: 64 by default, 2..2048; the number of nodes, and of places of the named levels.
+    - `degree`: the neighbour slots of a node, by default 8 up to 64 places, else 12. `dense` levels
+      need twice as many.
+    - `coordinates`: default False. Going to the neighbour closest to the target is right for half
+      of all pairs, without any search.
+    - `bound`: default 1.1.
+    - `split`: `train` (default), `validation` or `test`: maps of their own.
+    - `level`: `spreadK` (spread places, the smallest radius that connects them) or `denseK` (1.5
+      times this radius) with K places, padded; by default `spread64`, as many as there are nodes.
+    - `action_mode`, `reward`, `terminate_on_solved`, `observation`: see above.
+
+    ## Version History
+    - v0: first version.
+    """
+
+    def __init__(
+        self,
+        places: int = 64,
+        degree: int | None = None,
+        coordinates: bool = False,
+        bound: float = 1.1,
+        split: str = "train",
+    ) -> None:
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+        if not isinstance(coordinates, bool):
+            raise ValueError(f"coordinates must be True or False, got {coordinates!r}")
+        self.places = _integer("places", places, 2, MOST_PLACES)
+        fewest = most_neighbours("spread", places)
+        self.degree = fewest if degree is None else _integer("degree", degree, fewest, 64)
+        self.coordinates = coordinates
+        self.bound = check_bound(bound)
+        self.split = split
+        self.spec = _spec(self.places, self.degree, coordinates)
+
+    # Instances
+
+    def level_index(self, level: str) -> int:
+        """Index of a named level, -1 for other sizes."""
+        parse_level(level, self.places, self.degree)
+        return self.spec.levels.index(level) if level in self.spec.levels else -1
+
+    def _pool(self, level: str) -> MapPool:
+        kind, places = parse_level(level, self.places, self.degree)
+        return map_pool(kind, places, self.places, self.degree, self.split)
+
+    def sample(self, keys: Array, level: str) -> Instances:
+        """Maps, targets and sources determined by (key, level)."""
+        pool = self._pool(level)
+        keys = np.asarray(keys, dtype=np.uint64)
+        words = random_words(keys, DRAW_STREAM, 3)
+        sizes = np.array([len(pool), pool.targets.shape[1], pool.places - 1], dtype=np.uint64)
+        maps, turn, source = (words % sizes).astype(np.int64).T
+        target = pool.targets[maps, turn].astype(np.int64)
+        # Any place but the target.
+        source = source + (source >= target)
+        fields = {"neighbours": pool.neighbours[maps], "distances": pool.distances[maps]}
+        if self.coordinates:
+            fields["coordinates"] = coordinates_of(pool.rows[maps])
+        pairs = maps * pool.targets.shape[1] + turn
+        labels = {
+            "answer": _flat(pool.answer).take(pairs, axis=0),
+            "distance": _flat(pool.distance).take(pairs, axis=0),
+            "tight": _flat(pool.tight).take(pairs, axis=0),
+            "places": pool.rows[maps],
+        }
+        return self._instances(keys, fields, labels, source, target)
+
+    def _instances(
+        self,
+        keys: Array,
+        fields: dict[str, Array],
+        labels: dict[str, Array],
+        source: Array,
+        target: Array,
+    ) -> Instances:
+        rows = np.arange(len(keys))
+        for name, node in (("source", source), ("target", target)):
+            fields[name] = np.zeros((len(keys), self.places), dtype=np.int8)
+            fields[name][rows, node] = 1
+            labels[name] = node.astype(np.int32)
+        labels["optimum"] = labels["distance"][rows, source]
+        # Nodes that have a right hop at all.
+        labels["counted"] = count_per_row(labels["tight"].any(axis=2))
+        ordered = {name: fields[name] for name in self.spec.fields}
+        return Instances(keys, ordered, labels)
+
+    def from_fields(self, fields: dict[str, Any]) -> Instances:
+        """Instances of the caller's maps."""
+        checked = self.spec.check_fields(fields)
+        neighbours, distances = checked["neighbours"], checked["distances"]
+        if ((neighbours >= 0) & (distances <= 0)).any():
+            raise ValueError("distances to neighbours must be positive")
+        for name in ("source", "target"):
+            if (checked[name].sum(axis=1) != 1).any():
+                raise ValueError(f"{name} must mark one node of each instance")
+        source, target = (checked[name].argmax(axis=1) for name in ("source", "target"))
+        distance = _fields_of(neighbours, distances, target)
+        lost = np.isinf(distance[np.arange(len(source)), source])
+        if lost.any():
+            rows = np.flatnonzero(lost)[:8]
+            raise ValueError(f"no way leads from the source to the target in instances {rows}")
+        tight = tight_slots(neighbours, distances, distance)
+        labels = {
+            "answer": tight.argmax(axis=2).astype(self.spec.answer_dtype),
+            "distance": distance,
+            "tight": tight,
+            "places": np.full(distance.shape, -1, dtype=np.int32),
+        }
+        keys = np.zeros(len(source), dtype=np.uint64)
+        return self._instances(keys, checked, labels, source, target)
+
+    # Answers
+
+    def initial_answer(self, instances: Instances) -> Array:
+        """Nothing is decided."""
+        return np.full((len(instances), self.places), UNDECIDED, self.spec.answer_dtype)
+
+    def apply(self, instances: Instances, answer: Array, action: Array, mode: str) -> Array:
+        """The next answer (B, N) by whole answers (B, N) or edits (B,)."""
+        if mode == "full":
+            return action.astype(self.spec.answer_dtype)
+        if mode != "edit":
+            raise ValueError(f"mode must be 'full' or 'edit', got {mode!r}")
+        rows = np.arange(len(answer))
+        node, slot = np.divmod(action, self.degree)
+        allowed = instances.fields["neighbours"][rows, node, slot] >= 0
+        allowed &= instances.fields["target"][rows, node] == 0
+        after = answer.copy()
+        after[rows, node] = np.where(allowed, slot, answer[rows, node])
+        return after
+
+    def edit_mask(self, instances: Instances, answer: Array) -> Array:
+        """(B, E) int8: hops to another neighbour, of any node but the target."""
+        allowed = instances.fields["neighbours"] >= 0
+        allowed &= answer[:, :, None] != np.arange(self.degree, dtype=answer.dtype)
+        allowed &= instances.fields["target"][:, :, None] == 0
+        mask: Array = allowed.view(np.int8).reshape(len(answer), -1)
+        return mask
+
+    def edit_state(self, instances: Instances, strict: bool) -> EditState:
+        """Answers that change by edits; there are no strict rules."""
+        refuse_strict(strict)
+        return PathEdits(self, instances)
+
+    def edit_path(self, instances: Instances, answer: Array) -> list[Array]:
+        """For each row the edits that set the hops that are not right, in order of the nodes."""
+        right = instances.labels["answer"]
+        wrong = (answer != right) & instances.labels["tight"].any(axis=2)
+        edits = np.arange(self.places) * self.degree + right.astype(np.int64)
+        return [row[here] for row, here in zip(edits, wrong, strict=True)]
+
+    def score(self, instances: Instances, answer: Array) -> dict[str, Array]:
+        """The scores of `path_scores` for the path from the source, and `accuracy` of all hops."""
+        fields, labels = instances.fields, instances.labels
+        path = walk(
+            fields["neighbours"], fields["distances"], answer, labels["source"], labels["target"]
+        )
+        scores = path_scores(
+            path.jumps, path.illegal, path.ends, path.length, labels["optimum"], self.bound
+        )
+        slot = np.arange(0, answer.size * self.degree, self.degree) + answer.ravel()
+        # An undecided hop reads the slot before its own, which the sign masks.
+        right = labels["tight"].ravel().take(slot) & (answer.ravel() >= 0)
+        counted = np.maximum(labels["counted"], 1)
+        share = count_per_row(right.reshape(answer.shape)) / counted
+        return {"accuracy": share.astype(np.float32), **scores}
+
+    def score_all_sources(self, instances: Instances, answer: Array) -> dict[str, Array]:
+        """(B, N) `length_ratio` and `counted`: the paths from all nodes at once.
+
+        A node counts if it is not the target and the target can be reached from it; the others
+        have ratio 1.
+        """
+        fields, labels = instances.fields, instances.labels
+        length = walk_all(fields["neighbours"], fields["distances"], answer, labels["target"])
+        counted = labels["tight"].any(axis=2)
+        ratio = np.ones(length.shape)
+        np.divide(length, labels["distance"], out=ratio, where=counted)
+        return {"length_ratio": ratio, "counted": counted}
+
+    # Classical solvers
+
+    def solve(self, instances: Instances) -> Array:
+        """Exact answers by Dijkstra's method; labels are not looked at."""
+        neighbours, distances, target = self._map(instances)
+        distance = _fields_of(neighbours, distances, target)
+        tight = tight_slots(neighbours, distances, distance)
+        return tight.argmax(axis=2).astype(self.spec.answer_dtype)
+
+    def improve(self, instances: Instances, answer: Array) -> Array:
+        """One relaxation sweep: each node takes the best hop, going by its neighbours' paths."""
+        neighbours, distances, target = self._map(instances)
+        length = walk_all(neighbours, distances, answer, target)
+        ways = through(neighbours, distances, length)
+        known = ways.min(axis=2) < np.inf
+        known[np.arange(len(target)), target] = False
+        best = ways.argmin(axis=2).astype(self.spec.answer_dtype)
+        return np.where(known, best, answer)
+
+    def _map(self, instances: Instances) -> tuple[Array, Array, Array]:
+        fields = instances.fields
+        return fields["neighbours"], fields["distances"], fields["target"].argmax(axis=1)
+
+    def render(
+        self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None
+    ) -> Any:
+        """One map (B = 1) as `ansi` text or `rgb_array`; confidence (N,) colours the hops."""
+        from ttc_envs.tasks.shortest_path.render import next_hop_scene, render
+
+        scores = self.score(instance, answer)
+        return render(next_hop_scene(instance, answer[0], scores, confidence), mode)
+
+
+def _spec(places: int, degree: int, coordinates: bool) -> TaskSpec:
+    index = "int8" if places <= 128 else "int32"
+    fields = {
+        "neighbours": Field("neighbour", "node", (places, degree), index, -1, places - 1),
+        "distances": Field("neighbour", "real", (places, degree), "float32", 0, 1),
+        "source": Field("node", "mask", (places,), "int8", 0, 1),
+        "target": Field("node", "mask", (places,), "int8", 0, 1),
+    }
+    if coordinates:
+        fields["coordinates"] = Field("node", "real", (places, 2), "float32", -2, 2)
+    return TaskSpec(
+        name="shortest_path",
+        levels=level_names(places, degree),
+        fields=fields,
+        num_nodes=places,
+        num_choices=degree,
+        choices="neighbour",
+        num_edits=places * degree,
+    )
+
+
+def _integer(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name} must be an integer in {low}..{high}, got {value!r}")
+    return value
+
+
+def _flat(labels: Array) -> Array:
+    """(M, T, ...) labels as (M * T, ...)."""
+    return labels.reshape(-1, *labels.shape[2:])
+
+
+def _fields_of(neighbours: Array, distances: Array, target: Array) -> Array:
+    """(B, N) float64, the distance of every node to the target of its instance."""
+    each = zip(neighbours, distances, target[:, None], strict=True)
+    return np.concatenate([distance_fields(*one) for one in each])
+
+
+def coordinates_of(rows: Array) -> Array:
+    """(..., N, 2) float32, latitude and longitude of mainland places, 0 for padding."""
+    cities, _ = mainland_table()
+    degrees = np.stack([cities["latitude"], cities["longitude"]], axis=1)
+    scaled = (degrees[np.maximum(rows, 0)] - MIDDLE) / SCALE
+    return np.where(rows[..., None] >= 0, scaled, 0).astype(np.float32)

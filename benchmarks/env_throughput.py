@@ -103,6 +103,35 @@ def bench_full(repeats: int) -> dict[str, Any]:
     return median_rate(run, repeats)
 
 
+def bench_sorting(repeats: int) -> dict[str, Any]:
+    """1024 lists of 16 keys, whole answers at random, each a permutation."""
+    envs = gym.make_vec("ttc/Sorting-v0", num_envs=NUM_ENVS)
+    envs.reset(seed=0)
+    items = np.broadcast_to(np.arange(16), (64, NUM_ENVS, 16))
+    answers = np.random.default_rng(0).permuted(items, axis=2)
+
+    def run() -> int:
+        for actions in answers:
+            envs.step(actions)
+        return NUM_ENVS * len(answers)
+
+    return median_rate(run, repeats)
+
+
+def bench_sorting_edit(repeats: int) -> dict[str, Any]:
+    """1024 lists of 16 keys, swaps at random."""
+    envs = gym.make_vec("ttc/Sorting-v0", num_envs=NUM_ENVS, action_mode="edit")
+    envs.reset(seed=0)
+    swaps = np.random.default_rng(0).integers(0, envs.single_action_space.n, (64, NUM_ENVS))
+
+    def run() -> int:
+        for actions in swaps:
+            envs.step(actions)
+        return NUM_ENVS * len(swaps)
+
+    return median_rate(run, repeats)
+
+
 def bench_single(repeats: int) -> dict[str, Any]:
     """One environment through `gym.make`, its masks read at each step."""
     envs = gym.make_vec("ttc/SudokuEdit-v0", num_envs=1)
@@ -193,6 +222,8 @@ def jumanji_runner() -> Callable[[], int] | None:
 BENCHMARKS: dict[str, Callable[[int], dict[str, Any]]] = {
     "edit": bench_edit,
     "full": bench_full,
+    "sorting": bench_sorting,
+    "sorting_edit": bench_sorting_edit,
     "single": bench_single,
     "strict": bench_strict,
     "import": bench_import,

@@ -23,9 +23,12 @@ from ttc_envs.spec import UNDECIDED, Array, Instances, count_per_row
 from ttc_envs.tasks.sorting.scoring import (
     by_value,
     count_inversions,
+    count_rows,
     is_permutation,
+    listed,
     read,
     scores_of,
+    without,
 )
 
 
@@ -115,19 +118,19 @@ class SortingEdits:
         """Begin anew at the rows."""
         labels = self._instances.labels
         mask = self._instances.fields["mask"][rows]
-        places, decided = read(labels["place"][rows], answer)
+        places, decided = read(labels["place"][rows], listed(mask, answer))
         first = labels["first"][rows]
         shown = by_value(first, places)
         lengths = count_per_row(mask)
         self.answer[rows] = answer
         self.mask[rows] = swap_mask(mask, self._adjacent)
         self.changed[rows] = 0
-        self._shown[rows] = shown
-        self._inversions[rows] = count_inversions(np.ascontiguousarray(shown.T))
-        self._right[rows] = count_per_row(shown == first) - (mask.shape[1] - lengths)
+        self._shown[rows] = shown.T
+        self._inversions[rows] = count_inversions(without(mask, shown))
+        self._right[rows] = count_rows(shown == first.T) - (mask.shape[1] - lengths)
         self._lengths[rows] = lengths
         # Swaps keep which items there are.
-        self._permutation[rows] = is_permutation(np.ascontiguousarray(places.T))
+        self._permutation[rows] = is_permutation(places)
         self._decided[rows] = decided
         return self._scores(rows)
 
@@ -135,7 +138,7 @@ class SortingEdits:
         """One swap (B,) int64 per row, in place; those that the mask forbids change nothing."""
         rows = np.arange(len(edits))
         allowed = self.mask[rows, edits] != 0
-        self.changed = 2 * allowed.astype(np.int32)
+        self.changed = np.zeros(len(edits), dtype=np.int32)
         if not allowed.all():
             rows, edits = rows[allowed], edits[allowed]
         if len(rows):
@@ -152,9 +155,9 @@ class SortingEdits:
         if not self._adjacent:
             self._inversions[rows] += self._between(rows, left, right, a, b)
         self._shown[rows, left], self._shown[rows, right] = b, a
-        items = self.answer[rows, left]
-        self.answer[rows, left] = self.answer[rows, right]
-        self.answer[rows, right] = items
+        items, others = self.answer[rows, left], self.answer[rows, right]
+        self.answer[rows, left], self.answer[rows, right] = others, items
+        self.changed[rows] = 2 * (items != others)
 
     def _between(self, rows: Array, left: Array, right: Array, a: Array, b: Array) -> Array:
         """(K,) by how much the inversions with positions between the two grow."""

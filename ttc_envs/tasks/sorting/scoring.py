@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ttc_envs.spec import Array, count_per_row
+from ttc_envs.spec import UNDECIDED, Array, count_per_row
 
 CHUNK = 2**20
 """Positions that are scored at once, which bounds memory to some 30 MB."""
@@ -38,10 +38,9 @@ def labels_of(keys: Array, mask: Array, dtype: np.dtype[Any]) -> dict[str, Array
     """
     size = keys.shape[1]
     small = place_dtype(size)
-    order = keys.argsort(axis=1, kind="stable")
+    order, ordered = sort(keys)
     place = np.empty(keys.shape, dtype=small)
     np.put_along_axis(place, order, np.arange(size, dtype=small)[None], axis=1)
-    ordered = np.take_along_axis(keys, order, axis=1)
     lengths = count_per_row(mask)[:, None]
     places = np.arange(size)
     fresh = np.ones(keys.shape, dtype=bool)
@@ -56,6 +55,20 @@ def labels_of(keys: Array, mask: Array, dtype: np.dtype[Any]) -> dict[str, Array
         "first": first.astype(small),
         "most": most,
     }
+
+
+def sort(keys: Array) -> tuple[Array, Array]:
+    """The items (B, N) int64 in order, equal keys in the order of the list, and what they are.
+
+    The keys are not negative, so their bits are integers in the same order; with the item behind
+    them every number is another, and sorting is several times faster than `argsort`.
+    """
+    item_bits = (keys.shape[1] - 1).bit_length()
+    # Adding 0 makes a positive zero of a negative one.
+    bits = (keys.astype(np.float32) + np.float32(0)).view(np.int32).astype(np.int64)
+    numbers = bits << item_bits | np.arange(keys.shape[1])
+    numbers.sort(axis=1)
+    return numbers & (1 << item_bits) - 1, numbers >> item_bits
 
 
 def place_dtype(size: int) -> np.dtype[Any]:
@@ -92,23 +105,19 @@ def score(labels: dict[str, Array], mask: Array, answer: Array) -> dict[str, Arr
 
 def _score(labels: dict[str, Array], mask: Array, answer: Array) -> dict[str, Array]:
     size = mask.shape[1]
-    lengths: Any = size
-    if not mask.all():
-        lengths = count_per_row(mask)
-        answer = np.where(mask == 0, np.arange(size), answer)
-    shown, decided = read(labels["place"], answer)
+    full = mask.all()
+    lengths: Any = size if full else count_per_row(mask)
+    if not full:
+        answer = listed(mask, answer)
+    places, decided = read(labels["place"], answer)
     if (labels["most"] == lengths * (lengths - 1) // 2).all():
-        same, right = shown, shown == np.arange(size, dtype=shown.dtype)
+        same, first = places, np.arange(size, dtype=places.dtype)[:, None]
     else:
-        same = by_value(labels["first"], shown)
-        right = same == labels["first"]
-    across = np.ascontiguousarray(shown.T)
-    if same is shown:
-        inversions = count_inversions(across)
-    else:
-        inversions = count_inversions(np.ascontiguousarray(same.T))
-    right = count_per_row(right) - (size - lengths)
-    return scores_of(inversions, labels["most"], is_permutation(across), decided, right, lengths)
+        same, first = by_value(labels["first"], places), labels["first"].T
+    right = count_rows(same == first) - (size - lengths)
+    inversions = count_inversions(same if full else without(mask, same))
+    permutation = is_permutation(places)
+    return scores_of(inversions, labels["most"], permutation, decided, right, lengths)
 
 
 def scores_of(
@@ -143,10 +152,19 @@ def scores_of(
     }
 
 
-def read(place: Array, answer: Array) -> tuple[Array, Array | bool]:
-    """Where the items of answers (B, N) belong, N for what is no item; and `decided`.
+def listed(mask: Array, answer: Array) -> Array:
+    """(B, N) int64: answers in which padding is in its own place, and undecided elsewhere."""
+    size = mask.shape[1]
+    items = answer.astype(np.int64)
+    items[items >= count_per_row(mask)[:, None]] = UNDECIDED
+    return np.where(mask == 0, np.arange(size), items)
 
-    `decided` is (B,) bool, whether a row has items throughout, or True where all rows have.
+
+def read(place: Array, answer: Array) -> tuple[Array, Array | bool]:
+    """Where the items of answers (B, N) belong, (N, B), N for what is no item; and `decided`.
+
+    Positions come first, so that each operation on the places runs along the batch. `decided` is
+    (B,) bool, whether a row has items throughout, or True where all rows have.
     """
     batch, size = place.shape
     # As unsigned numbers the negative ones are large.
@@ -154,21 +172,27 @@ def read(place: Array, answer: Array) -> tuple[Array, Array | bool]:
     undecided = outside.any()
     if undecided:
         answer = np.where(outside, 0, answer)
-    slots = answer.astype(np.int64)
-    slots += np.arange(0, batch * size, size)[:, None]
-    shown = place.reshape(-1).take(slots)
+    slots = np.ascontiguousarray(answer.T).astype(np.int64)
+    slots += np.arange(0, batch * size, size)
+    places = place.reshape(-1).take(slots)
     if not undecided:
-        return shown, True
-    shown[outside] = size
-    return shown, ~outside.any(axis=1)
+        return places, True
+    places[outside.T] = size
+    return places, ~outside.any(axis=1)
 
 
-def by_value(first: Array, shown: Array) -> Array:
-    """(B, N) the places `shown` with one place for equal keys; N stays."""
-    size = first.shape[1]
-    reached = np.minimum(shown, size - 1).astype(np.int64)
-    same: Array = np.take_along_axis(first, reached, axis=1)
-    same[shown == size] = size
+def without(mask: Array, places: Array) -> Array:
+    """The places (N, B) with the padding that masks (B, N) say above all, in no inversion."""
+    top = np.iinfo(places.dtype).max
+    return np.where(mask.T == 0, top, places).astype(places.dtype)
+
+
+def by_value(first: Array, places: Array) -> Array:
+    """The places (N, B) with one place for equal keys, by `first` (B, N); N stays."""
+    batch, size = first.shape
+    slots = np.minimum(places, size - 1) + np.arange(0, batch * size, size)
+    same: Array = first.reshape(-1).take(slots)
+    same[places == size] = size
     return same
 
 
@@ -195,12 +219,35 @@ def count_inversions(shown: Array) -> Array:
 
 
 def _count_pairs(shown: Array) -> Array:
-    """Each pair compared: O(B N^2), small steps."""
-    later = np.zeros(shown.shape, dtype=np.uint8)  # smaller ones behind each position
-    for distance in range(1, len(shown)):
-        later[:-distance] += (shown[distance:] < shown[:-distance]).view(np.uint8)
-    total: Array = later.sum(axis=0, dtype=np.uint16)
-    return total.astype(np.int64)
+    """Each pair compared, O(B N^2): those across the middle, then those within the halves."""
+    size, batch = shown.shape
+    width = 1 << (size - 1).bit_length()
+    if width > size:
+        # At the end and largest: in no inversion.
+        top = np.full((width - size, batch), np.iinfo(shown.dtype).max, dtype=shown.dtype)
+        shown = np.concatenate([shown, top])
+    larger = np.empty((width * (width - 1) // 2, batch), dtype=bool)
+    filled = 0
+    while width > 1:
+        halves = shown.reshape(-1, 2, width // 2, batch)
+        count = len(halves) * (width // 2) ** 2
+        out = larger[filled : filled + count].reshape(-1, width // 2, width // 2, batch)
+        np.greater(halves[:, 0, :, None], halves[:, 1, None], out=out)
+        filled += count
+        width //= 2
+    return count_rows(larger)
+
+
+def count_rows(flags: Array) -> Array:
+    """(B,) int64, how many of (R, B) flags hold; in bytes, since wider sums take far longer."""
+    parts = [
+        np.add.reduce(flags[start : start + 255].view(np.uint8), axis=0, dtype=np.uint8)
+        for start in range(0, len(flags), 255)
+    ]
+    total: Array = parts[0].astype(np.int64)
+    for part in parts[1:]:
+        total += part
+    return total
 
 
 def _count_by_bits(order: Array) -> Array:

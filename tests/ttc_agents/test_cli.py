@@ -448,6 +448,7 @@ def test_demo_writes_everything_and_runs_a_second_time(capsys, tmp_path):
     assert found["p1"]["minimal"]["64"]["n"] == 12
     assert set(found["classical"]) == {"random", "improve", "solve"}
     assert found["training"]["updates"] > 0
+    assert set(found["calibration"]["minimal"]["steps"]) == {"1", "2", "64"}
     with Image.open(out / "solve.gif") as gif, Image.open(out / "sweep.png") as picture:
         assert gif.n_frames > 1
         assert picture.width > 1000

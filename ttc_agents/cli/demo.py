@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ttc_agents.evaluation import SweepResult
+    from ttc_agents.evaluation import Calibration, SweepResult
     from ttc_agents.models import RefinementModel
     from ttc_agents.training.recipes import Recipe
     from ttc_agents.training.trainer import TrainResult
     from ttc_envs import Instances, Task
 
 LEVEL = "minimal"
+CALIBRATION_PUZZLES = 100
 LEAD = (
     "A small network learned Sudoku from generated puzzles, from nothing, in {seconds:.0f} "
     "seconds. It refines its whole answer step by step; the picture shows how many test puzzles it "
@@ -54,7 +55,7 @@ class Demo:
         from ttc_agents.cli.evaluate import parse_steps, progress_line
         from ttc_agents.cli.puzzles import checkpoint_task, families_of_levels
         from ttc_agents.cli.train import adjusted, find_recipe
-        from ttc_agents.evaluation import sweep
+        from ttc_agents.evaluation import calibrate, sweep
         from ttc_agents.training.checkpoint import load_model
         from ttc_agents.training.engine import pick_device
         from ttc_agents.training.trainer import train
@@ -71,8 +72,10 @@ class Demo:
         puzzles = families_of_levels(task, (LEVEL,), self.puzzles, seed=0)[LEVEL]
         print(f"2/3 refining {self.puzzles} test puzzles for {steps[-1]} steps", flush=True)
         result = sweep(model, task, {LEVEL: puzzles}, steps, progress=progress_line())
+        calibration = calibrate(model, task, puzzles[:CALIBRATION_PUZZLES], steps)
         print("3/3 drawing", flush=True)
-        Findings(recipe, trained, model, task, puzzles, result).publish(self.out)
+        findings = Findings(recipe, trained, model, task, puzzles, result, calibration)
+        findings.publish(self.out)
         return 0
 
 
@@ -86,6 +89,7 @@ class Findings:
     task: Task
     puzzles: Instances
     result: SweepResult
+    calibration: Calibration
 
     def publish(self, out: Path) -> None:
         """Write everything, print the table, the paths and what to try next."""
@@ -110,6 +114,7 @@ class Findings:
             "seconds": self.trained.seconds,
             "instances": self.trained.instances,
         }
+        document["calibration"] = {LEVEL: self.calibration.to_json()}
         title = "Solved puzzles against refinement steps"
         light, dark = (
             sweep_picture(
@@ -134,6 +139,7 @@ class Findings:
 
     def page(self, document: dict[str, Any], images: tuple[bytes, bytes], gif: bytes) -> str:
         """The report."""
+        from ttc_agents.evaluation.figures import calibration_picture
         from ttc_agents.evaluation.report import Report
 
         lead = LEAD.format(seconds=self.trained.seconds, depth=self.recipe.segment_steps)
@@ -144,6 +150,7 @@ class Findings:
             document,
             images,
             gif,
+            tuple(calibration_picture(self.calibration, theme) for theme in ("light", "dark")),
             facts=self.facts(),
             commands=self.commands(),
         ).html()

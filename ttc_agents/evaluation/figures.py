@@ -305,4 +305,4 @@ def _changes_panel(axes: Axes, calibration: Calibration, steps: np.ndarray, them
     axes.set_ylim(-2, 102)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
     _step_axis(axes, steps)
-    _legend(axes, theme, "center right")
+    _legend(axes, theme, "upper right")

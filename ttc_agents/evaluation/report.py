@@ -78,7 +78,7 @@ class Report:
         document: `SweepResult.to_json()`.
         sweep_images: PNG for light and for dark pages.
         animation: GIF of one puzzle, or None.
-        calibration_images: PNG for light and for dark pages, or None.
+        calibration_images: PNG for light and for dark pages, or nothing.
         facts: (name, value) of what was run.
         commands: How to go on, lines for a shell.
     """
@@ -87,9 +87,9 @@ class Report:
     lead: str
     tiles: Sequence[tuple[str, str]]
     document: dict[str, Any]
-    sweep_images: tuple[bytes, bytes]
+    sweep_images: Sequence[bytes]
     animation: bytes | None = None
-    calibration_images: tuple[bytes, bytes] | None = None
+    calibration_images: Sequence[bytes] = ()
     facts: Sequence[tuple[str, str]] = field(default_factory=tuple)
     commands: Sequence[str] = field(default_factory=tuple)
 
@@ -124,8 +124,12 @@ class Report:
             "with 95% Wilson intervals. Every trajectory runs the whole budget; nothing stops at a "
             "solution.</p>"
         )
-        if self.calibration_images is not None:
+        if self.calibration_images:
             yield "<h2>What confidence means</h2>"
+            yield (
+                '<p class="note">Does the network know what it does not know, do its changes fall '
+                "where it doubts, and does it leave alone what it got right?</p>"
+            )
             yield _themed_image(self.calibration_images, "Calibration by refinement step")
         if self.facts:
             pairs = (
@@ -157,7 +161,7 @@ def _html_table(document: dict[str, Any]) -> str:
     return f"<table>{''.join(lines)}</table>"
 
 
-def _themed_image(images: tuple[bytes, bytes], text: str) -> str:
+def _themed_image(images: Sequence[bytes], text: str) -> str:
     light, dark = (_data_url(image, "png") for image in images)
     return (
         f'<picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'

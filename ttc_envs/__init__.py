@@ -24,6 +24,11 @@ from ttc_envs.tasks import build
 
 if TYPE_CHECKING:
     from ttc_envs.env import RefinementEnv
+    from ttc_envs.tasks.shortest_path.cities import load_cities
+    from ttc_envs.tasks.shortest_path.graph import city_graph
+    from ttc_envs.tasks.shortest_path.next_hop import NextHopTask
+    from ttc_envs.tasks.shortest_path.paths import write_paths
+    from ttc_envs.tasks.shortest_path.sequence import SequenceTask
     from ttc_envs.tasks.sorting.networks import bitonic_network, odd_even_network, rounds_needed
     from ttc_envs.tasks.sorting.task import SortingTask
     from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzle
@@ -38,18 +43,23 @@ __all__ = [
     "Field",
     "Group",
     "Instances",
+    "NextHopTask",
     "RefinementEnv",
     "RefinementVectorEnv",
+    "SequenceTask",
     "SortingTask",
     "SudokuTask",
     "Task",
     "TaskSpec",
     "bitonic_network",
+    "city_graph",
+    "load_cities",
     "load_puzzles",
     "make_task",
     "odd_even_network",
     "parse_puzzle",
     "rounds_needed",
+    "write_paths",
 ]
 
 ENVIRONMENTS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -58,6 +68,8 @@ ENVIRONMENTS: dict[str, tuple[int, dict[str, Any]]] = {
     "ttc/Sudoku4-v0": (32, {"task": "sudoku", "size": 4, "action_mode": "full"}),
     "ttc/SudokuEdit4-v0": (64, {"task": "sudoku", "size": 4, "action_mode": "edit"}),
     "ttc/Sorting-v0": (32, {"task": "sorting", "size": 16, "action_mode": "full"}),
+    "ttc/ShortestPath-v0": (32, {"task": "shortest_path", "action_mode": "full"}),
+    "ttc/ShortestPathUSA-v0": (32, {"task": "shortest_path_sequence", "action_mode": "full"}),
 }
 """Steps per episode and arguments of each id."""
 
@@ -92,13 +104,18 @@ def make_task(env_id: str, **options: Any) -> Task:
 _AT_FIRST_USE = {
     "RefinementEnv": "ttc_envs.env",
     "RefinementVectorEnv": "ttc_envs.vector",
+    "NextHopTask": "ttc_envs.tasks.shortest_path.next_hop",
+    "SequenceTask": "ttc_envs.tasks.shortest_path.sequence",
     "SortingTask": "ttc_envs.tasks.sorting.task",
     "SudokuTask": "ttc_envs.tasks.sudoku.task",
     "bitonic_network": "ttc_envs.tasks.sorting.networks",
+    "city_graph": "ttc_envs.tasks.shortest_path.graph",
+    "load_cities": "ttc_envs.tasks.shortest_path.cities",
     "load_puzzles": "ttc_envs.tasks.sudoku.files",
     "odd_even_network": "ttc_envs.tasks.sorting.networks",
     "parse_puzzle": "ttc_envs.tasks.sudoku.files",
     "rounds_needed": "ttc_envs.tasks.sorting.networks",
+    "write_paths": "ttc_envs.tasks.shortest_path.paths",
 }
 """Names that are imported when they are asked for, so that importing the package takes no time."""
 

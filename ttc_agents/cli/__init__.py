@@ -1,4 +1,4 @@
-"""The command `ttc`: train, evaluate, solve, demo.
+"""The command `ttc`: train, evaluate, solve, demo, data.
 
 Whatever is the user's to mend (a wrong argument, a missing file, a puzzle with a clash) is one line
 on stderr and exit code 2; Ctrl-C is one line and 130. `tyro`, torch and the rest are imported when
@@ -63,6 +63,7 @@ def _parse(words: Sequence[str]) -> Command | int:
     """The subcommand, or the exit code where there is nothing to run."""
     from tyro.extras import subcommand_cli_from_dict
 
+    from ttc_agents.cli.data import Data
     from ttc_agents.cli.demo import Demo
     from ttc_agents.cli.evaluate import Evaluate
     from ttc_agents.cli.solve import Solve
@@ -73,6 +74,7 @@ def _parse(words: Sequence[str]) -> Command | int:
         "evaluate": Evaluate,
         "solve": Solve,
         "demo": Demo,
+        "data": Data,
     }
     messages = io.StringIO()
     try:

@@ -8,6 +8,8 @@ from typing import Any, cast
 from ttc_envs.spec import Task
 
 TASKS = {
+    "shortest_path": ("ttc_envs.tasks.shortest_path.next_hop", "NextHopTask"),
+    "shortest_path_sequence": ("ttc_envs.tasks.shortest_path.sequence", "SequenceTask"),
     "sorting": ("ttc_envs.tasks.sorting.task", "SortingTask"),
     "sudoku": ("ttc_envs.tasks.sudoku.task", "SudokuTask"),
 }

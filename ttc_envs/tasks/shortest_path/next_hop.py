@@ -5,7 +5,7 @@ Shapes: B batch, N nodes, D neighbours per node, E = N D edits.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -180,8 +180,7 @@ class NextHopTask:
             fields[name][rows, node] = 1
             labels[name] = node.astype(np.int32)
         labels["optimum"] = labels["distance"][rows, source]
-        # Nodes that have a right hop at all.
-        labels["counted"] = count_per_row(labels["tight"].any(axis=2))
+        labels["counted"] = count_per_row(_counted(labels["tight"]))
         ordered = {name: fields[name] for name in self.spec.fields}
         return Instances(keys, ordered, labels)
 
@@ -246,7 +245,7 @@ class NextHopTask:
     def edit_path(self, instances: Instances, answer: Array) -> list[Array]:
         """For each row the edits that set the hops that are not right, in order of the nodes."""
         right = instances.labels["answer"]
-        wrong = (answer != right) & instances.labels["tight"].any(axis=2)
+        wrong = (answer != right) & _counted(instances.labels["tight"])
         edits = np.arange(self.places) * self.degree + right.astype(np.int64)
         return [row[here] for row, here in zip(edits, wrong, strict=True)]
 
@@ -274,7 +273,7 @@ class NextHopTask:
         """
         fields, labels = instances.fields, instances.labels
         length = walk_all(fields["neighbours"], fields["distances"], answer, labels["target"])
-        counted = labels["tight"].any(axis=2)
+        counted = _counted(labels["tight"])
         ratio = np.ones(length.shape)
         np.divide(length, labels["distance"], out=ratio, where=counted)
         return {"length_ratio": ratio, "counted": counted}
@@ -286,7 +285,8 @@ class NextHopTask:
         neighbours, distances, target = self._map(instances)
         distance = _fields_of(neighbours, distances, target)
         tight = tight_slots(neighbours, distances, distance)
-        return tight.argmax(axis=2).astype(self.spec.answer_dtype)
+        answer: Array = tight.argmax(axis=2).astype(self.spec.answer_dtype)
+        return answer
 
     def improve(self, instances: Instances, answer: Array) -> Array:
         """One relaxation sweep: each node takes the best hop, going by its neighbours' paths."""
@@ -313,7 +313,7 @@ class NextHopTask:
 
 
 def _spec(places: int, degree: int, coordinates: bool) -> TaskSpec:
-    index = "int8" if places <= 128 else "int32"
+    index: Literal["int8", "int32"] = "int8" if places <= 128 else "int32"
     fields = {
         "neighbours": Field("neighbour", "node", (places, degree), index, -1, places - 1),
         "distances": Field("neighbour", "real", (places, degree), "float32", 0, 1),
@@ -337,6 +337,12 @@ def _integer(name: str, value: Any, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ValueError(f"{name} must be an integer in {low}..{high}, got {value!r}")
     return value
+
+
+def _counted(tight: Array) -> Array:
+    """(B, N) bool, the nodes that have a right hop at all."""
+    counted: Array = np.asarray(tight.any(axis=2))
+    return counted
 
 
 def _flat(labels: Array) -> Array:

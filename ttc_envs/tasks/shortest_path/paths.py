@@ -249,12 +249,14 @@ class Paths:
     @property
     def first(self) -> Array:
         """(P,) sources."""
-        return self.tokens[self.starts[:-1]]
+        begins: Array = self.tokens[self.starts[:-1]]
+        return begins
 
     @property
     def last(self) -> Array:
         """(P,) targets."""
-        return self.tokens[self.starts[1:] - 1]
+        ends: Array = self.tokens[self.starts[1:] - 1]
+        return ends
 
     def __getitem__(self, flags: Array) -> Paths:
         """The paths where (P,) flags hold."""
@@ -296,7 +298,8 @@ def shard_paths(graph: CityGraph, settings: PathSettings, shard: int) -> Paths:
 def _shuffled(size: int, key: int, stream: int) -> Array:
     """0..size - 1 in an order determined by the key."""
     words = random_words(np.array([key % 2**64], dtype=np.uint64), stream, size)[0]
-    return words.argsort(kind="stable")
+    order: Array = words.argsort(kind="stable")
+    return order
 
 
 def trace(following: Array, distance: Array, sources: Array, target: int) -> Paths:

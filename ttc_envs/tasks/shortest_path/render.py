@@ -206,15 +206,15 @@ def _pixels(scene: Scene) -> Array:
         _arc(draw, scene.positions[[a, b]], _OPTIMUM, 5 * SUPERSAMPLING)
     for a, b, sure in scene.hops:
         _arc(draw, scene.positions[[a, b]], _tint(sure, _HOP), SUPERSAMPLING, upto=0.55)
-    for x, y in points:
-        _dot(draw, x, y, 2.2, _PLACE)
+    for point in points:
+        _dot(draw, point, 2.2, _PLACE)
     for a, b, legal, sure in scene.jumps:
         colour = _tint(sure, _PATH) if legal else _ILLEGAL
         _arc(draw, scene.positions[[a, b]], colour, 2 * SUPERSAMPLING + 1, dashed=not legal)
-        _dot(draw, *points[b], 3.2, colour)
+        _dot(draw, points[b], 3.2, colour)
     for place, colour in ((scene.source, _SOURCE), (scene.target, _TARGET)):
-        _dot(draw, *points[place], 8, (255, 255, 255))
-        _dot(draw, *points[place], 6.5, colour)
+        _dot(draw, points[place], 8, (255, 255, 255))
+        _dot(draw, points[place], 6.5, colour)
     for place, colour in ((scene.source, _SOURCE), (scene.target, _TARGET)):
         _label(draw, points[place], scene.names[place], colour)
     small = image.reduce(SUPERSAMPLING)
@@ -283,8 +283,8 @@ def _arc(
         draw.line(points[start : start + 3], fill=colour, width=width)
 
 
-def _dot(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, colour: Colour) -> None:
-    r = radius * SUPERSAMPLING
+def _dot(draw: ImageDraw.ImageDraw, point: Array, radius: float, colour: Colour) -> None:
+    (x, y), r = point.tolist(), radius * SUPERSAMPLING
     draw.ellipse([x - r, y - r, x + r, y + r], fill=colour)
 
 

@@ -6,7 +6,7 @@ Shapes: B batch, L slots (the N of other tasks), C places, E = C + 1 edits.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -306,7 +306,7 @@ class SequenceTask:
 
 
 def _spec(num_places: int, slots: int) -> TaskSpec:
-    index = "int8" if num_places <= 128 else "int32"
+    index: Literal["int8", "int32"] = "int8" if num_places <= 128 else "int32"
     return TaskSpec(
         name="shortest_path_sequence",
         levels=(ANY_LEVEL, *(NAMED_HOPS if num_places <= MOST_FOR_HOPS else ())),
@@ -329,7 +329,8 @@ def _used(answer: Array, target: Array) -> Array:
     used = np.where(blank.any(axis=1), blank.argmax(axis=1), slots)
     # Slots at the end that hold the target: all but the first of them repeat it.
     tail = (answer == target[:, None])[:, ::-1].cumprod(axis=1).sum(axis=1)
-    return np.maximum(np.where(tail > 0, slots - tail + 1, used), 1)
+    counted: Array = np.where(tail > 0, slots - tail + 1, used)
+    return np.maximum(counted, 1)
 
 
 def _parse_hops(level: str, slots: int) -> tuple[int, int]:

@@ -29,11 +29,12 @@ from ttc_agents.evaluation.records import Recorder, Records, concatenate
 from ttc_agents.evaluation.rollout import Policy, play
 from ttc_agents.models.base import RefinementModel
 from ttc_agents.policies.classical import ImprovePolicy, RandomPolicy, SolvePolicy
-from ttc_agents.policies.refinement import as_tensors, decide, device_of, finite_rows
+from ttc_agents.policies.refinement import as_tensors, decide, device_of, finite_rows, norms
 from ttc_envs import Instances, Task
 
 PROTOCOLS = ("p1", "p2", "p3")
 CLASSICAL = ("random", "improve", "solve")
+SMALLEST_NORM = 1e-12
 DEFAULT_STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -170,8 +171,9 @@ def refine(
     batch = as_tensors({**instances.fields, **answer}, device_of(model))
     before = model.initial_state(model.encode(batch), generator)
     for logits, z in model.iterate(batch, num_steps, state=before):
-        change = (z - before).flatten(1).norm(dim=1) / z.flatten(1).norm(dim=1).clamp_min(1e-12)
-        yield Refined(logits, finite_rows(logits, z).cpu().numpy(), change.cpu().numpy())
+        norm = norms(z)
+        residual = norms(z - before) / norm.clamp_min(SMALLEST_NORM)
+        yield Refined(logits, finite_rows(logits, norm), residual.cpu().numpy())
         before = z
 
 

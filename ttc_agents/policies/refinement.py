@@ -77,7 +77,7 @@ class RefinementPolicy:
         z, steps, finite = self._begin(context, state, starts, deterministic)
         z = self.model.step(context, z, steps)
         logits = self.model.readout(context, z)
-        finite = finite & finite_rows(logits, z).cpu().numpy()
+        finite = finite & finite_rows(logits, norms(z))
         answer, confidence = decide(logits)
         answer[~finite] = 0
         return seen.unbatched(answer), PolicyState(z, steps + 1, finite, confidence)
@@ -111,10 +111,18 @@ def as_tensors(fields: dict[str, np.ndarray], device: torch.device) -> dict[str,
     return {name: to_tensor(values, device) for name, values in fields.items()}
 
 
-def finite_rows(logits: Tensor, z: Tensor) -> Tensor:
-    """(B,) bool: all logits and the norm of the state are finite."""
-    # One pass over the state, which is large; a norm overflows only where all is lost anyway.
-    return logits.isfinite().flatten(1).all(1) & z.flatten(1).norm(dim=1).isfinite()
+def norms(z: Tensor) -> Tensor:
+    """(B,) the norm of each row of a state (B, ...)."""
+    return z.flatten(1).norm(dim=1)
+
+
+def finite_rows(logits: Tensor, norm: Tensor) -> np.ndarray:
+    """(B,) bool: all logits and the norm of the state are finite.
+
+    A norm takes one pass over the state, and overflows only where all is lost anyway.
+    """
+    finite = logits.isfinite().flatten(1).all(1) & norm.isfinite()
+    return finite.cpu().numpy()
 
 
 def decide(logits: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -41,20 +41,24 @@ def labels_of(keys: Array, mask: Array, dtype: np.dtype[Any]) -> dict[str, Array
     order, ordered = sort(keys)
     place = np.empty(keys.shape, dtype=small)
     np.put_along_axis(place, order, np.arange(size, dtype=small)[None], axis=1)
-    lengths = count_per_row(mask)[:, None]
-    places = np.arange(size)
-    fresh = np.ones(keys.shape, dtype=bool)
-    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    fresh |= places >= lengths
-    first = np.maximum.accumulate(np.where(fresh, places, 0), axis=1)
+    first, most = _ties(ordered, mask)
+    return {"answer": order.astype(dtype), "place": place, "first": first, "most": most}
+
+
+def _ties(ordered: Array, mask: Array) -> tuple[Array, Array]:
+    """`first` and `most` of `labels_of`, from the keys in order."""
+    batch, size = ordered.shape
+    places = np.arange(size, dtype=place_dtype(size))
+    first = np.tile(places, (batch, 1))
+    equal = ordered[:, 1:] == ordered[:, :-1]
+    if not equal.any():
+        return first, np.full(batch, size * (size - 1) // 2, dtype=np.int32)
+    # Padding is equal to nothing.
+    first[:, 1:][equal & (mask[:, 1:] == 1)] = 0
+    first = np.maximum.accumulate(first, axis=1)
     # Each position forms a pair with all those in front of it that hold a smaller key.
-    most = (first * (places < lengths)).sum(axis=1, dtype=np.int32)
-    return {
-        "answer": order.astype(dtype),
-        "place": place,
-        "first": first.astype(small),
-        "most": most,
-    }
+    most = np.where(mask == 1, first, 0).sum(axis=1, dtype=np.int32)
+    return first, most
 
 
 def sort(keys: Array) -> tuple[Array, Array]:

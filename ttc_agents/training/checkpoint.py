@@ -1,16 +1,17 @@
 """Checkpoints: averaged weights as safetensors, config and spec as JSON, state of the training.
 
-    DIR/model.safetensors   the weights to evaluate (exponential moving average) DIR/config.json
-    format, model name and options, env id, task arguments, spec, recipe DIR/training.pt
-    raw weights, optimizer, carried batch, RNG, counts; loads with weights_only=True
-    DIR/metrics.jsonl       one line per report
+    model.safetensors   the weights to evaluate (exponential moving average)
+    config.json         format, model name and options, env id, task arguments, spec, recipe
+    training.pt         raw weights, optimizer, carried batch, RNG, counts; loads weights_only
+    metrics.jsonl       one line per report, appended to
 
-Every file is written to a temporary name and renamed, so a kill leaves the last whole one. A
+The first three are written to a temporary name and renamed, so a kill leaves the last whole one. A
 checkpoint is named by its directory, or by the name of one that ships in `ttc_agents/weights/`.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -109,8 +110,13 @@ def load_model(name: str | Path, device: str | torch.device = "cpu") -> Refineme
     """
     config = load_config(name)
     path = find_checkpoint(name) / "model.safetensors"
-    spec = TaskSpec.from_json(config["spec"])
-    model = MODELS[config["model"]](spec, **config["model_options"])
+    try:
+        model = MODELS[config["model"]](
+            TaskSpec.from_json(config["spec"]), **config["model_options"]
+        )
+    except (TypeError, KeyError, ValueError) as error:
+        config_path = path.with_name("config.json")
+        raise ValueError(f"{config_path}: describes no {config['model']} ({error})") from error
     try:
         weights = safetensors.torch.load(path.read_bytes())
         model.load_state_dict(weights)
@@ -157,10 +163,9 @@ def check_same_recipe(out: Path, mine: dict[str, Any]) -> None:
 
 def save_training(directory: Path, state: dict[str, Any]) -> None:
     """Write training.pt."""
-    path = directory / "training.pt"
-    temporary = path.with_name(path.name + ".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(directory / "training.pt", buffer.getvalue())
 
 
 def load_training(directory: Path) -> dict[str, Any]:

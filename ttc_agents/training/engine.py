@@ -114,7 +114,7 @@ def choose_engine(
             say(f"{engine} does not work here ({str(error).splitlines()[0]}), going on without")
         model.zero_grad(set_to_none=True)
     if not timed:
-        return Engine(model, device, False, False)
+        return Engine(model, device, recipe.precision == "bfloat16", False)
     best = min(timed, key=lambda pair: pair[0])[1]
     say(f"{best}: " + ", ".join(f"{e} {1000 * s:.0f} ms" for s, e in timed) + " per step")
     return best

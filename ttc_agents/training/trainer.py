@@ -116,7 +116,8 @@ class Training:
         self.track_average()
         carried.keep(trace.state, recipe.segment_steps)
         solved = solved_rows(trace.logits[-1].detach(), carried.labels).float().mean()
-        return {"loss": loss.detach(), "gradient_norm": norm, "solved": solved}
+        age = carried.age.float().mean()
+        return {"loss": loss.detach(), "gradient_norm": norm, "solved": solved, "age": age}
 
     def skip(self, loss: Tensor, norm: Tensor) -> dict[str, Tensor]:
         """Leave the weights as they are and draw the batch anew.
@@ -132,7 +133,12 @@ class Training:
             )
         self.carried.discard()
         self.model.zero_grad()
-        return {"loss": loss, "gradient_norm": norm, "solved": torch.zeros_like(loss)}
+        return {
+            "loss": loss,
+            "gradient_norm": norm,
+            "solved": torch.zeros_like(loss),
+            "age": torch.zeros_like(loss),
+        }
 
     def track_average(self) -> None:
         """Move the averaged weights towards the present ones; early on the window is shorter."""
@@ -170,14 +176,23 @@ class Training:
         checkpoint.save_training(directory, state)
 
     def load(self, directory: Path) -> None:
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint.
+
+        Raises:
+            FileNotFoundError: There is no training.pt.
+            ValueError: It is damaged, or of another training.
+        """
         state = checkpoint.load_training(directory)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for mine, saved in zip(self.average, state["average"], strict=True):
-            mine.copy_(saved)
-        self.carried.load_state_dict(state["carried"])
-        self.updates, self.seconds = state["updates"], state["seconds"]
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            for mine, saved in zip(self.average, state["average"], strict=True):
+                mine.copy_(saved)
+            self.carried.load_state_dict(state["carried"])
+            self.updates, self.seconds = state["updates"], state["seconds"]
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            path = directory / "training.pt"
+            raise ValueError(f"{path}: not of this training ({error})") from error
 
 
 def train(

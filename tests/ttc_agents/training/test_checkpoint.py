@@ -13,6 +13,7 @@ from ttc_agents.training.checkpoint import (
     load_training,
     save_model,
     save_training,
+    shipped,
 )
 from ttc_agents.training.data import to_batch
 from ttc_envs import SudokuTask
@@ -42,6 +43,23 @@ def test_round_trip(saved):
     assert not loaded.training
 
 
+def test_shipped_weights_load_and_are_small():
+    assert "sudoku-cpu" in shipped()
+    for name in shipped():
+        files = list(find_checkpoint(name).iterdir())
+        assert {f.name for f in files} == {"card.md", "config.json", "model.safetensors"}
+        assert sum(f.stat().st_size for f in files) < 200_000
+        load_model(name)
+
+
+def test_the_shipped_network_solves_most_minimal_puzzles():
+    task = SudokuTask(size=9, split="validation")
+    instances = task.sample(np.arange(20, dtype=np.uint64), "minimal")
+    with torch.no_grad():
+        answer = load_model("sudoku-cpu")(to_batch(instances), 128).logits[-1].argmax(-1)
+    assert task.score(instances, answer.numpy())["solved"].mean() >= 0.8
+
+
 def test_no_checkpoint(tmp_path):
     with pytest.raises(FileNotFoundError, match="shipped name"):
         find_checkpoint(tmp_path / "nowhere")
@@ -53,6 +71,8 @@ def test_no_checkpoint(tmp_path):
         ({"format": 99}, "format 99"),
         ({"model": "oracle"}, "unknown model 'oracle'"),
         ({"spec": None}, "not a checkpoint config"),
+        ({"spec": {}}, "describes no factor_graph_network"),
+        ({"model_options": {"depth": 3}}, "describes no factor_graph_network"),
     ],
 )
 def test_wrong_config(saved, change, message):

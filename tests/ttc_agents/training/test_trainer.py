@@ -115,18 +115,43 @@ def test_unknown_device_is_one_clear_error(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"seconds": 1.0}, {"updates": 0}, {"batch_size": 0}, {"restart": 0.0}, {"updates": None}],
+    [
+        {"seconds": 1.0},
+        {"updates": 0},
+        {"batch_size": 0},
+        {"restart": 0.0},
+        {"updates": None},
+        {"precision": "float8"},
+        {"compile": "perhaps"},
+        {"ema": 1.0},
+        {"clip": 0.0},
+    ],
 )
 def test_impossible_recipes_are_refused(change):
     with pytest.raises(ValueError, match="got"):
         dataclasses.replace(TINY, **change)
 
 
-def test_recipes_survive_json():
-    for recipe in RECIPES.values():
-        assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
-    with pytest.raises(ValueError, match="not a recipe"):
-        Recipe.from_json({"nme": "x"})
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_every_recipe_updates(recipe):
+    assert Recipe(**json.loads(json.dumps(recipe.to_json()))) == recipe
+    small = dataclasses.replace(
+        recipe, batch_size=2, segment_steps=2, precision="float32", compile="off"
+    )
+    training = Training(small, make_task(recipe.env_id, **recipe.task), torch.device("cpu"))
+    before = [p.clone() for p in training.parameters]
+    metrics = training.update(training.engine(str))
+    assert torch.isfinite(metrics["loss"])
+    assert any((a != b).any() for a, b in zip(before, training.parameters, strict=True))
+
+
+def test_the_state_of_another_training_is_refused(tmp_path):
+    train(TINY, tmp_path, show=False)
+    other = Training(
+        dataclasses.replace(TINY, model_options={}), make_task(TINY.env_id), torch.device("cpu")
+    )
+    with pytest.raises(ValueError, match="not of this training"):
+        other.load(tmp_path)
 
 
 def test_the_first_interrupt_saves(tmp_path):

@@ -21,8 +21,8 @@ import numpy as np
 
 from ttc_envs.spec import UNDECIDED, Array, count_per_row
 
-CHUNK = 2**20
-"""Positions that are scored at once, which bounds memory to some 30 MB."""
+CHUNK = 2**19
+"""Positions that are scored at once, which bounds memory to some 40 MB."""
 
 PAIRWISE = 64
 """Longest list whose pairs are compared one by one; beyond, sorting by bits is faster."""

@@ -13,8 +13,8 @@ from ttc_envs.random_words import mix
 from ttc_envs.spec import Array
 from ttc_envs.tasks.shortest_path.graph import CityGraph, city_graph, select_cities
 
-MOST_IN_TABLE = 4096
-"""Places up to which roads are looked up in a table of all pairs (16 MiB), not by bisection."""
+MOST_IN_TABLE = 2048
+"""Places up to which roads are looked up in tables of all pairs (20 MiB), not by bisection."""
 KEPT_BYTES = 512 * 2**20
 """Distance fields that are kept; when they are more, all are forgotten."""
 SHARES = {"train": (0, 8), "validation": (8, 9), "test": (9, 10)}
@@ -53,18 +53,21 @@ class FixedMap:
         self._following = np.zeros((0, size), dtype=np.int32)
         sources = np.repeat(np.arange(size, dtype=np.int64), graph.degrees)
         self._codes = sources * size + graph.neighbours
-        self._table = self._all_pairs() if size <= MOST_IN_TABLE else None
+        self._tables = self._all_pairs() if size <= MOST_IN_TABLE else None
 
     def __len__(self) -> int:
         """The number of places, V."""
         return len(self.graph)
 
-    def _all_pairs(self) -> Array:
-        """(V + 1, V + 1) bool, flat; the last row and column are of undecided slots."""
+    def _all_pairs(self) -> tuple[Array, Array]:
+        """Whether there is a road, bool, and its km, float32: (V + 1, V + 1) each, flat.
+
+        The last row and column are of undecided slots.
+        """
         size = len(self)
-        table = np.zeros((size + 1, size + 1), dtype=bool)
-        table[self._codes // size, self._codes % size] = True
-        return table.ravel()
+        km = np.zeros((size + 1, size + 1), dtype=np.float32)
+        km[self._codes // size, self._codes % size] = self.graph.km
+        return km.ravel() > 0, km.ravel()
 
     def roads(self, path: Array) -> Array:
         """(B, L - 1) bool, the jumps of paths (B, L) that are roads.
@@ -72,11 +75,8 @@ class FixedMap:
         Staying is none. Undecided slots (-1) have none.
         """
         wide = path.astype(np.int64)
-        if self._table is not None:
-            # -1 wraps around to the last row or column.
-            scaled = wide[:, :-1] * (len(self) + 1)
-            scaled += wide[:, 1:]
-            flags: Array = self._table.take(scaled)
+        if self._tables is not None:
+            flags: Array = self._tables[0].take(self._cells(wide))
             return flags
         code, place = self._edges(wide)
         here: Array = self._codes[place] == code
@@ -84,10 +84,20 @@ class FixedMap:
 
     def lengths(self, path: Array) -> Array:
         """(B,) float64, the km of paths (B, L) whose jumps are roads or none at all."""
-        code, place = self._edges(path.astype(np.int64))
+        wide = path.astype(np.int64)
+        if self._tables is not None:
+            whole: Array = self._tables[1].take(self._cells(wide)).sum(axis=1, dtype=np.float64)
+            return whole
+        code, place = self._edges(wide)
         km = np.where(self._codes[place] == code, self.graph.km[place], 0.0)
         total: Array = km.sum(axis=1)
         return total
+
+    def _cells(self, wide: Array) -> Array:
+        """(B, L - 1) places of jumps in the tables; -1 wraps around to the last row or column."""
+        cells: Array = wide[:, :-1] * (len(self) + 1)
+        cells += wide[:, 1:]
+        return cells
 
     def _edges(self, wide: Array) -> tuple[Array, Array]:
         """(B, L - 1) codes of jumps, and the place in the list of roads where each would be."""

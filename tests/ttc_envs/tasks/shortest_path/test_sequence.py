@@ -217,10 +217,11 @@ def test_the_scorer_agrees_with_the_definition(task, instances):
 def test_a_large_map_is_looked_up_without_a_table():
     graph = city_graph(select_cities("spread=40"))
     small, large = FixedMap(graph), FixedMap(graph)
-    large._table = None
+    large._tables = None
     path = np.random.default_rng(3).integers(-1, 40, (50, 30))
     assert np.array_equal(small.roads(path), large.roads(path))
     assert small.roads(path).any()
+    assert small.lengths(path) == pytest.approx(large.lengths(path), rel=1e-6)
     assert MOST_IN_TABLE < 21783
 
 

@@ -1,0 +1,62 @@
+"""What the tests of all commands share."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ttc_agents.cli import main
+from ttc_agents.cli.puzzles import spelled
+from ttc_agents.models import FactorGraphNetwork
+from ttc_agents.training import checkpoint
+
+OPTIONS = {"width": 8, "message_width": 8, "hidden_width": 8}
+
+
+@pytest.fixture(scope="session")
+def directory(task, tmp_path_factory):
+    """A checkpoint for 4x4 that has learned nothing."""
+    path = tmp_path_factory.mktemp("checkpoint")
+    weights = FactorGraphNetwork(task.spec, **OPTIONS).state_dict()
+    config = {
+        "model": "factor_graph_network",
+        "model_options": OPTIONS,
+        "env_id": "ttc/Sudoku4-v0",
+        "task": {},
+    }
+    checkpoint.save_model(path, weights, task.spec, config)
+    return str(path)
+
+
+@pytest.fixture
+def solver(directory, scripted, monkeypatch):
+    """The same checkpoint, but its model fills one right digit at each step."""
+    monkeypatch.setattr(checkpoint, "load_model", lambda *_: scripted())
+    return directory
+
+
+@pytest.fixture(scope="session")
+def puzzles(task):
+    """Six puzzles with eight blank cells each."""
+    return [spelled(g) for g in task.sample(np.arange(6), "givens=8").fields["givens"]]
+
+
+@pytest.fixture
+def complaint(capsys):
+    """Runs the arguments and gives the one line that a user's error leaves."""
+
+    def run(*arguments):
+        assert main(arguments) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        (line,) = captured.err.splitlines()
+        assert line.startswith("ttc: ")
+        return line
+
+    return run
+
+
+@pytest.fixture
+def document(capsys):
+    """Reads the JSON document of the last line."""
+    return lambda: json.loads(capsys.readouterr().out.splitlines()[-1])

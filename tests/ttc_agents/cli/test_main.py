@@ -1,0 +1,159 @@
+"""The command `ttc` as a whole: help, refusals, interrupts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ttc_agents.cli import main
+from ttc_agents.training.recipes import RECIPES
+
+COMMANDS = ("train", "evaluate", "solve", "demo")
+SCRIPTS = Path(__file__).parents[3] / "scripts"
+
+
+def test_help_lists_the_commands(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(command in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_has_an_example_and_defaults(capsys, command):
+    assert main([command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert f"Example: ttc {command}" in text
+    assert "(default: " in text
+    if command == "train":
+        assert all(name in text for name in RECIPES)
+
+
+def test_help_needs_no_torch_and_no_numpy():
+    code = (
+        "import sys\n"
+        "from ttc_agents.cli import main\n"
+        "assert main(['--help']) == 0\n"
+        "heavy = {'torch', 'matplotlib', 'gymnasium'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("missing", ["torch", "tyro"])
+def test_a_missing_extra_is_named(missing):
+    code = (
+        f"import sys\nsys.modules[{missing!r}] = None\n"
+        "from ttc_agents.cli import main\n"
+        "sys.exit(main(['train', 'sudoku4-demo', '--out', 'nowhere']))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    expected = f'ttc: {missing} is missing: pip install "ttc-gym[agents]"'
+    assert result.stderr.splitlines() == [expected]
+
+
+def test_another_missing_module_is_no_matter_of_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ttc_agents.cli.demo", None)
+    with pytest.raises(ModuleNotFoundError):
+        main(["demo"])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_scripts_are_the_commands(capsys, monkeypatch, command):
+    path = SCRIPTS / f"{command}.py"
+    monkeypatch.setattr(sys, "argv", [str(path), "--help"])
+    with pytest.raises(SystemExit) as leaving:
+        exec(compile(path.read_text(), path, "exec"), {"__name__": "__main__"})
+    assert leaving.value.code == 0
+    assert f"ttc {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), ["train", "evaluate", "solve", "demo"]),
+        (("fly",), ["fly"]),
+        (("train",), ["RECIPE", "--out"]),
+        (("train", "no-such", "--out", "x"), ["no recipe 'no-such'", "sudoku9-cpu-2min"]),
+        (("train", "sudoku4-demo", "--out", "x", "--seconds", "soon"), ["--seconds", "soon"]),
+        (("train", "sudoku4-demo", "--out", "x", "--fast"), ["--fast"]),
+        (("train", "sudoku4-demo", "--out", "x", "--seconds", "-1"), ["must be positive"]),
+        (("evaluate", "nowhere"), ["no checkpoint at 'nowhere'"]),
+        (("evaluate", "nowhere", "--steps", "1,two"), ["'1,two'"]),
+        (("solve", "123", "--checkpoint", "nowhere"), ["no checkpoint at 'nowhere'"]),
+        (("solve", "123", "--steps", "0"), ["--steps must be at least 1"]),
+        (("demo", "--recipe", "no-such"), ["no recipe 'no-such'"]),
+    ],
+)
+def test_a_wrong_argument_is_one_line(monkeypatch, tmp_path, arguments, words, complaint):
+    monkeypatch.chdir(tmp_path)
+    line = complaint(*arguments)
+    assert all(word in line for word in words)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("puzzle", "words"),
+    [
+        ("1...", "got 4"),
+        ("1" + "." * 80, "expected 16 cells, got 81"),
+        ("1..x............", "'x' at position 4"),
+        ("1..1............", "1 stands twice in row 1"),
+        ("123....4........", "no solution"),
+        ("nowhere.csv", "nowhere.csv"),
+        ("some/where", "some/where"),
+    ],
+)
+def test_a_bad_puzzle_is_one_line(directory, puzzle, words, complaint):
+    assert words in complaint("solve", puzzle, "--checkpoint", directory)
+
+
+def test_a_damaged_checkpoint_is_one_line(tmp_path, directory, puzzles, complaint):
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((Path(directory) / name).read_bytes())
+    weights = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    line = complaint("solve", puzzles[0], "--checkpoint", str(tmp_path))
+    assert "not the weights" in line
+    (tmp_path / "config.json").write_text("{")
+    line = complaint("evaluate", str(tmp_path))
+    assert "damaged" in line
+
+
+def test_an_out_that_is_in_use_is_one_line(directory, complaint):
+    line = complaint("train", "sudoku4-demo", "--out", directory)
+    assert "--resume" in line
+    assert "--overwrite" in line
+
+
+@pytest.mark.parametrize("where", ["ttc_agents.cli.train.Train", "ttc_agents.cli.solve.Solve"])
+def test_an_interrupt_is_one_line(capsys, monkeypatch, where):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"{where}.run", interrupt)
+    arguments = ["train", "x", "--out", "y"] if where.endswith("Train") else ["solve", "x"]
+    assert main(arguments) == 130
+    assert capsys.readouterr().err == "ttc: interrupted\n"
+
+
+def test_a_reader_that_left_is_no_traceback(capsys, monkeypatch):
+    def leave(self):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("ttc_agents.cli.solve.Solve.run", leave)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    assert main(["solve", "x"]) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_a_fault_of_ours_is_a_traceback(monkeypatch):
+    def fail(self):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("ttc_agents.cli.solve.Solve.run", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        main(["solve", "x"])

@@ -1,0 +1,97 @@
+"""`ttc solve`."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from ttc_agents.cli import main, screen
+from ttc_agents.cli.puzzles import spelled
+from ttc_agents.training import checkpoint
+
+
+def test_solve_says_when_it_settled_and_that_the_rules_hold(capsys, task, solver, puzzles):
+    assert main(["solve", puzzles[0], "--checkpoint", solver, "--steps", "20"]) == 0
+    answer, *lines = capsys.readouterr().out.splitlines()
+    assert len(answer) == 16
+    assert lines == [
+        "the answer settled after 8 of 20 steps",
+        "all rules hold (for the first time after step 8)",
+    ]
+
+
+def test_solve_says_that_it_is_not_done(capsys, solver, puzzles):
+    assert main(["solve", puzzles[0], "--checkpoint", solver, "--steps", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == [
+        "the answer still changed at the last step, 5",
+        "the rules do not hold: not solved (more --steps may help)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"collapse": 9}, "the rules held after step 8, but not at the end"),
+        ({"broken": 3}, "not finite"),
+    ],
+)
+def test_solve_tells_of_a_collapse(capsys, monkeypatch, scripted, solver, task, options, words):
+    many = task.sample(np.arange(50), "givens=8").fields["givens"]
+    puzzle = spelled(many[np.flatnonzero(many[:, 0] < 0)[0]])
+    monkeypatch.setattr(checkpoint, "load_model", lambda *_: scripted(**options))
+    assert main(["solve", puzzle, "--checkpoint", solver, "--steps", "12"]) == 0
+    assert words in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_solve_says_that_there_are_several_solutions(capsys, solver):
+    assert main(["solve", "1" + "." * 15, "--checkpoint", solver, "--steps", "2"]) == 0
+    assert "several solutions" in capsys.readouterr().out
+
+
+def test_solve_as_json(solver, puzzles, document):
+    arguments = ["--checkpoint", solver, "--steps", "9", "--json"]
+    assert main(["solve", puzzles[0], *arguments]) == 0
+    found = document()
+    assert found.pop("answer").isdigit()
+    assert found == {
+        "puzzle": puzzles[0],
+        "solved": True,
+        "settled": 8,
+        "first_solved": 8,
+        "finite": True,
+        "steps": 9,
+        "several_solutions": False,
+    }
+
+
+def test_solve_a_file_gives_a_table(capsys, tmp_path, solver, puzzles, document):
+    path = tmp_path / "some.txt"
+    path.write_text("\n".join(puzzles))
+    arguments = ["solve", str(path), "--checkpoint", solver, "--steps", "10"]
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 6 + 1
+    assert lines[1].split()[:5] == ["1", "8", "8", "after", "8"]
+    assert lines[-1] == "6 of 6 solved in 10 steps"
+    assert main([*arguments, "--json"]) == 0
+    found = document()["puzzles"]
+    assert [entry["puzzle"] for entry in found] == puzzles
+    assert all(entry["solved"] for entry in found)
+
+
+def test_on_a_terminal_every_change_is_drawn(capsys, monkeypatch, solver, puzzles):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(screen, "CHANGE_SECONDS", 0.0)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    arguments = ["solve", puzzles[0], "--checkpoint", solver, "--steps", "10"]
+    assert main(arguments) == 0
+    text = capsys.readouterr().out
+    for step in range(1, 9):
+        assert f"step {step} of 10" in text
+    assert "step 10 of 10, 0 cells changed, all rules hold" in text
+    assert "the answer settled after 8 of 10 steps" in text
+    assert main([*arguments, "--no-live"]) == 0
+    text = capsys.readouterr().out
+    assert "step 1 of 10" not in text
+    assert "┏" in text

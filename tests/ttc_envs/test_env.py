@@ -192,7 +192,6 @@ def test_rendering():
 
 
 def test_human_rendering_is_gymnasiums_own(monkeypatch):
-    pytest.importorskip("pygame")
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     with pytest.warns(UserWarning, match="HumanRendering"):
         env = gym.make("ttc/Sudoku4-v0", render_mode="human")

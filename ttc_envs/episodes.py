@@ -164,7 +164,8 @@ class Episodes:
         shape = (len(given), self.task.spec.num_nodes)
         labels = {name: np.array(values) for name, values in given.labels.items()}
         if "answer" not in labels or labels["answer"].shape != shape:
-            raise ValueError(f"`instance` must have a label `answer` of shape {shape}")
+            got = {name: values.shape for name, values in labels.items()}
+            raise ValueError(f"`instance` must have a label `answer` of shape {shape}, got {got}")
         return Instances(np.array(given.keys, dtype=np.uint64), fields, labels)
 
     def seed(self, generators: dict[int, np.random.Generator]) -> None:
@@ -260,7 +261,8 @@ class Episodes:
     def mask(self) -> Array:
         """(B, E) int8, the edits that are allowed: a live array, in mode `edit` only."""
         if not self.edits:
-            raise ValueError("only action_mode='edit' has action masks")
+            mode = type(self.actions).__name__
+            raise ValueError(f"only action_mode='edit' has action masks, this one has {mode}")
         return cast(EditState, self.begun()[1]).mask
 
     def solution(self) -> Any:

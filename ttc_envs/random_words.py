@@ -11,7 +11,6 @@ import numpy as np
 from ttc_envs.spec import Array
 
 GOLDEN = 0x9E3779B97F4A7C15
-MASK = 0xFFFFFFFFFFFFFFFF
 
 
 def mix(values: Array) -> Array:

@@ -209,7 +209,9 @@ def _checked(name: str, field: Field, values: Any) -> Array:
         raise ValueError(f"{name} must be {field.dtype}, got {array.dtype}")
     # Written so that NaN fails too.
     if not ((array >= field.low) & (array <= field.high)).all():
-        raise ValueError(f"{name} must lie in {field.low}..{field.high}")
+        raise ValueError(
+            f"{name} must lie in {field.low}..{field.high}, got {array.min()}..{array.max()}"
+        )
     return array.astype(field.dtype)
 
 

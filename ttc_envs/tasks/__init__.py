@@ -20,8 +20,8 @@ def build(task: str | Task, options: dict[str, Any]) -> Task:
     """The task of that name with options for its constructor; a task itself is passed through.
 
     Raises:
-        ValueError: There is no such task, or a ready task came with options.
-        TypeError: The task has no such option.
+        ValueError: There is no such task.
+        TypeError: The task has no such option, or a ready task came with options.
     """
     if not isinstance(task, str):
         if options:

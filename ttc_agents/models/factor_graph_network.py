@@ -98,14 +98,21 @@ class FactorGraphNetwork(RefinementModel):
         return self.unpack(context, states)
 
     def pack(self, context: Context, z: Tensor) -> Tensor:
-        """(B, N * C, H) -> (R, H), the states of the open choices."""
-        return z.reshape(-1, self.width)[context["graph"].rows]
+        """(B, N * C, H) -> (R, H), the states of the open choices.
+
+        What `unpack` made last is not gathered again: a loop of steps and readouts would do so
+        twice a step.
+        """
+        made, states = context.get("last", (None, None))
+        return states if made is z else z.reshape(-1, self.width)[context["graph"].rows]
 
     def unpack(self, context: Context, states: Tensor) -> Tensor:
         """(R, H) -> (B, N * C, H)."""
         size, choices = context["certain"].shape
         full = states.new_zeros(size * choices, self.width)
-        return full.index_copy(0, context["graph"].rows, states).view(size, choices, self.width)
+        full = full.index_copy_(0, context["graph"].rows, states)
+        context["last"] = full.view(size, choices, self.width), states
+        return context["last"][0]
 
     def advance(self, graph: OpenGraph, h: Tensor) -> Tensor:
         """One refinement step on packed states (R, H)."""

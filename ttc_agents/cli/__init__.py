@@ -1,8 +1,9 @@
 """The command `ttc`: train, evaluate, solve, demo, data.
 
-Whatever is the user's to mend (a wrong argument, a missing file, a puzzle with a clash) is one line
-on stderr and exit code 2; Ctrl-C is one line and 130. `tyro`, torch and the rest are imported when
-a command needs them, so that help is quick and a missing extra is named, not a traceback.
+Whatever is the user's to mend (a wrong argument, a missing file, a puzzle with a clash, a training
+that diverges) is one line on stderr and exit code 2; Ctrl-C is one line and 130. `tyro`, torch and
+the rest are imported when a command needs them, so that help is quick and a missing extra is named,
+not a traceback.
 """
 
 from __future__ import annotations
@@ -14,8 +15,17 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 USER_ERROR, INTERRUPTED = 2, 130
-EXTRA = ("matplotlib", "rich", "safetensors", "torch", "tyro")
-"""Top-level modules of the extra `agents` that the commands import."""
+EXTRA = (
+    "matplotlib",
+    "rich",
+    "safetensors",
+    "sb3_contrib",
+    "stable_baselines3",
+    "torch",
+    "torch_geometric",
+    "tyro",
+)
+"""Top-level modules of the extra `agents`."""
 
 
 class Command(Protocol):
@@ -32,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after `ttc`; None takes those of the process.
 
     Returns:
-        The exit code: 0, 2 for an error of the user's, 130 after Ctrl-C.
+        The exit code: 0, 2 for an error of the user's, 130 after Ctrl-C, 1 where the reader of the
+        output left before its end.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -49,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output left, there is nobody to tell: what is buffered goes nowhere.
         sys.stdout = io.StringIO()
         return 1
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
+        # The last is a training that diverged.
         return complain(str(error))
 
 

@@ -1,16 +1,19 @@
 """The command `ttc` as a whole: help, refusals, interrupts."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from ttc_agents.cli import main
+from ttc_agents.cli import EXTRA, main
 from ttc_agents.training.recipes import RECIPES
 
 COMMANDS = ("train", "evaluate", "solve", "demo")
-SCRIPTS = Path(__file__).parents[3] / "scripts"
+ROOT = Path(__file__).parents[3]
+SCRIPTS, PYPROJECT = ROOT / "scripts", ROOT / "pyproject.toml"
 
 
 def test_help_lists_the_commands(capsys):
@@ -53,6 +56,12 @@ def test_a_missing_extra_is_named(missing):
     assert result.returncode == 2
     expected = f'ttc: {missing} is missing: pip install "ttc-gym[agents]"'
     assert result.stderr.splitlines() == [expected]
+
+
+def test_every_package_of_the_extra_is_known_as_one():
+    project = tomllib.loads(PYPROJECT.read_text())["project"]
+    required = [re.match(r"[\w-]+", line)[0] for line in project["optional-dependencies"]["agents"]]
+    assert sorted(name.replace("-", "_") for name in required) == sorted(EXTRA)
 
 
 def test_another_missing_module_is_no_matter_of_the_extra(monkeypatch):
@@ -100,6 +109,8 @@ def test_a_wrong_argument_is_one_line(monkeypatch, tmp_path, arguments, words, c
     [
         ("1...", "got 4"),
         ("1" + "." * 80, "expected 16 cells, got 81"),
+        ("1" + "." * 255, "expected 16 cells, got 256"),
+        ("1" * 5000, "got 5000"),
         ("1..x............", "'x' at position 4"),
         ("1..1............", "1 stands twice in row 1"),
         ("123....4........", "no solution"),
@@ -148,6 +159,16 @@ def test_a_reader_that_left_is_no_traceback(capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdout", sys.stdout)
     assert main(["solve", "x"]) == 1
     assert capsys.readouterr().err == ""
+
+
+def test_a_training_that_diverged_is_one_line(monkeypatch, tmp_path, complaint):
+    from ttc_agents.training import trainer
+
+    def diverge(*args, **options):
+        raise FloatingPointError("training diverged: no finite update")
+
+    monkeypatch.setattr(trainer, "train", diverge)
+    assert "training diverged" in complaint("train", "sudoku4-demo", "--out", str(tmp_path))
 
 
 def test_a_fault_of_ours_is_a_traceback(monkeypatch):

@@ -34,12 +34,12 @@ class Evaluate:
         puzzles: Files of puzzles (csv, csv.gz, txt, npy), a family each.
         level: Draw puzzles of these levels instead: easy, medium, hard, minimal, givens=K.
         count: How many to draw (1000 if not given), or to take of each file (all if not given).
-        split: The split that puzzles are drawn from.
+        split: The split that puzzles are drawn from, where the task has splits.
         skip_bad_rows: Report bad rows of a file on stderr and leave them out.
         steps: The steps to report, separated by commas.
         protocol: Some of p1,p2,p3.
         trajectories: Trajectories of P2 and P3.
-        classical: Add the rows of classical policies.
+        classical: Rows of classical policies in the table; --no-classical leaves them out.
         calibration: Also measure what confidence means; with --out, draw it, too.
         json: Print one JSON document, as the last line.
         out: Write the JSON here, with one entry per puzzle besides.
@@ -69,7 +69,7 @@ class Evaluate:
 
     def run(self) -> int:
         """Evaluate."""
-        from ttc_agents.cli.puzzles import checkpoint_task
+        from ttc_agents.cli.puzzles import checkpoint_task, has_splits
         from ttc_agents.evaluation import sweep
         from ttc_agents.evaluation.report import text_table
         from ttc_agents.evaluation.sweep import CLASSICAL
@@ -82,20 +82,23 @@ class Evaluate:
         families = self._families(task)
         if self.out is not None:
             # Now rather than after minutes of work.
-            self.out.parent.mkdir(parents=True, exist_ok=True)
+            make_room(self.out)
         result = sweep(
             model,
             task,
             families,
             steps,
-            protocols=self.protocol.split(","),
+            protocols=[name.strip() for name in self.protocol.split(",")],
             classical=CLASSICAL if self.classical else (),
             num_trajectories=self.trajectories,
             seed=self.seed,
             progress=progress_line(),
         )
         document = result.to_json()
-        document["settings"] |= {"checkpoint": self.checkpoint, "split": self.split}
+        document["settings"] |= {
+            "checkpoint": self.checkpoint,
+            "split": self.split if has_splits(task) else None,
+        }
         extra = self._calibrate(model, task, families, steps) if self.calibration else {}
         if self.out is not None:
             write_json(self.out, {**result.to_json(per_puzzle=True), **document, **extra})
@@ -172,6 +175,18 @@ def calibration_lines(family: str, numbers: dict[str, Any]) -> str:
             f"{percent(entry['flips_of_sure'])} of confident right cells flip later"
         )
     return "\n".join(lines)
+
+
+def make_room(path: Path) -> None:
+    """Make the directory of a file that is to be written.
+
+    Raises:
+        IsADirectoryError: The path itself is a directory.
+        OSError: The directory cannot be made.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"expected a file to write, {path} is a directory")
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,11 +24,22 @@ REJECTED_SHOWN = 10
 
 
 def checkpoint_task(name: str, split: str) -> Task:
-    """The task that a checkpoint was trained on, drawing from another split."""
+    """The task that a checkpoint was trained on, drawing from another split.
+
+    A task without splits draws whatever its keys say.
+    """
     from ttc_agents.training.checkpoint import load_config
 
     config = load_config(name)
+    task = make_task(config["env_id"], **config["task"])
+    if not has_splits(task):
+        return task
     return make_task(config["env_id"], **{**config["task"], "split": split})
+
+
+def has_splits(task: Task) -> bool:
+    """Whether a task can be told which split to draw from."""
+    return "split" in inspect.signature(type(task)).parameters
 
 
 def sudoku_task(name: str) -> SudokuTask:
@@ -67,16 +79,19 @@ def puzzles_of_file(task: Task, path: Path, skip_bad_rows: bool) -> Instances:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A row is bad, or the puzzles are of another size.
+        ValueError: The puzzles are of another size, or a row is bad (with `skip_bad_rows`: all).
     """
     loaded = load_puzzles(path, on_error="skip" if skip_bad_rows else "raise")
+    if not len(loaded):
+        line, reason = loaded.rejected[0]
+        raise ValueError(f"{path}: no row is a puzzle with one solution; line {line}: {reason}")
     for line, reason in loaded.rejected[:REJECTED_SHOWN]:
         print(f"{path}, line {line}, skipped: {reason}", file=sys.stderr)
     if len(loaded.rejected) > REJECTED_SHOWN:
         print(f"{path}: {len(loaded.rejected)} rows skipped in all", file=sys.stderr)
     if loaded.duplicates:
         print(f"{path}: {loaded.duplicates} rows repeat earlier ones", file=sys.stderr)
-    if loaded.puzzles.shape[1:] != (task.spec.num_nodes,) or not len(loaded):
+    if loaded.puzzles.shape[1:] != (task.spec.num_nodes,):
         raise ValueError(
             f"{path}: expected puzzles of {task.spec.num_nodes} cells, "
             f"got {len(loaded)} of {loaded.puzzles.shape[1]}"
@@ -95,7 +110,7 @@ def families_of_levels(
     return {level: task.sample(keys, level) for level in levels}
 
 
-def puzzle_of_digits(task: Task, text: str) -> Instances:
+def puzzle_of_digits(task: SudokuTask, text: str) -> Instances:
     """The puzzle that a word of digits spells, row by row; 0 or . is blank.
 
     Raises:
@@ -104,10 +119,10 @@ def puzzle_of_digits(task: Task, text: str) -> Instances:
     givens = parse_puzzle(text)
     if givens.shape != (task.spec.num_nodes,):
         raise ValueError(f"expected {task.spec.num_nodes} cells, got {len(givens)}")
-    try:
-        return task.from_fields({"givens": givens[None]})
-    except ValueError as error:
-        raise ValueError("the puzzle has no solution") from error
+    fields = {"givens": givens[None]}
+    if not task.count_solutions(Instances(np.zeros(1, dtype=np.uint64), fields, {}))[0]:
+        raise ValueError("the puzzle has no solution")
+    return task.from_fields(fields)
 
 
 def spelled(answer: np.ndarray) -> str:

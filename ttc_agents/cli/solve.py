@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,14 @@ class Solve:
 
     Digits turn from red to green with the model's confidence. The whole step budget is run; the
     last lines say when the answer settled and whether the rules hold. A file of several puzzles
-    gives a table.
+    gives a table; its rows that are no puzzle with one solution are named on stderr and left out.
     Example: ttc solve puzzles.txt --steps 1024
 
     Args:
         checkpoint: A shipped name or a directory.
         steps: The step budget.
         json: Print one JSON document, as the last line.
-        live: Draw every step, if the output is a terminal.
+        live: Draw every step on a terminal; --no-live draws the last one alone.
     """
 
     puzzle: Annotated[
@@ -53,7 +54,7 @@ class Solve:
             raise ValueError(f"--steps must be at least 1, got {self.steps}")
         task = sudoku_task(self.checkpoint)
         if names_a_file(self.puzzle):
-            puzzles = puzzles_of_file(task, Path(self.puzzle), skip_bad_rows=False)
+            puzzles = puzzles_of_file(task, Path(self.puzzle), skip_bad_rows=True)
         else:
             puzzles = puzzle_of_digits(task, self.puzzle)
         model = load_model(self.checkpoint)
@@ -98,7 +99,6 @@ class Solve:
 
         result = sweep(model, task, {"puzzles": puzzles}, (self.steps,), classical=())
         (records,) = result.records["p1"]["puzzles"]
-        several = task.count_solutions(puzzles) > 1
         outcomes = [
             {
                 "puzzle": given,
@@ -107,7 +107,6 @@ class Solve:
                 "settled": int(records.settled[row]),
                 "first_solved": first if (first := int(records.first_solved[row])) >= 0 else None,
                 "steps": self.steps,
-                "several_solutions": bool(several[row]),
             }
             for row, given in enumerate(spelled_givens(puzzles))
         ]
@@ -119,7 +118,8 @@ class Solve:
 
 def names_a_file(word: str) -> bool:
     """Whether the argument means a file rather than digits."""
-    return word.lower().endswith(FILE_SUFFIXES) or "/" in word or Path(word).is_file()
+    # A 16x16 puzzle is longer than a file's name may be, on which Path.is_file raises.
+    return word.lower().endswith(FILE_SUFFIXES) or "/" in word or os.path.isfile(word)
 
 
 def spelled_givens(puzzles: Instances) -> list[str]:
@@ -173,9 +173,8 @@ def table_lines(outcomes: list[dict[str, Any]]) -> list[str]:
     for number, outcome in enumerate(outcomes, start=1):
         givens = sum(cell != "." for cell in outcome["puzzle"])
         holds = f"after {outcome['first_solved']}" if outcome["solved"] else "no"
-        note = "  (several solutions)" if outcome["several_solutions"] else ""
         columns = f"{number:>6} {givens:>7} {outcome['settled']:>8} {holds:>11}"
-        lines.append(f"{columns}  {outcome['answer']}{note}")
+        lines.append(f"{columns}  {outcome['answer']}")
     solved = sum(outcome["solved"] for outcome in outcomes)
     steps = outcomes[0]["steps"]
     lines.append(f"{solved} of {len(outcomes)} solved in {steps} steps")

@@ -2,11 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from ttc_agents import evaluation
 from ttc_agents.cli import main
 from ttc_agents.cli.evaluate import parse_steps
+from ttc_agents.cli.puzzles import checkpoint_task, has_splits
+from ttc_agents.training import checkpoint
+from ttc_envs import SudokuTask
 
 
 def test_evaluate_a_file_as_json(tmp_path, solver, puzzles, document):
@@ -57,7 +62,7 @@ def test_bad_rows_are_errors_or_reported(capsys, tmp_path, solver, puzzles, comp
 def test_evaluate_levels_by_three_protocols_with_calibration(capsys, tmp_path, solver):
     out = tmp_path / "new" / "result.json"
     arguments = ["--level", "easy", "givens=12..13", "--count", "5", "--steps", "4,8"]
-    arguments += ["--protocol", "p1,p2,p3", "--trajectories", "2", "--calibration"]
+    arguments += ["--protocol", "p1, p2,p3", "--trajectories", "2", "--calibration"]
     assert main(["evaluate", solver, *arguments, "--out", str(out)]) == 0
     text = capsys.readouterr().out
     assert "P3: several, rules verify" in text
@@ -70,14 +75,45 @@ def test_evaluate_levels_by_three_protocols_with_calibration(capsys, tmp_path, s
         assert picture.width > 1000
 
 
-def test_the_split_and_the_seed_choose_the_puzzles(directory, document):
-    def shares(*options):
-        arguments = ["--level", "givens=8", "--count", "40", "--steps", "1", "--json"]
-        assert main(["evaluate", directory, *arguments, *options]) == 0
-        return document()["classical"]["improve"]
+@pytest.fixture
+def drawn(directory, monkeypatch):
+    """Gives the puzzles that `ttc evaluate` draws with some options."""
+    seen = []
+    measure = evaluation.sweep
+    monkeypatch.setattr(
+        evaluation,
+        "sweep",
+        lambda model, task, families, *args, **options: (
+            seen.append(families["minimal"].fields["givens"])
+            or measure(model, task, families, *args, **options)
+        ),
+    )
 
-    assert shares() == shares("--split", "test", "--seed", "0")
-    assert shares() != shares("--seed", "1") or shares() != shares("--split", "validation")
+    def run(*options):
+        assert main(["evaluate", directory, "--count", "8", "--steps", "1", *options]) == 0
+        return seen.pop()
+
+    return run
+
+
+def test_the_seed_and_the_split_choose_the_puzzles(task, drawn):
+    usual = drawn()
+    np.testing.assert_array_equal(usual, drawn("--split", "test", "--seed", "0"))
+    assert (usual != drawn("--seed", "1")).any()
+    assert (usual != drawn("--split", "validation")).any()
+    keys = np.random.default_rng(3).integers(2**64, size=8, dtype=np.uint64)
+    expected = SudokuTask(4, "train").sample(keys, "minimal").fields["givens"]
+    np.testing.assert_array_equal(drawn("--split", "train", "--seed", "3"), expected)
+
+
+def test_a_task_without_splits_is_drawn_from_all_the_same(monkeypatch):
+    config = {"env_id": "ttc/Sorting-v0", "task": {"size": 5}}
+    monkeypatch.setattr(checkpoint, "load_config", lambda name: config)
+    task = checkpoint_task("some", "validation")
+    assert not has_splits(task)
+    assert task.spec.num_nodes == 5
+    config.update(env_id="ttc/Sudoku4-v0", task={"split": "train"})
+    assert has_splits(checkpoint_task("some", "validation"))
 
 
 @pytest.mark.parametrize(
@@ -87,6 +123,7 @@ def test_the_split_and_the_seed_choose_the_puzzles(directory, document):
         (("--level", "impossible"), "impossible"),
         (("--count", "0"), "--count must be at least 1"),
         (("--protocol", "p1,p9"), "'p9'"),
+        (("--protocol", "p1, p9"), "'p9'"),
         (("--trajectories", "0", "--protocol", "p3"), "at least 1"),
         (("--puzzles", "nowhere.csv"), "nowhere.csv"),
         (("--device", "warp"), "'warp'"),
@@ -94,6 +131,16 @@ def test_the_split_and_the_seed_choose_the_puzzles(directory, document):
 )
 def test_what_evaluate_refuses(directory, options, words, complaint):
     assert words in complaint("evaluate", directory, *options)
+
+
+def test_an_out_that_cannot_be_written_is_refused_before_the_sweep(
+    tmp_path, directory, monkeypatch, complaint
+):
+    monkeypatch.setattr(evaluation, "sweep", lambda *args, **options: pytest.fail("too late"))
+    arguments = ["evaluate", directory, "--count", "1", "--out"]
+    assert "is a directory" in complaint(*arguments, str(tmp_path))
+    (tmp_path / "file").touch()
+    assert "exists" in complaint(*arguments, str(tmp_path / "file" / "out.json"))
 
 
 @pytest.mark.parametrize("text", ["", "0", "1,,2", "-4", "1;2", "1.5", "²"])

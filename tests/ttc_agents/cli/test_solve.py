@@ -80,6 +80,24 @@ def test_solve_a_file_gives_a_table(capsys, tmp_path, solver, puzzles, document)
     assert all(entry["solved"] for entry in found)
 
 
+def test_rows_with_several_solutions_are_named_and_the_others_solved(
+    capsys, tmp_path, solver, puzzles
+):
+    path = tmp_path / "some.txt"
+    path.write_text("\n".join([puzzles[0], "1" + "." * 15, puzzles[1]]))
+    assert main(["solve", str(path), "--checkpoint", solver, "--steps", "9"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == f"{path}, line 2, skipped: the puzzle has several solutions\n"
+    assert captured.out.splitlines()[-1] == "2 of 2 solved in 9 steps"
+
+
+def test_a_file_without_a_good_row_is_refused(tmp_path, solver, complaint):
+    path = tmp_path / "some.txt"
+    path.write_text("1" + "." * 15)
+    line = complaint("solve", str(path), "--checkpoint", solver)
+    assert "no row is a puzzle with one solution; line 1: the puzzle has several" in line
+
+
 def test_on_a_terminal_every_change_is_drawn(capsys, monkeypatch, solver, puzzles):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setattr(screen, "CHANGE_SECONDS", 0.0)

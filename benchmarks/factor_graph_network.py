@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ttc_agents.models.base import to_batch, to_tensor
 from ttc_agents.models.factor_graph_network import FactorGraphNetwork, plain_forward
-from ttc_agents.training.data import to_batch, to_tensor
 from ttc_agents.training.objectives import stepwise_cross_entropy
 from ttc_envs import make_task
 
@@ -31,7 +31,7 @@ def main() -> None:
     torch.manual_seed(0)
     task = make_task("ttc/Sudoku-v0")
     instances = task.sample(np.arange(PUZZLES, dtype=np.uint64), "givens=17..34")
-    batch, labels = to_batch(instances), to_tensor(instances.labels["answer"])
+    batch, labels = to_batch(instances.fields), to_tensor(instances.labels["answer"])
     model = FactorGraphNetwork(task.spec)
 
     def update(forward: Callable[[], Tensor]) -> float:

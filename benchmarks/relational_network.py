@@ -29,7 +29,7 @@ import numpy as np
 import torch
 
 from ttc_agents.models import RelationalNetwork
-from ttc_agents.training.data import to_batch
+from ttc_agents.models.base import to_batch
 from ttc_agents.training.objectives import stepwise_cross_entropy
 from ttc_envs import SudokuTask
 
@@ -47,7 +47,7 @@ class Training:
     def __init__(self, options: dict[str, object], batch_size: int, num_steps: int) -> None:
         task = SudokuTask(size=9)
         drawn = task.sample(np.arange(batch_size, dtype=np.uint64), "minimal")
-        self.batch, self.num_steps = to_batch(drawn), num_steps
+        self.batch, self.num_steps = to_batch(drawn.fields), num_steps
         self.labels = torch.as_tensor(drawn.labels["answer"]).long()
         torch.manual_seed(0)
         self.model = RelationalNetwork(task.spec, **options)

@@ -17,7 +17,7 @@ import time
 import numpy as np
 import torch
 
-from ttc_agents.training.data import to_batch
+from ttc_agents.models.base import to_batch
 from ttc_agents.training.recipes import RECIPES, Recipe
 from ttc_agents.training.trainer import Training
 from ttc_envs import make_task
@@ -32,7 +32,7 @@ def solved_share(training: Training) -> float:
     model = copy.deepcopy(training.model)
     model.load_state_dict(training.averaged_weights())
     with torch.inference_mode():
-        *_, (logits, _) = model.iterate(to_batch(instances), STEPS)
+        *_, (logits, _) = model.iterate(to_batch(instances.fields), STEPS)
     return float(task.score(instances, logits.argmax(-1).numpy())["solved"].mean())
 
 

@@ -23,9 +23,9 @@ import numpy as np
 
 from ttc_agents.evaluation.batches import map_batches, pick_batch_size
 from ttc_agents.evaluation.sweep import refine
-from ttc_agents.models.base import RefinementModel
+from ttc_agents.models.base import RefinementModel, free_nodes, to_batch
 from ttc_agents.policies.refinement import decide
-from ttc_envs import UNDECIDED, Instances, Task
+from ttc_envs import Instances, Task
 
 BINS = 10
 DOUBTFUL, SURE = 0.5, 0.9
@@ -102,7 +102,7 @@ def calibrate(
     recorded = tuple(sorted(set(steps)))
 
     def work(rows: Instances, start: int, check: Callable[[], None]) -> Calibration:
-        follower = _Follower(recorded, rows.labels["answer"], free_nodes(task, rows))
+        follower = _Follower(recorded, rows.labels["answer"], _free_nodes(task, rows))
         for logits, finite, _ in refine(model, task, rows, recorded[-1]):
             check()
             follower.add(*decide(logits), finite)
@@ -162,13 +162,12 @@ class _Follower:
         )
 
 
-def free_nodes(task: Task, instances: Instances) -> np.ndarray:
+def _free_nodes(task: Task, instances: Instances) -> np.ndarray:
     """(B, N) bool: the nodes whose choice is not given."""
-    free = np.ones((len(instances), task.spec.num_nodes), dtype=bool)
-    for name, field in task.spec.fields.items():
-        if field.kind == "given":
-            free &= instances.fields[name] == UNDECIDED
-    return free
+    free = free_nodes(task.spec, to_batch(instances.fields))
+    if free is None:
+        return np.ones((len(instances), task.spec.num_nodes), dtype=bool)
+    return free.numpy()
 
 
 def _ratio(whole: int, part: int) -> float | None:

@@ -27,9 +27,9 @@ from ttc_agents.evaluation.batches import Progress, map_batches, pick_batch_size
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.evaluation.records import Recorder, Records, concatenate
 from ttc_agents.evaluation.rollout import Policy, play
-from ttc_agents.models.base import RefinementModel
+from ttc_agents.models.base import Batch, RefinementModel, to_batch
 from ttc_agents.policies.classical import ImprovePolicy, RandomPolicy, SolvePolicy
-from ttc_agents.policies.refinement import as_tensors, decide, device_of, finite_rows, norms
+from ttc_agents.policies.refinement import decide, device_of, finite_rows, norms
 from ttc_envs import Instances, Task
 
 PROTOCOLS = ("p1", "p2", "p3")
@@ -167,10 +167,23 @@ def refine(
         num_steps: The budget.
         generator: Draws the first state; None takes the model's own.
     """
-    answer = {"answer": task.initial_answer(instances)} if model.reads_answer else {}
-    batch = as_tensors({**instances.fields, **answer}, device_of(model))
+    answer = task.initial_answer(instances)
+
+    def shown() -> Batch:
+        """What an environment would show, of which `answer` is for models that read it."""
+        fields = instances.fields
+        if model.reads_answer:
+            fields = {**task.spec.shown(fields, answer), "answer": answer}
+        return to_batch(fields, device_of(model))
+
+    def observe(logits: Tensor) -> Batch:
+        nonlocal answer
+        answer = task.apply(instances, answer, decide(logits)[0], "full")
+        return shown()
+
+    batch = shown()
     before = model.initial_state(model.encode(batch), generator)
-    for logits, z in model.iterate(batch, num_steps, state=before):
+    for logits, z in model.iterate(batch, num_steps, state=before, observe=observe):
         norm = norms(z)
         residual = norms(z - before) / norm.clamp_min(SMALLEST_NORM)
         yield Refined(logits, finite_rows(logits, norm), residual.cpu().numpy())

@@ -10,14 +10,15 @@ Shapes: logits (B, N, C), state (B, ...), t (B,) int64, the steps already taken.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ttc_envs import TaskSpec
+from ttc_envs import UNDECIDED, TaskSpec
 
 Batch = dict[str, Tensor]
 Context = dict[str, Any]
@@ -87,6 +88,7 @@ class RefinementModel(nn.Module, ABC):
         generator: torch.Generator | None = None,
         graph: Tensor | None = None,
         start: int = 0,
+        observe: Callable[[Tensor], Batch] | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (logits, state) after each of `num_steps` steps.
 
@@ -97,6 +99,9 @@ class RefinementModel(nn.Module, ABC):
             generator: Draws the first state at random.
             graph: Neighbours that replace the spec's.
             start: The number of steps that `state` has already taken.
+            observe: For models with `reads_answer`: the batch that the step after these logits
+                reads. None puts the most likely choices into `batch`, even where the task keeps
+                something else, such as givens.
         """
         if num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {num_steps}")
@@ -109,7 +114,8 @@ class RefinementModel(nn.Module, ABC):
             logits = self.readout(context, z)
             yield logits, z
             if self.reads_answer and i + 1 < num_steps:
-                context = self.encode({**batch, "answer": logits.argmax(-1)}, graph)
+                read = observe(logits) if observe else {**batch, "answer": logits.argmax(-1)}
+                context = self.encode(read, graph)
 
     def forward(
         self,
@@ -126,3 +132,20 @@ class RefinementModel(nn.Module, ABC):
             state = z
         assert state is not None
         return Trace(torch.stack(steps), state)
+
+
+def to_batch(fields: dict[str, np.ndarray], device: torch.device | str = "cpu") -> Batch:
+    """Arrays (B, ...) as a model takes them: integers int64, reals float32, on its device."""
+    return {name: to_tensor(values, device) for name, values in fields.items()}
+
+
+def to_tensor(values: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """An array as int64 or float32 tensor."""
+    dtype = torch.float32 if np.issubdtype(values.dtype, np.floating) else torch.int64
+    return torch.from_numpy(np.ascontiguousarray(values)).to(device=device, dtype=dtype)
+
+
+def free_nodes(spec: TaskSpec, batch: Batch) -> Tensor | None:
+    """(B, N) bool: the nodes that no given decides; None where the task has no givens."""
+    givens = [batch[name] for name, field in spec.fields.items() if field.kind == "given"]
+    return torch.stack([given == UNDECIDED for given in givens]).all(0) if givens else None

@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ttc_agents.models.base import RefinementModel
+from ttc_agents.models.base import RefinementModel, to_batch
 from ttc_agents.policies.observation import Seen, read_observation, starting_rows
-from ttc_agents.training.data import to_tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +83,7 @@ class RefinementPolicy:
 
     def _batch(self, seen: Seen) -> dict[str, Tensor]:
         read = {"answer": seen.answer} if self.model.reads_answer else {}
-        return as_tensors({**seen.fields, **read}, self._device)
+        return to_batch({**seen.fields, **read}, self._device)
 
     def _begin(
         self, context: Any, state: PolicyState | None, starts: np.ndarray, deterministic: bool
@@ -104,11 +103,6 @@ class RefinementPolicy:
 def device_of(model: RefinementModel) -> torch.device:
     """Where the model's parameters are."""
     return next((p.device for p in model.parameters()), torch.device("cpu"))
-
-
-def as_tensors(fields: dict[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:
-    """Arrays (B, ...) as a model takes them: int64 or float32 tensors on its device."""
-    return {name: to_tensor(values, device) for name, values in fields.items()}
 
 
 def norms(z: Tensor) -> Tensor:

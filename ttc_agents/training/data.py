@@ -1,4 +1,4 @@
-"""Instances as tensors, and the batch whose states are carried from update to update.
+"""The batch of instances whose states are carried from update to update.
 
 A model that is to think longer at test time than in training has to see its own late states.
 `CarriedBatch` gives them at no cost: each update refines a batch of instances for one segment of
@@ -16,25 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ttc_agents.models.base import Batch, RefinementModel
-from ttc_envs import Instances, Task
-
-
-def to_batch(instances: Instances, device: torch.device | str = "cpu") -> Batch:
-    """The instance fields as tensors: integers int64, reals float32; (B, ...) each."""
-    return {name: to_tensor(values, device) for name, values in instances.fields.items()}
-
-
-def to_tensor(values: np.ndarray[Any, Any], device: torch.device | str = "cpu") -> Tensor:
-    """An array as int64 or float32 tensor."""
-    dtype = torch.float32 if np.issubdtype(values.dtype, np.floating) else torch.int64
-    return torch.from_numpy(np.ascontiguousarray(values)).to(device=device, dtype=dtype)
-
-
-def free_nodes(task_fields: dict[str, Any], batch: Batch) -> Tensor | None:
-    """(B, N) bool: the nodes that no given decides; None where the task has no givens."""
-    givens = [name for name, spec in task_fields.items() if spec.kind == "given"]
-    return None if not givens else batch[givens[0]] < 0
+from ttc_agents.models.base import Batch, RefinementModel, to_batch, to_tensor
+from ttc_envs import Task
 
 
 def random_keys(count: int, generator: torch.Generator) -> np.ndarray[Any, Any]:
@@ -85,8 +68,8 @@ class CarriedBatch:
     def replace(self, rows: Tensor, count: int, model: RefinementModel) -> None:
         """Put `count` fresh instances, with their first states, into the rows (B,) bool."""
         instances = self.task.sample(random_keys(count, self.generator), self.level)
-        fresh, labels = to_batch(instances, self.device), to_tensor(instances.labels["answer"])
-        labels = labels.to(self.device)
+        fresh = to_batch(instances.fields, self.device)
+        labels = to_tensor(instances.labels["answer"], self.device)
         with torch.no_grad():
             state = model.initial_state(model.encode(fresh))
         self.drawn += count

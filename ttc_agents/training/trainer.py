@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from ttc_agents.models import MODELS, RefinementModel
+from ttc_agents.models.base import free_nodes
 from ttc_agents.training import checkpoint
-from ttc_agents.training.data import CarriedBatch, free_nodes
+from ttc_agents.training.data import CarriedBatch
 from ttc_agents.training.engine import Engine, choose_engine, pick_device
 from ttc_agents.training.metrics import MetricsLog, Progress
 from ttc_agents.training.objectives import solved_rows, stepwise_cross_entropy
@@ -104,7 +105,7 @@ class Training:
         carried, recipe = self.carried, self.recipe
         carried.refill(self.model)
         trace = engine.run(carried.batch, recipe.segment_steps, carried.state)
-        free = free_nodes(self.task.spec.fields, carried.batch)
+        free = free_nodes(self.task.spec, carried.batch)
         loss = stepwise_cross_entropy(trace.logits, carried.labels, free)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, recipe.clip)

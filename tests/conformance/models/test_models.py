@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ttc_agents.models import MODELS
-from ttc_agents.training.data import to_batch
+from ttc_agents.models.base import to_batch
 from ttc_envs import ENVIRONMENTS, make_task
 
 ROWS = 3
@@ -41,7 +41,7 @@ def made(model_class, task, seed=0):
 
 
 def instances(task, count=ROWS):
-    return to_batch(task.sample(keys(count), task.spec.levels[-1]))
+    return to_batch(task.sample(keys(count), task.spec.levels[-1]).fields)
 
 
 def taken(batch, rows):
@@ -195,7 +195,7 @@ def test_memorises_a_handful_of_instances(model_class):
     tasks = [task for task in TASKS.values() if model_class.supports(task.spec) is None]
     task = min(tasks, key=lambda task: task.spec.num_nodes)
     drawn = task.sample(keys(6), task.spec.levels[-1])
-    batch, labels = to_batch(drawn), torch.as_tensor(drawn.labels["answer"]).long()
+    batch, labels = to_batch(drawn.fields), torch.as_tensor(drawn.labels["answer"]).long()
     torch.manual_seed(0)
     model = model_class(task.spec)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from ttc_agents.evaluation import calibrate
-from ttc_agents.evaluation.calibration import free_nodes
 
 # The scripted model is right with this confidence and wrong with that one.
 SURE = math.exp(4.0) / (math.exp(4.0) + 3)
@@ -57,7 +56,3 @@ def test_rows_that_are_not_finite_are_left_out(task, scripted, puzzles):
     lost = puzzles.fields["givens"][:, 0] < 0
     result = calibrate(scripted(broken=2), task, puzzles, (1, 2))
     assert result.count.sum(axis=1).tolist() == [120, 10 * (~lost).sum()]
-
-
-def test_free_nodes_are_those_that_are_not_given(task, puzzles):
-    np.testing.assert_array_equal(free_nodes(task, puzzles), puzzles.fields["givens"] < 0)

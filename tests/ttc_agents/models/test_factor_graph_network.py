@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ttc_agents.models import FactorGraphNetwork
+from ttc_agents.models.base import to_batch
 from ttc_agents.models.factor_graph_network import plain_forward
-from ttc_agents.training.data import to_batch
 from ttc_envs import Group, SudokuTask
 
 
@@ -21,7 +21,9 @@ def made(size: int, seed: int = 0) -> FactorGraphNetwork:
 
 
 def puzzles(size: int, count: int = 3) -> dict[str, torch.Tensor]:
-    return to_batch(SudokuTask(size=size).sample(np.arange(count, dtype=np.uint64), "minimal"))
+    return to_batch(
+        SudokuTask(size=size).sample(np.arange(count, dtype=np.uint64), "minimal").fields
+    )
 
 
 @pytest.mark.parametrize("size", [4, 6, 9])

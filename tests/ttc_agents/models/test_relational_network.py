@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ttc_agents.models import RelationalNetwork, neighbour_messages
+from ttc_agents.models.base import to_batch
 from ttc_agents.models.edge_messages import EdgeMessages
 from ttc_agents.models.neighbour_messages import NeighbourMessages, Perceptron
-from ttc_agents.training.data import to_batch
 from ttc_envs import Field, SudokuTask, TaskSpec
 
 NODES, SLOTS, WIDTH = 5, 3, 8
@@ -49,7 +49,9 @@ def colours(rows, seed=0):
 
 
 def puzzles(size, count=3):
-    return to_batch(SudokuTask(size=size).sample(np.arange(count, dtype=np.uint64), "minimal"))
+    return to_batch(
+        SudokuTask(size=size).sample(np.arange(count, dtype=np.uint64), "minimal").fields
+    )
 
 
 def close(a, b):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ttc_agents.models import FactorGraphNetwork
+from ttc_agents.models.base import to_batch
 from ttc_agents.training.checkpoint import (
     find_checkpoint,
     load_model,
@@ -15,7 +16,6 @@ from ttc_agents.training.checkpoint import (
     save_training,
     shipped,
 )
-from ttc_agents.training.data import to_batch
 from ttc_envs import SudokuTask
 
 CONFIG = {
@@ -37,7 +37,7 @@ def saved(tmp_path):
 
 def test_round_trip(saved):
     directory, model, task = saved
-    batch = to_batch(task.sample(np.arange(4, dtype=np.uint64), "minimal"))
+    batch = to_batch(task.sample(np.arange(4, dtype=np.uint64), "minimal").fields)
     loaded = load_model(directory)
     assert torch.equal(loaded(batch, 3).logits, model(batch, 3).logits)
     assert not loaded.training
@@ -56,7 +56,7 @@ def test_the_shipped_network_solves_most_minimal_puzzles():
     task = SudokuTask(size=9, split="validation")
     instances = task.sample(np.arange(20, dtype=np.uint64), "minimal")
     with torch.no_grad():
-        answer = load_model("sudoku-cpu")(to_batch(instances), 128).logits[-1].argmax(-1)
+        answer = load_model("sudoku-cpu")(to_batch(instances.fields), 128).logits[-1].argmax(-1)
     assert task.score(instances, answer.numpy())["solved"].mean() >= 0.8
 
 

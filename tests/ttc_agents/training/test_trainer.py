@@ -212,9 +212,9 @@ def test_4x4_is_learnt_from_scratch(tmp_path):
     train(dataclasses.replace(RECIPES["sudoku4-demo"], seconds=20), tmp_path, show=False)
     task = make_task("ttc/Sudoku4-v0", split="test")
     instances = task.sample(torch.arange(200).numpy().astype("uint64"), "minimal")
-    from ttc_agents.training.data import to_batch
+    from ttc_agents.models.base import to_batch
 
     model = checkpoint.load_model(tmp_path)
     with torch.no_grad():
-        answer = model(to_batch(instances), 64).logits[-1].argmax(-1).numpy()
+        answer = model(to_batch(instances.fields), 64).logits[-1].argmax(-1).numpy()
     assert task.score(instances, answer)["solved"].mean() >= 0.99

@@ -20,6 +20,7 @@ import argparse
 import heapq
 import json
 import os
+import resource
 import statistics
 import tempfile
 import time
@@ -73,10 +74,12 @@ def bench_graph(repeats: int) -> dict[str, Any]:
     graph = city_graph(cities, 70.0)
     target = np.array([0])
     arrays = (graph.starts, graph.neighbours, graph.km)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     return {
         "places": len(graph),
         "roads": len(graph.neighbours) // 2,
         "megabytes": round(sum(array.nbytes for array in arrays) / 2**20),
+        "peak_megabytes_of_the_process": round(peak),
         "build_s": round(median_seconds(lambda: city_graph(cities, 70.0), repeats), 3),
         "field_s": round(median_seconds(lambda: graph.fields(target), repeats), 4),
     }

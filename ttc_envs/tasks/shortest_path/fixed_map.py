@@ -52,7 +52,8 @@ class FixedMap:
         self._distance = np.zeros((0, size))
         self._following = np.zeros((0, size), dtype=np.int32)
         sources = np.repeat(np.arange(size, dtype=np.int64), graph.degrees)
-        self._codes = sources * size + graph.neighbours
+        # Pairs of places in rows of V + 1, of which the last stands for an undecided slot.
+        self._codes = sources * (size + 1) + graph.neighbours
         self._tables = self._all_pairs() if size <= MOST_IN_TABLE else None
 
     def __len__(self) -> int:
@@ -60,49 +61,47 @@ class FixedMap:
         return len(self.graph)
 
     def _all_pairs(self) -> tuple[Array, Array]:
-        """Whether there is a road, bool, and its km, float32: (V + 1, V + 1) each, flat.
-
-        The last row and column are of undecided slots.
-        """
-        size = len(self)
-        km = np.zeros((size + 1, size + 1), dtype=np.float32)
-        km[self._codes // size, self._codes % size] = self.graph.km
-        return km.ravel() > 0, km.ravel()
+        """Whether there is a road, bool, and its km, float32, by code."""
+        km = np.zeros((len(self) + 1) ** 2, dtype=np.float32)
+        km[self._codes] = self.graph.km
+        return km > 0, km
 
     def roads(self, path: Array) -> Array:
-        """(B, L - 1) bool, the jumps of paths (B, L) that are roads.
+        """(B, L) bool, whether a road leads from each slot of paths (B, L) to the next one.
 
-        Staying is none. Undecided slots (-1) have none.
+        Staying is no road. Undecided slots (-1) have none, nor has the last slot.
         """
-        wide = path.astype(np.int64)
+        code = self._codes_of(path)
         if self._tables is not None:
-            flags: Array = self._tables[0].take(self._cells(wide))
-            return flags
-        code, place = self._edges(wide)
-        here: Array = self._codes[place] == code
-        return here & (wide[:, :-1] >= 0) & (wide[:, 1:] >= 0)
+            # What lies below 0, out of an undecided slot, is clipped to the pair (0, 0).
+            flags: Array = self._tables[0].take(code, mode="clip")
+        else:
+            flags = self._codes[self._edge(code)] == code
+        flags[:, -1] = False
+        return flags
 
     def lengths(self, path: Array) -> Array:
         """(B,) float64, the km of paths (B, L) whose jumps are roads or none at all."""
-        wide = path.astype(np.int64)
+        code = self._codes_of(path)
         if self._tables is not None:
-            whole: Array = self._tables[1].take(self._cells(wide)).sum(axis=1, dtype=np.float64)
-            return whole
-        code, place = self._edges(wide)
-        km = np.where(self._codes[place] == code, self.graph.km[place], 0.0)
-        total: Array = km.sum(axis=1)
+            km = self._tables[1].take(code, mode="clip")
+        else:
+            edge = self._edge(code)
+            km = np.where(self._codes[edge] == code, self.graph.km[edge], 0.0)
+        km[:, -1] = 0.0
+        total: Array = km.sum(axis=1, dtype=np.float64)
         return total
 
-    def _cells(self, wide: Array) -> Array:
-        """(B, L - 1) places of jumps in the tables; -1 wraps around to the last row or column."""
-        cells: Array = wide[:, :-1] * (len(self) + 1)
-        cells += wide[:, 1:]
-        return cells
+    def _codes_of(self, path: Array) -> Array:
+        """(B, L) int64, codes of the pairs of each slot and the next one; any for the last slot."""
+        flat = path.astype(np.int64).ravel()
+        code = flat * (len(self) + 1)
+        code[:-1] += flat[1:]
+        return code.reshape(path.shape)
 
-    def _edges(self, wide: Array) -> tuple[Array, Array]:
-        """(B, L - 1) codes of jumps, and the place in the list of roads where each would be."""
-        code = wide[:, :-1] * len(self) + wide[:, 1:]
-        return code, np.minimum(np.searchsorted(self._codes, code), len(self._codes) - 1)
+    def _edge(self, code: Array) -> Array:
+        """Where codes are in the list of roads, or would be."""
+        return np.minimum(np.searchsorted(self._codes, code), len(self._codes) - 1)
 
     def neighbour_flags(self, places: Array) -> Array:
         """(B, V) bool, the places that a road leads to from each of (B,)."""

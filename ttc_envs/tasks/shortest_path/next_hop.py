@@ -31,7 +31,7 @@ from ttc_envs.tasks.shortest_path.maps import (
     through,
     tight_slots,
 )
-from ttc_envs.tasks.shortest_path.scores import check_bound, path_scores
+from ttc_envs.tasks.shortest_path.scores import check_bound, count_flags, path_scores
 from ttc_envs.tasks.shortest_path.walks import walk, walk_all
 
 MOST_PLACES = 2048
@@ -258,11 +258,12 @@ class NextHopTask:
         scores = path_scores(
             path.jumps, path.illegal, path.ends, path.length, labels["optimum"], self.bound
         )
-        slot = np.arange(0, answer.size * self.degree, self.degree) + answer.ravel()
+        slot = np.arange(0, answer.size * self.degree, self.degree)
+        slot += answer.ravel()
         # An undecided hop reads the slot before its own, which the sign masks.
-        right = labels["tight"].ravel().take(slot) & (answer.ravel() >= 0)
+        right = labels["tight"].ravel().take(slot, mode="clip") & (answer.ravel() >= 0)
         counted = np.maximum(labels["counted"], 1)
-        share = count_per_row(right.reshape(answer.shape)) / counted
+        share = count_flags(right.reshape(answer.shape)) / counted
         return {"accuracy": share.astype(np.float32), **scores}
 
     def score_all_sources(self, instances: Instances, answer: Array) -> dict[str, Array]:

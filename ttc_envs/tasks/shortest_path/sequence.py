@@ -18,11 +18,10 @@ from ttc_envs.spec import (
     Field,
     Instances,
     TaskSpec,
-    count_per_row,
 )
 from ttc_envs.tasks.shortest_path.edits import PathEdits, refuse_strict
 from ttc_envs.tasks.shortest_path.fixed_map import SHARES, fixed_map, in_split
-from ttc_envs.tasks.shortest_path.scores import check_bound, path_scores
+from ttc_envs.tasks.shortest_path.scores import check_bound, count_flags, path_scores
 
 ANY_LEVEL, HOPS_PREFIX = "any", "hops="
 NAMED_HOPS = {"near": (0, 1 / 8), "far": (1 / 2, 1)}
@@ -265,9 +264,10 @@ class SequenceTask:
         """The scores of `path_scores`, and `accuracy` by slots."""
         target = instances.fields["target"]
         there = answer == target
+        legal = self.map.roads(answer)
         # Staying is no road, and legal at the target alone.
-        legal = count_per_row(self.map.roads(answer)) + count_per_row(there[:, 1:] & there[:, :-1])
-        illegal = np.int32(self.slots - 1) - legal
+        legal[:, :-1] |= there[:, :-1] & there[:, 1:]
+        illegal = np.int32(self.slots - 1) - count_flags(legal)
         ends = there[:, -1]
         # Only paths that lead from the source to the target have a length.
         length = np.full(len(answer), np.inf)
@@ -278,7 +278,7 @@ class SequenceTask:
         jumps = np.full(len(answer), self.slots - 1)
         optimum = instances.labels["optimum"]
         scores = path_scores(jumps, illegal, ends, length, optimum, self.bound)
-        right = count_per_row(answer == instances.labels["answer"])
+        right = count_flags(answer == instances.labels["answer"])
         return {"accuracy": right.astype(np.float32) / np.float32(self.slots), **scores}
 
     # Classical solvers

@@ -51,7 +51,7 @@ def _ties(ordered: Array, mask: Array) -> tuple[Array, Array]:
     places = np.arange(size, dtype=place_dtype(size))
     first = np.tile(places, (batch, 1))
     equal = ordered[:, 1:] == ordered[:, :-1]
-    if not equal.any():
+    if not equal.any() and mask.all():
         return first, np.full(batch, size * (size - 1) // 2, dtype=np.int32)
     # Padding is equal to nothing.
     first[:, 1:][equal & (mask[:, 1:] == 1)] = 0

@@ -127,6 +127,16 @@ def test_large_and_small_lists_are_counted_alike(size):
     assert not is_permutation(shown)[0]
 
 
+@pytest.mark.parametrize("length", [1, 2, 5, 6])
+def test_labels_of_different_keys(length):
+    keys, mask = padded(np.linspace(0.5, 0, 6)[None], [length])
+    labels = labels_of(keys, mask, INT8)
+    assert labels["most"].tolist() == [length * (length - 1) // 2]
+    assert labels["first"].tolist() == [list(range(6))]
+    assert labels["place"].tolist() == [[*reversed(range(length)), *range(length, 6)]]
+    assert {labels[name].dtype for name in ("first", "place")} == {np.dtype(np.uint8)}
+
+
 def test_batches_are_scored_in_chunks(monkeypatch):
     rng = np.random.default_rng(0)
     keys, mask = padded(rng.random((7, 20)), [20, 3, 9, 20, 1, 18, 20])

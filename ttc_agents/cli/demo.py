@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ttc_agents.cli.evaluate import DEFAULT_LEVEL, DEFAULT_STEPS
+
 if TYPE_CHECKING:
     from ttc_agents.evaluation import Calibration, SweepResult
     from ttc_agents.models import RefinementModel
@@ -13,12 +15,15 @@ if TYPE_CHECKING:
     from ttc_agents.training.trainer import TrainResult
     from ttc_envs import Instances, Task
 
-LEVEL = "minimal"
+LEVEL = DEFAULT_LEVEL
 CALIBRATION_PUZZLES = 100
 LEAD = (
     "A small network learned Sudoku from generated puzzles, from nothing, in {seconds:.0f} "
     "seconds. It refines its whole answer step by step; the picture shows how many test puzzles it "
     "solves when it may take more steps than the {depth} that a training update looks at."
+)
+ANIMATION_NOTE = (
+    "Digits are tinted by the confidence of the network, from red to green; grey cells are given."
 )
 
 
@@ -45,7 +50,7 @@ class Demo:
     seconds: float = 120.0
     recipe: str = "sudoku9-cpu-2min"
     puzzles: int = 1000
-    steps: str = "1,2,4,8,16,32,64,128,256"
+    steps: str = DEFAULT_STEPS
     seed: int | None = None
     device: str = "auto"
 
@@ -139,7 +144,7 @@ class Findings:
 
     def page(self, document: dict[str, Any], images: tuple[bytes, bytes], gif: bytes) -> str:
         """The report."""
-        from ttc_agents.evaluation.figures import calibration_picture
+        from ttc_agents.evaluation.calibration_figures import calibration_picture
         from ttc_agents.evaluation.report import Report
 
         lead = LEAD.format(seconds=self.trained.seconds, depth=self.recipe.segment_steps)
@@ -150,6 +155,7 @@ class Findings:
             document,
             images,
             gif,
+            ANIMATION_NOTE,
             tuple(calibration_picture(self.calibration, theme) for theme in ("light", "dark")),
             facts=self.facts(),
             commands=self.commands(),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_COUNT = 1000
 DEFAULT_LEVEL = "minimal"
+DEFAULT_STEPS = "1,2,4,8,16,32,64,128,256"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Evaluate:
     count: int | None = None
     split: Literal["train", "validation", "test"] = "test"
     skip_bad_rows: conf.FlagCreatePairsOff[bool] = False
-    steps: str = "1,2,4,8,16,32,64,128,256"
+    steps: str = DEFAULT_STEPS
     protocol: str = "p1"
     trajectories: int = 5
     classical: conf.FlagCreatePairsOff[bool] = True
@@ -132,7 +133,7 @@ class Evaluate:
     ) -> dict[str, Any]:
         """Numbers by family; pictures beside `out`."""
         from ttc_agents.evaluation import calibrate
-        from ttc_agents.evaluation.figures import calibration_picture
+        from ttc_agents.evaluation.calibration_figures import calibration_picture
 
         measured: dict[str, Calibration] = {
             family: calibrate(model, task, instances, steps)

@@ -1,4 +1,4 @@
-"""One puzzle being refined, as an animated picture: red digits turn green."""
+"""One instance being refined, as an animated picture: red turns green as confidence grows."""
 
 from __future__ import annotations
 
@@ -125,5 +125,5 @@ def _caption(moment: Moment) -> tuple[str, tuple[int, int, int]]:
     if moment.solved:
         return "the rules hold", _GREEN
     if moment.confidence is None:
-        return "given", _SOFT
+        return "the first answer", _SOFT
     return f"{moment.changed} changed", _SOFT

@@ -1,4 +1,4 @@
-"""Pictures of a sweep and of a calibration, as PNG bytes for light and for dark pages.
+"""Pictures as PNG bytes for light and for dark pages; here the sweep and what all pictures share.
 
 Only `matplotlib.figure` is used, so nothing needs a display and no global state changes.
 """
@@ -11,19 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttc_agents.evaluation.calibration import BANDS, BINS, Calibration
+from ttc_agents.evaluation.report import CLASSICAL_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LINES = ("#2563eb", "#db2777", "#059669", "#d97706", "#7c3aed", "#0891b2", "#dc2626", "#65a30d")
-BAND_COLOURS = ("#4caf72", "#a9d8b4", "#f5c987", "#e5695c")
-CLASSICAL_NAMES = {
-    "random": "random answers",
-    "improve": "classical steps",
-    "solve": "exact solver",
-}
 PROTOCOL_STYLES = {"p1": "-", "p2": (0, (5, 1.5)), "p3": (0, (1, 1.2))}
 
 
@@ -56,37 +50,23 @@ def sweep_picture(
         theme: `light` or `dark`.
     """
     colours = THEMES[theme]
-    figure, axes = _canvas(colours, (9.2, 5.2))
+    figure, axes = canvas(colours, (9.2, 5.2))
     steps = np.array(document["steps"])
     if trained_steps is not None and trained_steps > steps[0]:
         _mark_training(axes, trained_steps, colours)
     ends = _classical_lines(axes, document, colours)
     ends += _protocol_lines(axes, document)
     _end_labels(axes, ends, steps[-1])
-    _step_axis(axes, steps)
+    step_axis(axes, steps)
     axes.set_ylim(-3, 112)
     axes.set_yticks(range(0, 101, 20))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
     axes.set_ylabel("solved")
     axes.set_title(title, loc="left", fontsize=13.5, fontweight="bold", color=colours.ink)
-    return _png(figure)
+    return png(figure)
 
 
-def calibration_picture(calibration: Calibration, theme: str = "light") -> bytes:
-    """Four panels: nodes by confidence, error by step, reliability, changes and flips."""
-    colours = THEMES[theme]
-    figure, axes = _canvas(colours, (10.4, 7.4), 2, 2)
-    steps = np.array(calibration.steps)
-    _bands_panel(axes[0, 0], calibration, steps, colours)
-    _error_panel(axes[0, 1], calibration, steps)
-    _reliability_panel(axes[1, 0], calibration, colours)
-    _changes_panel(axes[1, 1], calibration, steps, colours)
-    for panel in axes.flat:
-        panel.set_title(panel.get_title(loc="left"), loc="left", fontsize=11, color=colours.ink)
-    return _png(figure)
-
-
-def _canvas(theme: Theme, size: tuple[float, float], rows: int = 1, columns: int = 1) -> Any:
+def canvas(theme: Theme, size: tuple[float, float], rows: int = 1, columns: int = 1) -> Any:
     """A figure and its axes in the colours of a theme."""
     from matplotlib.figure import Figure
 
@@ -105,13 +85,14 @@ def _canvas(theme: Theme, size: tuple[float, float], rows: int = 1, columns: int
     return figure, axes
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure as a file."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", facecolor=figure.get_facecolor())
     return stream.getvalue()
 
 
-def _step_axis(axes: Axes, steps: np.ndarray) -> None:
+def step_axis(axes: Axes, steps: np.ndarray) -> None:
     """Refinement steps in powers of two, labelled where something was recorded."""
     axes.set_xscale("log", base=2)
     axes.set_xticks(steps, [str(step) for step in steps])
@@ -235,74 +216,3 @@ def spread(heights: list[float], gap: float, top: float) -> list[float]:
         placed[i] = min(placed[i], limit)
         limit = placed[i] - gap
     return placed
-
-
-# The calibration
-
-
-def _legend(axes: Any, theme: Theme, place: str, **options: Any) -> None:
-    axes.legend(
-        loc=place,
-        fontsize=8.5,
-        facecolor=theme.paper,
-        edgecolor=theme.grid,
-        labelcolor=theme.ink,
-        **options,
-    )
-
-
-def _bands_panel(axes: Axes, calibration: Calibration, steps: np.ndarray, theme: Theme) -> None:
-    shares = 100 * calibration.bands.T / np.maximum(calibration.bands.sum(axis=1), 1)
-    axes.stackplot(steps, shares, colors=BAND_COLOURS, labels=BANDS)
-    axes.set_title("Free nodes by confidence (sure: above 0.9)", loc="left")
-    axes.set_ylim(0, 100)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
-    _step_axis(axes, steps)
-    _legend(axes, theme, "lower right", reverse=True)
-
-
-def _error_panel(axes: Axes, calibration: Calibration, steps: np.ndarray) -> None:
-    axes.plot(steps, calibration.error(), color=LINES[0], linewidth=2.2, marker="o", markersize=4)
-    axes.set_title("Expected calibration error", loc="left")
-    axes.set_ylim(bottom=0)
-    _step_axis(axes, steps)
-
-
-def _reliability_panel(axes: Axes, calibration: Calibration, theme: Theme) -> None:
-    axes.plot([0, 1], [0, 1], color=theme.soft, linewidth=1, linestyle=(0, (4, 3)))
-    last = len(calibration.steps) - 1
-    for colour, row in zip(LINES, sorted({0, last // 2, last}), strict=False):
-        enough = calibration.count[row] >= 10
-        count = calibration.count[row][enough]
-        axes.plot(
-            calibration.confidence[row][enough] / count,
-            calibration.right[row][enough] / count,
-            color=colour,
-            linewidth=1.8,
-            marker="o",
-            markersize=4,
-            label=f"step {calibration.steps[row]}",
-        )
-    axes.set_title(f"Share right by confidence ({BINS} bins)", loc="left")
-    axes.set_xlabel("confidence")
-    _legend(axes, theme, "upper left")
-
-
-def _changes_panel(axes: Axes, calibration: Calibration, steps: np.ndarray, theme: Theme) -> None:
-    rows = (
-        (calibration.changes, "changes that fall on doubtful nodes", LINES[3], "-"),
-        (calibration.seen, "doubtful nodes among all", LINES[3], (0, (4, 3))),
-        (calibration.sure, "sure, right nodes that later flip", LINES[2], "-"),
-    )
-    for counts, label, colour, style in rows:
-        some = counts[:, 0] > 0
-        share = 100 * counts[some, 1] / counts[some, 0]
-        axes.plot(
-            steps[some], share, color=colour, linestyle=style, linewidth=1.8, marker="o",
-            markersize=4, label=label,
-        )  # fmt: skip
-    axes.set_title("Red becomes green, green stays green", loc="left")
-    axes.set_ylim(-2, 102)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
-    _step_axis(axes, steps)
-    _legend(axes, theme, "upper right")

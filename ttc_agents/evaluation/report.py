@@ -20,7 +20,7 @@ PROTOCOL_NAMES = {
 }
 CLASSICAL_NAMES = {
     "random": "random answers",
-    "improve": "classical step, repeated",
+    "improve": "classical steps",
     "solve": "exact solver",
 }
 
@@ -55,10 +55,11 @@ def table_rows(document: dict[str, Any]) -> Iterator[Row]:
 def text_table(document: dict[str, Any]) -> str:
     """The sweep as lines of text: percent solved by refinement steps."""
     rows = list(table_rows(document))
-    name_width = max(len(row.name) for row in rows)
+    title = "solved % after steps"
+    name_width = max(len(title), *(len(row.name) for row in rows))
     family_width = max(len("family"), *(len(row.family) for row in rows))
     steps = [str(step) for step in document["steps"]]
-    head = f"{'solved % after steps':<{name_width}}  {'family':<{family_width}}  {'n':>6}"
+    head = f"{title:<{name_width}}  {'family':<{family_width}}  {'n':>6}"
     lines = [head + "".join(f"{step:>7}" for step in steps)]
     for row in rows:
         count = row.by_step[steps[-1]]["n"]
@@ -77,7 +78,8 @@ class Report:
         tiles: (number, what it is) of the figures that matter most.
         document: `SweepResult.to_json()`.
         sweep_images: PNG for light and for dark pages.
-        animation: GIF of one puzzle, or None.
+        animation: GIF of one instance, or None.
+        animation_note: How to read it.
         calibration_images: PNG for light and for dark pages, or nothing.
         facts: (name, value) of what was run.
         commands: How to go on, lines for a shell.
@@ -89,6 +91,7 @@ class Report:
     document: dict[str, Any]
     sweep_images: Sequence[bytes]
     animation: bytes | None = None
+    animation_note: str = ""
     calibration_images: Sequence[bytes] = ()
     facts: Sequence[tuple[str, str]] = field(default_factory=tuple)
     commands: Sequence[str] = field(default_factory=tuple)
@@ -111,16 +114,13 @@ class Report:
         yield _themed_image(self.sweep_images, "Solved share against refinement steps")
         if self.animation is not None:
             source = _data_url(self.animation, "gif")
-            yield "<h2>One puzzle, step by step</h2>"
-            yield (
-                '<p class="note">Digits are tinted by the confidence of the network, from red to '
-                "green; grey cells are given.</p>"
-            )
-            yield f'<img class="board" alt="A puzzle being refined" src="{source}">'
+            yield "<h2>One answer, step by step</h2>"
+            yield f'<p class="note">{escape(self.animation_note)}</p>'
+            yield f'<img class="board" alt="An answer being refined" src="{source}">'
         yield "<h2>The numbers</h2>"
         yield f'<div class="scroll">{_html_table(self.document)}</div>'
         yield (
-            '<p class="note">Percent of puzzles of which every rule holds after so many steps, '
+            '<p class="note">Percent of instances of which every rule holds after so many steps, '
             "with 95% Wilson intervals. Every trajectory runs the whole budget; nothing stops at a "
             "solution.</p>"
         )

@@ -35,7 +35,6 @@ from ttc_envs import Instances, Task
 PROTOCOLS = ("p1", "p2", "p3")
 CLASSICAL = ("random", "improve", "solve")
 SMALLEST_NORM = 1e-12
-DEFAULT_STEPS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Refined(NamedTuple):
@@ -98,7 +97,7 @@ def sweep(
     model: RefinementModel,
     task: Task,
     families: dict[str, Instances],
-    steps: Sequence[int] = DEFAULT_STEPS,
+    steps: Sequence[int],
     *,
     protocols: Sequence[str] = ("p1",),
     classical: Sequence[str] = CLASSICAL,
@@ -131,7 +130,7 @@ def sweep(
     _check_model(model, task)
     for family, instances in families.items():
         if not len(instances):
-            raise ValueError(f"family {family!r} holds no puzzle")
+            raise ValueError(f"family {family!r} holds no instance")
     if num_trajectories < 1:
         raise ValueError(f"num_trajectories must be at least 1, got {num_trajectories}")
     size = pick_batch_size(model, batch_size)
@@ -277,5 +276,5 @@ def _check_model(model: RefinementModel, task: Task) -> None:
     if own.choices == "class" and (own.name, own.num_choices) != (other.name, other.num_choices):
         raise ValueError(
             f"the model is made for {own.name} with {own.num_choices} choices, "
-            f"the puzzles are {other.name} with {other.num_choices}"
+            f"the instances are of {other.name} with {other.num_choices}"
         )

@@ -24,7 +24,9 @@ def test_demo_writes_everything_and_runs_a_second_time(capsys, tmp_path):
     with Image.open(out / "solve.gif") as gif, Image.open(out / "sweep.png") as picture:
         assert gif.n_frames > 1
         assert picture.width > 1000
-    assert "solved after 64 steps" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert "solved after 64 steps" in page
+    assert "grey cells are given" in page
     first = (out / "sweep.json").stat().st_mtime_ns
     assert main(arguments) == 0
     assert (out / "sweep.json").stat().st_mtime_ns > first

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ttc_agents.evaluation import calibrate, sweep
-from ttc_agents.evaluation.figures import calibration_picture, spread, sweep_picture
+from ttc_agents.evaluation import sweep
+from ttc_agents.evaluation.figures import spread, sweep_picture
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +49,6 @@ def test_each_family_has_its_colour_and_each_protocol_its_line(task, scripted, p
 def test_one_recorded_step_is_enough(task, scripted, puzzles):
     document = sweep(scripted(), task, {"all": puzzles}, (1,), classical=()).to_json()
     assert opened(sweep_picture(document, title="One")).width > 100
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_calibration_is_drawn(task, scripted, puzzles, theme):
-    calibration = calibrate(scripted(), task, puzzles, (1, 4, 10))
-    image = opened(calibration_picture(calibration, theme))
-    assert image.width > 1000
-    assert has_colour(image, (0x4C, 0xAF, 0x72))
 
 
 def test_labels_are_moved_apart_and_stay_below_the_top():

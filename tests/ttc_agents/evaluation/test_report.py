@@ -52,6 +52,7 @@ def test_the_page_is_whole_and_needs_nothing_else(document):
     page = made(
         document,
         animation=b"moving",
+        animation_note="Red & green",
         calibration_images=(b"a", b"b"),
         facts=[("recipe", "some <recipe>")],
         commands=["ttc solve x"],
@@ -66,6 +67,7 @@ def test_the_page_is_whole_and_needs_nothing_else(document):
     assert "prefers-color-scheme: dark" in page
     assert base64.b64encode(b"moving").decode() in page
     assert "Thinking &amp; longer" in page
+    assert "Red &amp; green" in page
     assert "some &lt;recipe&gt;" in page
     assert "ten &lt;b&gt;" in page
     assert "ten <b>" not in page

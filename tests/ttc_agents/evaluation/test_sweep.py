@@ -184,7 +184,7 @@ def test_bad_arguments_are_errors(task, scripted, puzzles, options, message):
 
 
 def test_an_empty_family_and_another_task_are_errors(task, scripted, puzzles):
-    with pytest.raises(ValueError, match="'none' holds no puzzle"):
+    with pytest.raises(ValueError, match="'none' holds no instance"):
         sweep(scripted(), task, {"none": puzzles[:0]}, (1,))
     with pytest.raises(ValueError, match="made for sudoku with 4 choices"):
         sweep(scripted(), SudokuTask(6), {"all": puzzles}, (1,))

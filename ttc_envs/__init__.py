@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ttc_envs.tasks.shortest_path.sequence import SequenceTask
     from ttc_envs.tasks.sorting.networks import bitonic_network, odd_even_network, rounds_needed
     from ttc_envs.tasks.sorting.task import SortingTask
-    from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzle
+    from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzle, spell_puzzle
     from ttc_envs.tasks.sudoku.task import SudokuTask
     from ttc_envs.vector import RefinementVectorEnv
 
@@ -59,6 +59,7 @@ __all__ = [
     "odd_even_network",
     "parse_puzzle",
     "rounds_needed",
+    "spell_puzzle",
     "write_paths",
 ]
 
@@ -115,6 +116,7 @@ _AT_FIRST_USE = {
     "odd_even_network": "ttc_envs.tasks.sorting.networks",
     "parse_puzzle": "ttc_envs.tasks.sudoku.files",
     "rounds_needed": "ttc_envs.tasks.sorting.networks",
+    "spell_puzzle": "ttc_envs.tasks.sudoku.files",
     "write_paths": "ttc_envs.tasks.shortest_path.paths",
 }
 """Names that are imported when they are asked for, so that importing the package takes no time."""

@@ -205,10 +205,10 @@ class Findings:
 
     def commands(self) -> list[str]:
         """How to go on."""
-        from ttc_agents.cli.puzzles import spelled
+        from ttc_envs import spell_puzzle
 
         where = self.trained.checkpoint
-        puzzle = spelled(self.example().fields["givens"][0])
+        puzzle = spell_puzzle(self.example().fields["givens"][0])
         return [
             f"ttc solve {puzzle} --checkpoint {where}",
             f"ttc evaluate {where} --level easy medium hard minimal --steps 1,16,64,256,1024",

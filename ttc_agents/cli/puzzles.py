@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from ttc_envs import (
-    UNDECIDED,
     Instances,
     SudokuTask,
     Task,
@@ -19,7 +18,6 @@ from ttc_envs import (
     parse_puzzle,
 )
 
-SYMBOLS = "123456789ABCDEFG"
 REJECTED_SHOWN = 10
 
 
@@ -123,8 +121,3 @@ def puzzle_of_digits(task: SudokuTask, text: str) -> Instances:
     if not task.count_solutions(Instances(np.zeros(1, dtype=np.uint64), fields, {}))[0]:
         raise ValueError("the puzzle has no solution")
     return task.from_fields(fields)
-
-
-def spelled(answer: np.ndarray) -> str:
-    """An answer (N,) as one word, blank cells as dots."""
-    return "".join("." if digit == UNDECIDED else SYMBOLS[digit] for digit in answer)

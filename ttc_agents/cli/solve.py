@@ -94,15 +94,15 @@ class Solve:
         return seen
 
     def _several(self, model: RefinementModel, task: SudokuTask, puzzles: Instances) -> None:
-        from ttc_agents.cli.puzzles import spelled
         from ttc_agents.evaluation import sweep
+        from ttc_envs import spell_puzzle
 
         result = sweep(model, task, {"puzzles": puzzles}, (self.steps,), classical=())
         (records,) = result.records["p1"]["puzzles"]
         outcomes = [
             {
                 "puzzle": given,
-                "answer": spelled(records.answer[row]),
+                "answer": spell_puzzle(records.answer[row]),
                 "solved": bool(records.solved[row, -1]),
                 "settled": int(records.settled[row]),
                 "first_solved": first if (first := int(records.first_solved[row])) >= 0 else None,
@@ -124,18 +124,18 @@ def names_a_file(word: str) -> bool:
 
 def spelled_givens(puzzles: Instances) -> list[str]:
     """Each puzzle as a word."""
-    from ttc_agents.cli.puzzles import spelled
+    from ttc_envs import spell_puzzle
 
-    return [spelled(givens) for givens in puzzles.fields["givens"]]
+    return [spell_puzzle(givens) for givens in puzzles.fields["givens"]]
 
 
 def outcome_of(seen: list[Moment]) -> dict[str, Any]:
     """What came of one puzzle, as a document."""
-    from ttc_agents.cli.puzzles import spelled
+    from ttc_envs import spell_puzzle
 
     last = seen[-1]
     return {
-        "answer": spelled(last.answer[0]),
+        "answer": spell_puzzle(last.answer[0]),
         "solved": last.solved,
         "settled": max((m.step for m in seen if m.changed), default=0),
         "first_solved": next((m.step for m in seen if m.solved), None),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ttc_agents.cli import main
-from ttc_agents.cli.puzzles import spelled
 from ttc_agents.models import FactorGraphNetwork
 from ttc_agents.training import checkpoint
+from ttc_envs import spell_puzzle
 
 OPTIONS = {"width": 8, "message_width": 8, "hidden_width": 8}
 
@@ -38,7 +38,7 @@ def solver(directory, scripted, monkeypatch):
 @pytest.fixture(scope="session")
 def puzzles(task):
     """Six puzzles with eight blank cells each."""
-    return [spelled(g) for g in task.sample(np.arange(6), "givens=8").fields["givens"]]
+    return [spell_puzzle(g) for g in task.sample(np.arange(6), "givens=8").fields["givens"]]
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ttc_agents.cli import main, screen
-from ttc_agents.cli.puzzles import spelled
 from ttc_agents.training import checkpoint
+from ttc_envs import spell_puzzle
 
 
 def test_solve_says_when_it_settled_and_that_the_rules_hold(capsys, task, solver, puzzles):
@@ -38,7 +38,7 @@ def test_solve_says_that_it_is_not_done(capsys, solver, puzzles):
 )
 def test_solve_tells_of_a_collapse(capsys, monkeypatch, scripted, solver, task, options, words):
     many = task.sample(np.arange(50), "givens=8").fields["givens"]
-    puzzle = spelled(many[np.flatnonzero(many[:, 0] < 0)[0]])
+    puzzle = spell_puzzle(many[np.flatnonzero(many[:, 0] < 0)[0]])
     monkeypatch.setattr(checkpoint, "load_model", lambda *_: scripted(**options))
     assert main(["solve", puzzle, "--checkpoint", solver, "--steps", "12"]) == 0
     assert words in capsys.readouterr().out.splitlines()[-1]

@@ -21,12 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from ttc_envs.spec import UNDECIDED, Array
-from ttc_envs.tasks.sudoku.grid import Grid, grid_of
+from ttc_envs.tasks.sudoku.grid import SYMBOLS, Grid, grid_of
 from ttc_envs.tasks.sudoku.readers import (
     BAD,
     LENGTHS,
     SIZE_OF,
-    SYMBOLS,
     Rejected,
     Rows,
     digits_of,
@@ -117,6 +116,11 @@ def parse_puzzle(text: str) -> Array:
     if fault:
         raise ValueError(fault)
     return puzzle
+
+
+def spell_puzzle(puzzle: Array) -> str:
+    """A puzzle or an answer (N,) as one word, blank cells as dots: what `parse_puzzle` reads."""
+    return "".join("." if digit == UNDECIDED else SYMBOLS[digit] for digit in puzzle)
 
 
 def _summary(name: str, rejected: Rejected, total: int) -> str:

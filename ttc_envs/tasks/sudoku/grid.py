@@ -16,6 +16,8 @@ from ttc_envs.spec import Array
 
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3), 16: (4, 4)}
 """Rows and columns of a box, by size."""
+SYMBOLS = "123456789ABCDEFG"
+"""How digits are written; 16x16 goes on with letters."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttc_envs.spec import UNDECIDED, Array
-from ttc_envs.tasks.sudoku.grid import BOXES
+from ttc_envs.tasks.sudoku.grid import BOXES, SYMBOLS
 
-SYMBOLS = "123456789ABCDEFG"
 PUZZLE_NAMES = {"puzzle", "puzzles", "quiz", "quizzes", "question", "questions"}
 SOLUTION_NAMES = {"solution", "solutions", "answer", "answers"}
 SIZE_OF = {size * size: size for size in BOXES}

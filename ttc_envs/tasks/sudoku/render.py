@@ -17,12 +17,10 @@ import numpy as np
 
 from ttc_envs.colours import Colour, check_confidence, confidence_colour
 from ttc_envs.spec import UNDECIDED, Array
-from ttc_envs.tasks.sudoku.grid import check_grids, grid_of
+from ttc_envs.tasks.sudoku.grid import SYMBOLS, check_grids, grid_of
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
-
-SYMBOLS = "123456789ABCDEFG"
 
 _GIVEN, _PLAIN, _EMPTY = (221, 225, 231), (232, 240, 252), (252, 252, 253)
 _INK, _INK_GIVEN, _INK_CLASH = (38, 43, 54), (14, 18, 28), (190, 18, 60)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttc_envs.tasks.sudoku.bank import draw, load_bank
-from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzle
+from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzle, spell_puzzle
 
 PUZZLES, SOLUTIONS, _ = draw(np.arange(6), 9, "medium")
 
@@ -307,3 +307,8 @@ def test_any_text_is_parsed_or_refused(text):
     except ValueError:
         return
     assert puzzle.shape == (16,)
+
+
+@pytest.mark.parametrize("word", [DOTS[0], "." * 16, "G" + "." * 254 + "A"])
+def test_a_puzzle_is_spelled_as_it_was_read(word):
+    assert spell_puzzle(parse_puzzle(word)) == word

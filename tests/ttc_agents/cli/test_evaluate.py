@@ -1,6 +1,7 @@
 """`ttc evaluate`."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from ttc_agents import evaluation
 from ttc_agents.cli import main
-from ttc_agents.cli.evaluate import parse_steps
+from ttc_agents.cli.evaluate import parse_steps, progress_line
 from ttc_agents.cli.puzzles import checkpoint_task, has_splits
 from ttc_agents.training import checkpoint
 from ttc_envs import SudokuTask
@@ -151,3 +152,14 @@ def test_steps_are_positive_integers(text):
 
 def test_steps_are_sorted_once():
     assert parse_steps("16, 1,16,4") == (1, 4, 16)
+
+
+def test_progress_is_one_line_of_a_terminal(capsys, monkeypatch):
+    assert progress_line() is None
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    show = progress_line()
+    for done in (0.0, 0.5, 1.0):
+        show("easy", done)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "\reasy:   0%\reasy:  50%\reasy: 100%\n"

@@ -5,8 +5,7 @@ and steps along the nearest semi-orthogonal matrix, which a few Newton-Schulz it
 
     X <- M / |M|,   X <- a X + (b X X' + c (X X')^2) X   five times,   W <- W - rate * scale * X
 
-so that all directions of a weight matrix learn at one speed. On the small networks here it halves
-the time to a given accuracy.
+so that all directions of a weight matrix learn at one speed. docs/LOG.md has what it gained here.
 """
 
 from __future__ import annotations

@@ -61,7 +61,8 @@ def main() -> None:
     torch.manual_seed(0)
     task = make_task("ttc/Sudoku-v0")
     instances = task.sample(np.arange(PUZZLES, dtype=np.uint64), "givens=17..34")
-    batch, labels = to_batch(instances.fields), to_tensor(instances.labels["answer"])
+    batch = to_batch(instances.fields)
+    labels = {"answer": to_tensor(instances.labels["answer"])}
     model = FactorGraphNetwork(task.spec)
 
     def update(forward: Callable[[], Tensor]) -> float:

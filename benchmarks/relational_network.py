@@ -48,7 +48,7 @@ class Training:
         task = SudokuTask(size=9)
         drawn = task.sample(np.arange(batch_size, dtype=np.uint64), "minimal")
         self.batch, self.num_steps = to_batch(drawn.fields), num_steps
-        self.labels = torch.as_tensor(drawn.labels["answer"]).long()
+        self.labels = {"answer": torch.as_tensor(drawn.labels["answer"]).long()}
         torch.manual_seed(0)
         self.model = RelationalNetwork(task.spec, **options)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
@@ -60,7 +60,7 @@ class Training:
         logits = self.model(self.batch, self.num_steps).logits
         stepwise_cross_entropy(logits, self.labels).backward()
         self.optimizer.step()
-        return len(self.labels) / (time.process_time() - start)
+        return len(self.labels["answer"]) / (time.process_time() - start)
 
 
 def main() -> None:

@@ -37,7 +37,8 @@ class Field:
             pairs, or the choices that answers point to, which `answer` shows in the order of the
             current answer: see `TaskSpec.shown`.
         kind: `symbol` (class index), `real`, `node` (index of a node), `given` (class index that
-            the answer must keep, -1 where free) or `mask` (0 or 1).
+            the answer must keep, -1 where free) or `mask` (1 where the node or the neighbour is
+            there, 0 for padding).
         shape: Shape of the array for one instance.
         dtype: One of int8, int32, float32.
         low: Smallest value, finite.
@@ -223,7 +224,7 @@ class Instances:
         keys: (B,) uint64, the keys that determine them at their level.
         fields: What agents see: {name: (B, *Field.shape)}.
         labels: What only scoring and training see: {name: (B, ...)}; `answer` (B, N) is one
-            exact answer.
+            exact answer, `right` (B, N, C) bool, where several choices may be, marks all of them.
     """
 
     keys: Array

@@ -17,13 +17,22 @@ import torch
 from torch import Tensor
 
 from ttc_agents.models.base import Batch, RefinementModel, to_batch, to_tensor
-from ttc_envs import Task
+from ttc_agents.training.objectives import Labels
+from ttc_envs import Instances, Task
 
 
 def random_keys(count: int, generator: torch.Generator) -> np.ndarray[Any, Any]:
     """(count,) uint64 keys of fresh instances."""
     words = torch.randint(-(2**63), 2**63 - 1, (count,), generator=generator, dtype=torch.int64)
     return words.numpy().view(np.uint64)
+
+
+def read_labels(instances: Instances, device: torch.device | str = "cpu") -> Labels:
+    """What objectives read: `answer` (B, N) int64 and, where there is one, `right` (B, N, C) bool."""
+    labels = {"answer": to_tensor(instances.labels["answer"], device)}
+    if "right" in instances.labels:
+        labels["right"] = torch.from_numpy(instances.labels["right"]).to(device)
+    return labels
 
 
 @dataclass
@@ -46,7 +55,7 @@ class CarriedBatch:
     generator: torch.Generator
     device: torch.device | str = "cpu"
     batch: Batch = field(default_factory=dict)
-    labels: Tensor = field(default_factory=lambda: torch.empty(0))
+    labels: Labels = field(default_factory=dict)
     state: Tensor | None = None
     age: Tensor = field(default_factory=lambda: torch.empty(0))
     drawn: int = 0
@@ -69,7 +78,7 @@ class CarriedBatch:
         """Put `count` fresh instances, with their first states, into the rows (B,) bool."""
         instances = self.task.sample(random_keys(count, self.generator), self.level)
         fresh = to_batch(instances.fields, self.device)
-        labels = to_tensor(instances.labels["answer"], self.device)
+        labels = read_labels(instances, self.device)
         with torch.no_grad():
             state = model.initial_state(model.encode(fresh))
         self.drawn += count
@@ -79,7 +88,9 @@ class CarriedBatch:
             return
         for name, values in fresh.items():
             self.batch[name][rows] = values
-        self.labels[rows], self.state[rows], self.age[rows] = labels, state.to(self.state), 0
+        for name, values in labels.items():
+            self.labels[name][rows] = values
+        self.state[rows], self.age[rows] = state.to(self.state), 0
 
     def keep(self, state: Tensor, steps: int) -> None:
         """Carry the detached state (B, ...) that `steps` more steps have led to."""
@@ -109,7 +120,7 @@ class CarriedBatch:
             return values.to(self.device, copy=True)
 
         self.batch = {name: mine(values) for name, values in saved["batch"].items()}
-        self.labels, self.age = mine(saved["labels"]), mine(saved["age"])
-        self.state = mine(saved["state"])
+        self.labels = {name: mine(values) for name, values in saved["labels"].items()}
+        self.state, self.age = mine(saved["state"]), mine(saved["age"])
         self.drawn = saved["drawn"]
         self.generator.set_state(saved["generator"])

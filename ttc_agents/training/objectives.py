@@ -1,35 +1,81 @@
-"""Losses. Labels reach objectives, never models."""
+"""Losses. Labels reach objectives, never models.
+
+Labels are {name: tensor}: `answer`, one right choice per node, (B, N), or (T, B, N) where each step
+has its own; and where a task says so, `right` (B, N, C) bool, all right choices per node (a node
+without any does not count).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ttc_agents.models import Trace
 
-def stepwise_cross_entropy(logits: Tensor, labels: Tensor, free: Tensor | None = None) -> Tensor:
-    """Cross-entropy of the right choice, at every refinement step alike (Palm et al. 2018, eq. 4).
+Labels = dict[str, Tensor]
+Objective = Callable[[Trace, Labels, Tensor | None], Tensor]
+"""(trace, labels, free nodes (B, N) bool or None for all) -> the loss, a scalar."""
+
+
+def cross_entropy(trace: Trace, labels: Labels, free: Tensor | None = None) -> Tensor:
+    """`stepwise_cross_entropy` of a trace."""
+    return stepwise_cross_entropy(trace.logits, labels, free)
+
+
+OBJECTIVES: dict[str, Objective] = {"cross_entropy": cross_entropy}
+
+
+def stepwise_cross_entropy(logits: Tensor, labels: Labels, free: Tensor | None = None) -> Tensor:
+    """Cross-entropy of the right choices, at every refinement step alike (Palm et al. 2018, eq. 4).
+
+    Where several choices of a node are right, their probabilities are added up.
 
     Args:
         logits: (T, B, N, C).
-        labels: (B, N) int64.
+        labels: See the module.
         free: (B, N) bool, the nodes that count; None counts all. Each instance weighs the same.
 
     Returns:
-        The mean over steps, instances and their free nodes, a scalar.
+        The mean over steps, instances and the nodes of each that count.
     """
+    losses, counted = choice_losses(logits, labels)
+    if free is not None:
+        counted = counted & free
+    weight = counted / counted.sum(-1, keepdim=True).clamp(min=1)
+    return (losses * weight).sum(-1).mean()
+
+
+def choice_losses(logits: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
+    """Of logits (T, B, N, C): -log p(right) (T, B, N), and which nodes count (B, N) or (T, B, N)."""
+    if "right" in labels:
+        right = labels["right"]
+        scores = logits.float().log_softmax(-1)
+        hidden = scores.masked_fill(~right, torch.finfo(scores.dtype).min)
+        counted = right.any(-1)
+        return torch.where(counted, -hidden.logsumexp(-1), 0), counted
     steps, rows, nodes, choices = logits.shape
-    wanted = labels.expand(steps, rows, nodes)
+    wanted = labels["answer"].expand(steps, rows, nodes)
+    counted = wanted >= 0
     losses = F.cross_entropy(
-        logits.reshape(-1, choices).float(), wanted.reshape(-1), reduction="none"
-    ).view(steps, rows, nodes)
-    if free is None:
-        return losses.mean()
-    weight = free / free.sum(1, keepdim=True).clamp(min=1)
-    return (losses * weight).sum(2).mean()
+        logits.reshape(-1, choices).float(), wanted.reshape(-1).clamp(min=0), reduction="none"
+    )
+    return losses.view(steps, rows, nodes), counted
 
 
-def solved_rows(logits: Tensor, labels: Tensor) -> Tensor:
-    """(B,) bool: every node of the logits (B, N, C) agrees with the label, and all are finite."""
+def solved_rows(logits: Tensor, labels: Labels) -> Tensor:
+    """(B,) bool: the choice of every node that counts is right, and all logits are finite.
+
+    Args:
+        logits: (B, N, C).
+        labels: See the module; of an `answer` per step the last counts.
+    """
     finite = torch.isfinite(logits).flatten(1).all(1)
-    return (logits.argmax(-1) == labels).all(1) & finite
+    chosen = logits.argmax(-1)
+    if "right" in labels:
+        right = labels["right"].gather(2, chosen[..., None])[..., 0]
+        return (right | ~labels["right"].any(-1)).all(1) & finite
+    answer = labels["answer"] if labels["answer"].ndim == 2 else labels["answer"][-1]
+    return ((chosen == answer) | (answer < 0)).all(1) & finite

@@ -26,6 +26,7 @@ class Recipe:
         level: Level of the training instances.
         task: Keyword arguments of the task (`size`, `split`).
         model_options: Keyword arguments of the model.
+        objective: Key of `ttc_agents.training.objectives.OBJECTIVES`.
         seconds: Length in seconds, or None.
         updates: Length in updates, or None.
         batch_size: Instances per update.
@@ -53,6 +54,7 @@ class Recipe:
     level: str
     task: dict[str, Any] = field(default_factory=dict)
     model_options: dict[str, Any] = field(default_factory=dict)
+    objective: str = "cross_entropy"
     seconds: float | None = None
     updates: int | None = None
     batch_size: int = 16

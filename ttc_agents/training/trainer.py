@@ -23,7 +23,7 @@ from ttc_agents.training import checkpoint
 from ttc_agents.training.data import CarriedBatch
 from ttc_agents.training.engine import Engine, choose_engine, pick_device
 from ttc_agents.training.metrics import MetricsLog, Progress
-from ttc_agents.training.objectives import solved_rows, stepwise_cross_entropy
+from ttc_agents.training.objectives import OBJECTIVES, solved_rows
 from ttc_agents.training.optimizer import Optimizer
 from ttc_agents.training.recipes import Recipe
 from ttc_agents.training.signals import StopRequest
@@ -106,7 +106,7 @@ class Training:
         carried.refill(self.model)
         trace = engine.run(carried.batch, recipe.segment_steps, carried.state)
         free = free_nodes(self.task.spec, carried.batch)
-        loss = stepwise_cross_entropy(trace.logits, carried.labels, free)
+        loss = OBJECTIVES[recipe.objective](trace, carried.labels, free)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, recipe.clip)
         if not torch.isfinite(norm):

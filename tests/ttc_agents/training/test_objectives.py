@@ -16,16 +16,40 @@ def test_stepwise_cross_entropy_weighs_instances_alike():
             scores = logits[step, row].log_softmax(-1)
             losses = [-scores[n, labels[row, n]] for n in range(4) if free[row, n]]
             expected += sum(losses) / len(losses) / 6
-    torch.testing.assert_close(stepwise_cross_entropy(logits, labels, free), expected)
+    torch.testing.assert_close(stepwise_cross_entropy(logits, {"answer": labels}, free), expected)
     everywhere = torch.ones(2, 4, dtype=torch.bool)
+    whole = stepwise_cross_entropy(logits, {"answer": labels})
     torch.testing.assert_close(
-        stepwise_cross_entropy(logits, labels), stepwise_cross_entropy(logits, labels, everywhere)
+        whole, stepwise_cross_entropy(logits, {"answer": labels}, everywhere)
     )
+    own = {"answer": labels.expand(3, 2, 4).clone()}
+    torch.testing.assert_close(stepwise_cross_entropy(logits, own), whole)
+    own["answer"][:, ~free] = -1
+    torch.testing.assert_close(stepwise_cross_entropy(logits, own), expected)
+
+
+def test_probabilities_of_several_right_choices_add_up():
+    logits = torch.randn(2, 1, 3, 4, generator=torch.Generator().manual_seed(1))
+    right = torch.tensor([[[1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]], dtype=torch.bool)
+    labels = {"answer": torch.zeros(1, 3).long(), "right": right}
+    p = logits.softmax(-1)
+    expected = -((p[:, 0, 0, 0] + p[:, 0, 0, 1]).log() + p[:, 0, 2, 3].log()).mean() / 2
+    logits.requires_grad_()
+    loss = stepwise_cross_entropy(logits, labels)
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert torch.isfinite(logits.grad).all()
+    assert (logits.grad[:, :, 1] == 0).all()
+    chosen = torch.nn.functional.one_hot(torch.tensor([[1, 2, 3]]), 4).float()
+    assert solved_rows(chosen, labels).tolist() == [True]
+    assert solved_rows(chosen.roll(1, dims=1), labels).tolist() == [False]
 
 
 def test_a_row_without_free_nodes_costs_nothing():
     logits = torch.randn(1, 1, 2, 3, generator=torch.Generator().manual_seed(0))
-    loss = stepwise_cross_entropy(logits, torch.zeros(1, 2).long(), torch.zeros(1, 2).bool())
+    loss = stepwise_cross_entropy(
+        logits, {"answer": torch.zeros(1, 2).long()}, torch.zeros(1, 2).bool()
+    )
     assert loss == 0
 
 
@@ -34,4 +58,4 @@ def test_solved_rows():
     logits[:, :, 1] = 1
     logits[2, 0, 0] = float("nan")
     labels = torch.tensor([[1, 1], [1, 0], [1, 1]])
-    assert solved_rows(logits, labels).tolist() == [True, False, False]
+    assert solved_rows(logits, {"answer": labels}).tolist() == [True, False, False]

@@ -71,7 +71,8 @@ class NextHopTask:
     | `answer` | (places,) | int8 | neighbour slot, -1 where undecided |
     | `step` | (1,) | int32 | steps taken |
 
-    With `observation="one_hot"` `answer` is (places * degree,) int8.
+    With `observation="one_hot"` `source` and `target` are (places * 2,) and `answer` is
+    (places * degree,) int8.
 
     ## Rewards
     - `reward="verifier"` (default): the gain in quality, the mean of the share of legal jumps on
@@ -161,7 +162,7 @@ class NextHopTask:
         labels = {
             "answer": _flat(pool.answer).take(pairs, axis=0),
             "distance": _flat(pool.distance).take(pairs, axis=0),
-            "tight": _flat(pool.tight).take(pairs, axis=0),
+            "right": _flat(pool.tight).take(pairs, axis=0),
             "places": pool.rows[maps],
         }
         return self._instances(keys, fields, labels, source, target)
@@ -180,7 +181,7 @@ class NextHopTask:
             fields[name][rows, node] = 1
             labels[name] = node.astype(np.int32)
         labels["optimum"] = labels["distance"][rows, source]
-        labels["counted"] = count_per_row(_counted(labels["tight"]))
+        labels["counted"] = count_per_row(_counted(labels["right"]))
         ordered = {name: fields[name] for name in self.spec.fields}
         return Instances(keys, ordered, labels)
 
@@ -203,7 +204,7 @@ class NextHopTask:
         labels = {
             "answer": tight.argmax(axis=2).astype(self.spec.answer_dtype),
             "distance": distance,
-            "tight": tight,
+            "right": tight,
             "places": np.full(distance.shape, -1, dtype=np.int32),
         }
         keys = np.zeros(len(source), dtype=np.uint64)
@@ -245,7 +246,7 @@ class NextHopTask:
     def edit_path(self, instances: Instances, answer: Array) -> list[Array]:
         """For each row the edits that set the hops that are not right, in order of the nodes."""
         right = instances.labels["answer"]
-        wrong = (answer != right) & _counted(instances.labels["tight"])
+        wrong = (answer != right) & _counted(instances.labels["right"])
         edits = np.arange(self.places) * self.degree + right.astype(np.int64)
         return [row[here] for row, here in zip(edits, wrong, strict=True)]
 
@@ -261,7 +262,7 @@ class NextHopTask:
         slot = np.arange(0, answer.size * self.degree, self.degree)
         slot += answer.ravel()
         # An undecided hop reads the slot before its own, which the sign masks.
-        right = labels["tight"].ravel().take(slot, mode="clip") & (answer.ravel() >= 0)
+        right = labels["right"].ravel().take(slot, mode="clip") & (answer.ravel() >= 0)
         counted = np.maximum(labels["counted"], 1)
         share = count_flags(right.reshape(answer.shape)) / counted
         return {"accuracy": share.astype(np.float32), **scores}
@@ -274,7 +275,7 @@ class NextHopTask:
         """
         fields, labels = instances.fields, instances.labels
         length = walk_all(fields["neighbours"], fields["distances"], answer, labels["target"])
-        counted = _counted(labels["tight"])
+        counted = _counted(labels["right"])
         ratio = np.ones(length.shape)
         np.divide(length, labels["distance"], out=ratio, where=counted)
         return {"length_ratio": ratio, "counted": counted}
@@ -318,8 +319,8 @@ def _spec(places: int, degree: int, coordinates: bool) -> TaskSpec:
     fields = {
         "neighbours": Field("neighbour", "node", (places, degree), index, -1, places - 1),
         "distances": Field("neighbour", "real", (places, degree), "float32", 0, 1),
-        "source": Field("node", "mask", (places,), "int8", 0, 1),
-        "target": Field("node", "mask", (places,), "int8", 0, 1),
+        "source": Field("node", "symbol", (places,), "int8", 0, 1),
+        "target": Field("node", "symbol", (places,), "int8", 0, 1),
     }
     if coordinates:
         fields["coordinates"] = Field("node", "real", (places, 2), "float32", -2, 2)

@@ -50,7 +50,7 @@ def test_labels_agree_with_networkx(level):
                 if on_the_way:
                     length = graph.edges[node, onward]["weight"] + expected[onward]
                     on_the_way = length == pytest.approx(expected[node], rel=1e-9)
-                assert sample.labels["tight"][row, node, slot] == on_the_way
+                assert sample.labels["right"][row, node, slot] == on_the_way
         source = int(sample.labels["source"][row])
         assert source != target
         assert sample.labels["optimum"][row] == pytest.approx(expected[source])

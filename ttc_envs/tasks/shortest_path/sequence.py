@@ -58,8 +58,8 @@ class SequenceTask:
     | `answer` | (slots,) | int32 | place, -1 where undecided |
     | `step` | (1,) | int32 | steps taken |
 
-    (int8 where there are at most 128 places.) With `observation="one_hot"` the first three are
-    (slots * num_places,) int8.
+    (int8 where there are at most 128 places.) With `observation="one_hot"` `givens`, `target` and
+    `answer` are (slots * num_places,) int8.
 
     ## Rewards
     - `reward="verifier"` (default): the gain in quality, the mean of the share of legal jumps,

@@ -1,0 +1,235 @@
+"""Make docs/environments.md and its pictures anew, from the docstrings of the tasks.
+
+    python scripts/make_environment_pages.py
+
+A task's class has the page in Gymnasium's sections; the spaces are those of the environments
+themselves. A test compares the text with the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from ttc_envs import (
+    ENVIRONMENTS,
+    UNDECIDED,
+    Instances,
+    RefinementEnv,
+    RefinementVectorEnv,
+    Task,
+    make_task,
+)
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+MODES = ("full", "edit", "logits")
+KEY = 12
+
+INTRODUCTION = """\
+# Environments
+
+Every id is made by `gymnasium.make("ttc_envs:ID")`, or by `gymnasium.make_vec` with the same
+arguments for a batch that moves on in one numpy call. One step of an environment is one refinement
+of a complete answer. Below: the ids, the tasks behind them, and
+[what all of them share](#what-all-environments-share).
+
+This page is made from the docstrings by `python scripts/make_environment_pages.py`.
+"""
+SHARED = """\
+## What all environments share
+
+The single environment and the batch are two faces of one kernel, and agree step by step.
+"""
+
+
+def page() -> str:
+    """The text of docs/environments.md."""
+    parts = [INTRODUCTION, _overview()]
+    for ids in by_task().values():
+        parts += [_heading(ids), *_pictures(ids), _task_page(ids), _spaces(ids)]
+    parts.append(SHARED)
+    for face in (RefinementEnv, RefinementVectorEnv):
+        parts += [f"### `{face.__name__}`\n", _sections(face, depth=4)]
+    return "\n".join(parts)
+
+
+# Text
+
+
+def by_task() -> dict[str, list[str]]:
+    """The ids of each task, in the order of the registry."""
+    tasks: dict[str, list[str]] = {}
+    for env_id, (_, arguments) in ENVIRONMENTS.items():
+        tasks.setdefault(arguments["task"], []).append(env_id)
+    return tasks
+
+
+def _heading(ids: list[str]) -> str:
+    return f"## {_title(ids)}\n"
+
+
+def _title(ids: list[str]) -> str:
+    """What stands in front of the colour in the first line of the docstring."""
+    return _first_line(make_task(ids[0])).partition(":")[0]
+
+
+def _first_line(task: Task) -> str:
+    return inspect.cleandoc(type(task).__doc__ or "").splitlines()[0]
+
+
+def _overview() -> str:
+    """The table of ids."""
+    rows = []
+    for ids in by_task().values():
+        title = _title(ids)
+        link = f"[{title}](#{title.lower().replace(' ', '-')})"
+        for env_id in ids:
+            steps, arguments = ENVIRONMENTS[env_id]
+            own = {name: v for name, v in arguments.items() if name != "task"}
+            shown = ", ".join(f"`{name}={value!r}`" for name, value in own.items())
+            rows.append([f"`{env_id}`", link, shown, str(steps)])
+    return _table(["id", "task", "arguments of its own", "steps"], rows)
+
+
+def _task_page(ids: list[str]) -> str:
+    return _sections(type(make_task(ids[0])), depth=3)
+
+
+def _sections(documented: type, depth: int) -> str:
+    """A docstring, its sections as headings of a depth."""
+    lines = inspect.cleandoc(documented.__doc__ or "").splitlines()
+    shifted = ["#" * (depth - 2) + line if line.startswith("## ") else line for line in lines]
+    return "\n".join(shifted) + "\n"
+
+
+def _spaces(ids: list[str]) -> str:
+    """A table of the spaces, one column for each id."""
+    columns = [_column(env_id) for env_id in ids]
+    names = [name for column in columns for name in column]
+    rows = [[name, *(column[name] for column in columns)] for name in dict.fromkeys(names)]
+    table = _table(["", *(f"`{env_id}`" for env_id in ids)], rows)
+    return f"### Spaces as they are made by default\n\n{table}"
+
+
+def _column(env_id: str) -> dict[str, str]:
+    """{row: what stands there} of an id."""
+    column = {}
+    for mode in MODES:
+        env: Any = gym.make(env_id, action_mode=mode)
+        column[f"action, `{mode}`"] = _action_space(env.action_space)
+    for name, box in env.observation_space.spaces.items():
+        low, high = box.low.min(), box.high.max()
+        column[f"`{name}`"] = f"({box.shape[0]},) {box.dtype}, {low:g} to {high:.10g}"
+    return column
+
+
+def _action_space(space: Any) -> str:
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return f"`MultiDiscrete([{space.nvec[0]}] * {len(space.nvec)})`"
+    if isinstance(space, gym.spaces.Discrete):
+        return f"`Discrete({space.n})`"
+    return f"`Box(-1, 1, ({space.shape[0]},), float32)`"
+
+
+def _table(heading: list[str], rows: list[list[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+# Pictures
+
+
+def sudoku_answer(task: Task, instances: Instances) -> np.ndarray:
+    """The grid after one round of singles, what is given on grey."""
+    return task.improve(instances, task.initial_answer(instances))
+
+
+def sorting_answer(task: Task, instances: Instances) -> np.ndarray:
+    """The list after five rounds of exchanges, and the moves since the beginning."""
+    return _refined(task, instances, 5)
+
+
+def next_hop_answer(task: Task, instances: Instances) -> np.ndarray:
+    """The hops after five sweeps, and the path that follows them (dark)."""
+    return _refined(task, instances, 5)
+
+
+def sequence_answer(task: Task, instances: Instances) -> np.ndarray:
+    """A path that leaves out one place of the shortest one (light): an illegal jump (red)."""
+    right = instances.labels["answer"]
+    middle = int((right != right[:, -1:]).sum()) // 2
+    last = np.full_like(right[:, :1], UNDECIDED)
+    return np.concatenate([np.delete(right, middle, axis=1), last], axis=1)
+
+
+def _refined(task: Task, instances: Instances, steps: int) -> np.ndarray:
+    answer = task.initial_answer(instances)
+    for _ in range(steps):
+        answer = task.improve(instances, answer)
+    return answer
+
+
+PICTURES: dict[str, tuple[str, Callable[[Task, Instances], np.ndarray]]] = {
+    "ttc/Sudoku-v0": ("easy", sudoku_answer),
+    "ttc/Sudoku4-v0": ("minimal", sudoku_answer),
+    "ttc/Sorting-v0": ("uniform", sorting_answer),
+    "ttc/ShortestPath-v0": ("spread64", next_hop_answer),
+    "ttc/ShortestPathUSA-v0": ("far", sequence_answer),
+}
+"""Level and answer of the picture of an id; ids that look alike share one."""
+
+
+def picture_name(env_id: str) -> str:
+    """The path of a picture below docs."""
+    return f"images/{env_id.removeprefix('ttc/').lower()}.png"
+
+
+def _pictures(ids: list[str]) -> list[str]:
+    """The pictures of ids, each with what it shows."""
+    return [
+        f"![{env_id}]({picture_name(env_id)})\n\n`{env_id}`: {PICTURES[env_id][1].__doc__}\n"
+        for env_id in ids
+        if env_id in PICTURES
+    ]
+
+
+def draw(env_id: str) -> np.ndarray:
+    """The picture of an id, (height, width, 3) uint8."""
+    task = make_task(env_id)
+    level, answer_of = PICTURES[env_id]
+    instances = task.sample(np.array([KEY], dtype=np.uint64), level)
+    pixels: np.ndarray = task.render(instances, answer_of(task, instances), "rgb_array")
+    return pixels
+
+
+def write_pictures() -> None:
+    """All pictures, in few colours, so that they are small."""
+    from PIL import Image
+
+    for env_id in PICTURES:
+        # Of the methods this one keeps colours of few pixels, such as the red of a jump.
+        image = Image.fromarray(draw(env_id)).quantize(128, Image.Quantize.MAXCOVERAGE)
+        path = DOCS / picture_name(env_id)
+        path.parent.mkdir(exist_ok=True)
+        image.save(path, optimize=True)
+        print(path, path.stat().st_size, "bytes")
+
+
+def main() -> None:
+    """Write the page and its pictures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args()
+    (DOCS / "environments.md").write_text(page(), encoding="utf-8")
+    write_pictures()
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttc_agents.cli.evaluate import DEFAULT_LEVEL, DEFAULT_STEPS
+from ttc_agents.cli.evaluate import DEFAULT_STEPS
 
 if TYPE_CHECKING:
     from ttc_agents.evaluation import Calibration, SweepResult
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ttc_agents.training.trainer import TrainResult
     from ttc_envs import Instances, Task
 
-LEVEL = DEFAULT_LEVEL
+LEVEL = "minimal"
 CALIBRATION_PUZZLES = 100
 LEAD = (
     "A small network learned Sudoku from generated puzzles, from nothing, in {seconds:.0f} "

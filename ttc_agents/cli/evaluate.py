@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ttc_envs import Instances, Task
 
 DEFAULT_COUNT = 1000
-DEFAULT_LEVEL = "minimal"
 DEFAULT_STEPS = "1,2,4,8,16,32,64,128,256"
 
 
@@ -28,10 +27,17 @@ class Evaluate:
     """Sweep the refinement steps: percent of puzzles solved after 1, 2, 4, ... steps.
 
     P1 is one trajectory; P2 takes the one of several with the smallest residual; P3 lets the rules
-    choose among several. Every trajectory runs to the largest of --steps.
+    choose among several. Every trajectory runs to the largest of --steps. With --policy, anything
+    that has SB3's predict takes the place of the checkpoint, on --env, by P1.
     Example: ttc evaluate sudoku-cpu --puzzles puzzles.csv --steps 1,16,64,256 --json
 
     Args:
+        policy: random, classical, solve, sb3:ALGORITHM:PATH.zip, MODULE:NAME or a checkpoint.
+        env: The id that the policy plays; a checkpoint knows its own.
+        task: Arguments of the task of --env, as NAME=VALUE.
+        action_mode: full, edit or logits, where the policy can act in several.
+        trust: Load a zip although it holds pickles, which may run any code.
+        stochastic: Let an agent of --policy draw its actions.
         puzzles: Files of puzzles (csv, csv.gz, txt, npy), a family each.
         level: Draw puzzles of these levels instead: easy, medium, hard, minimal, givens=K.
         count: How many to draw (1000 if not given), or to take of each file (all if not given).
@@ -49,10 +55,16 @@ class Evaluate:
     """
 
     checkpoint: Annotated[
-        str,
+        str | None,
         conf.Positional,
         conf.arg(metavar="CHECKPOINT", help="A shipped name (sudoku-cpu) or a directory."),
-    ]
+    ] = None
+    policy: str | None = None
+    env: str | None = None
+    task: tuple[str, ...] = ()
+    action_mode: Literal["full", "edit", "logits"] | None = None
+    trust: conf.FlagCreatePairsOff[bool] = False
+    stochastic: conf.FlagCreatePairsOff[bool] = False
     puzzles: conf.UseAppendAction[tuple[tuple[Path, ...], ...]] = ()
     level: tuple[str, ...] = ()
     count: int | None = None
@@ -70,16 +82,24 @@ class Evaluate:
 
     def run(self) -> int:
         """Evaluate."""
+        if (self.checkpoint is None) == (self.policy is None):
+            raise ValueError("give either a CHECKPOINT or --policy")
+        return self._sweep_model(self.checkpoint) if self.checkpoint else self._sweep_policy()
+
+    def _sweep_model(self, checkpoint: str) -> int:
+        """Sweep a refinement model by its protocols."""
         from ttc_agents.cli.puzzles import checkpoint_task, has_splits
         from ttc_agents.evaluation import sweep
-        from ttc_agents.evaluation.report import text_table
         from ttc_agents.evaluation.sweep import CLASSICAL
         from ttc_agents.training.checkpoint import load_model
         from ttc_agents.training.engine import pick_device
 
+        for name in ("env", "task", "action_mode", "trust", "stochastic"):
+            if getattr(self, name):
+                raise ValueError(f"--{name.replace('_', '-')} belongs to --policy")
         steps = parse_steps(self.steps)
-        task = checkpoint_task(self.checkpoint, self.split)
-        model = load_model(self.checkpoint, pick_device(self.device))
+        task = checkpoint_task(checkpoint, self.split)
+        model = load_model(checkpoint, pick_device(self.device))
         families = self._families(task)
         if self.out is not None:
             # Now rather than after minutes of work.
@@ -97,22 +117,70 @@ class Evaluate:
         )
         document = result.to_json()
         document["settings"] |= {
-            "checkpoint": self.checkpoint,
+            "checkpoint": checkpoint,
             "split": self.split if has_splits(task) else None,
         }
         extra = self._calibrate(model, task, families, steps) if self.calibration else {}
-        if self.out is not None:
-            write_json(self.out, {**result.to_json(per_puzzle=True), **document, **extra})
-        if self.json:
-            print(json.dumps({**document, **extra}))
-            return 0
-        print(text_table(document))
-        for family, numbers in extra.get("calibration", {}).items():
-            print(calibration_lines(family, numbers))
+        per_puzzle = {**result.to_json(per_puzzle=True), **document} if self.out else {}
+        self._report({**document, **extra}, {**per_puzzle, **extra})
         return 0
 
+    def _sweep_policy(self) -> int:
+        """Sweep anything with `predict` through the environment."""
+        from ttc_agents.cli.puzzles import default_mode, has_splits, policy_task
+        from ttc_agents.evaluation.policies import sweep_player
+        from ttc_agents.policies.loading import load_policy
+        from ttc_agents.training.engine import pick_device
+
+        assert self.policy is not None
+        if self.calibration or self.protocol != "p1":
+            raise ValueError("--protocol and --calibration are for checkpoints, --policy is P1")
+        steps = parse_steps(self.steps)
+        task = policy_task(self.policy, self.env, self.task, self.split)
+        player = load_policy(
+            self.policy,
+            task,
+            action_mode=self.action_mode,
+            default_mode=default_mode(self.env),
+            trust=self.trust,
+            seed=self.seed,
+            device=pick_device(self.device),
+        )
+        families = self._families(task)
+        if self.out is not None:
+            make_room(self.out)
+        result = sweep_player(
+            player,
+            task,
+            families,
+            steps,
+            deterministic=not self.stochastic,
+            report=progress_line() or (lambda label, done: None),
+        )
+        document = result.to_json()
+        document["settings"] |= {
+            "policy": self.policy,
+            "env": self.env,
+            "split": self.split if has_splits(task) else None,
+        }
+        self._report(document, document)
+        return 0
+
+    def _report(self, document: dict[str, Any], written: dict[str, Any]) -> None:
+        """Print a document or its table, and write the longer one where asked."""
+        from ttc_agents.evaluation.report import text_table
+
+        if self.out is not None:
+            write_json(self.out, written)
+        if self.json:
+            print(json.dumps(document))
+            return
+        print(text_table(document))
+        for family, numbers in document.get("calibration", {}).items():
+            print(calibration_lines(family, numbers))
+
     def _families(self, task: Task) -> dict[str, Instances]:
-        from ttc_agents.cli.puzzles import families_of_files, families_of_levels
+        from ttc_agents.cli.puzzles import default_level, families_of_files, families_of_levels
 
         files = [path for group in self.puzzles for path in group]
         if files and self.level:
@@ -121,7 +189,7 @@ class Evaluate:
             raise ValueError(f"--count must be at least 1, got {self.count}")
         if files:
             return families_of_files(task, files, self.count, self.skip_bad_rows)
-        levels = self.level or (DEFAULT_LEVEL,)
+        levels = self.level or (default_level(task),)
         return families_of_levels(task, levels, self.count or DEFAULT_COUNT, self.seed)
 
     def _calibrate(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ttc_envs import (
+    ENVIRONMENTS,
     Instances,
     SudokuTask,
     Task,
@@ -19,6 +22,7 @@ from ttc_envs import (
 )
 
 REJECTED_SHOWN = 10
+DEFAULT_LEVEL = "minimal"
 
 
 def checkpoint_task(name: str, split: str) -> Task:
@@ -38,6 +42,52 @@ def checkpoint_task(name: str, split: str) -> Task:
 def has_splits(task: Task) -> bool:
     """Whether a task can be told which split to draw from."""
     return "split" in inspect.signature(type(task)).parameters
+
+
+def policy_task(policy: str, env: str | None, task: Sequence[str], split: str) -> Task:
+    """The task that a policy plays: that of --env, or the own one of a checkpoint.
+
+    Raises:
+        ValueError: There is no such id, an argument is malformed, or --env is missing.
+    """
+    if env is None:
+        if ":" in policy or policy in ("random", "classical", "solve"):
+            raise ValueError(f"--policy {policy} needs --env, such as --env ttc/Sudoku-v0")
+        return checkpoint_task(policy, split)
+    options = task_options(task)
+    try:
+        made = make_task(env, **options)
+    except TypeError as error:
+        raise ValueError(f"--task {' '.join(task)}: {error}") from error
+    return make_task(env, **{**options, "split": split}) if has_splits(made) else made
+
+
+def task_options(words: Sequence[str]) -> dict[str, Any]:
+    """The arguments `size=8 view=adjacent` as a dict; numbers where they read so.
+
+    Raises:
+        ValueError: A word has no `=`.
+    """
+    options: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise ValueError(f"expected NAME=VALUE, got {word!r}")
+        try:
+            options[name] = json.loads(value)
+        except json.JSONDecodeError:
+            options[name] = value
+    return options
+
+
+def default_mode(env: str | None) -> str:
+    """The action mode that an id is registered with; `full` without one."""
+    return "full" if env is None else ENVIRONMENTS[env.rpartition(":")[2]][1]["action_mode"]
+
+
+def default_level(task: Task) -> str:
+    """What is drawn if nothing is said: minimal puzzles, or the first level of the task."""
+    return DEFAULT_LEVEL if DEFAULT_LEVEL in task.spec.levels else task.spec.levels[0]
 
 
 def sudoku_task(name: str) -> SudokuTask:

@@ -17,7 +17,7 @@ from ttc_envs import Instances, Task
 
 
 class Policy(Protocol):
-    """Whatever answers by SB3's `predict`."""
+    """Whatever answers by SB3's `predict`; with `reads_masks = True` it takes `action_masks`."""
 
     def predict(
         self,
@@ -61,7 +61,7 @@ def rollout(
     """Whether the rules hold after each step of one episode in each environment.
 
     Args:
-        policy: The policy.
+        policy: The policy. Where it `reads_masks`, the env has to have `action_masks`.
         env: A vector env, made with `terminate_on_solved=False` and at least `num_steps` as
             `max_episode_steps`.
         num_steps: T.
@@ -78,8 +78,10 @@ def rollout(
     observation, _ = env.reset(seed=seed, options=options)
     starts, state = np.ones(env.num_envs, dtype=bool), None
     solved = np.zeros((num_steps, env.num_envs), dtype=bool)
+    masked = getattr(policy, "reads_masks", False)
     for step in range(num_steps):
-        action, state = policy.predict(observation, state, starts, deterministic)
+        masks = {"action_masks": env.unwrapped.action_masks()} if masked else {}
+        action, state = policy.predict(observation, state, starts, deterministic, **masks)
         observation, _, terminated, truncated, info = env.step(action)
         starts = terminated | truncated
         if starts.any() and step + 1 < num_steps:

@@ -44,7 +44,15 @@ RL_LIBRARIES = {"gymnasium", "stable_baselines3", "sb3_contrib"}
 # The contract and building blocks; `edge_messages` is apart since it imports torch_geometric.
 SHARED_BY_MODELS = {
     f"ttc_agents.models.{name}"
-    for name in ("base", "layers", "neighbour_messages", "edge_messages")
+    for name in (
+        "base",
+        "layers",
+        "neighbour_graph",
+        "neighbour_messages",
+        "edge_messages",
+        "node_inputs",
+        "readouts",
+    )
 }
 USABLE_ALONE = ("ttc_agents.implicit", "ttc_agents.stochastic")
 TASK_NAMES = ("sudoku", "shortestpath", "sorting")

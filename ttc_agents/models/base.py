@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ class RefinementModel(nn.Module, ABC):
         ValueError: The model does not support the task; the message says why.
     """
 
-    reads_answer: ClassVar[bool] = False
+    reads_answer: bool = False
 
     def __init__(self, spec: TaskSpec) -> None:
         """Refuse a task that the model does not support."""

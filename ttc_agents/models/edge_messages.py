@@ -1,46 +1,59 @@
-"""Sums of pairwise messages on an edge list, as an operator of `torch_geometric`.
+"""Messages of neighbours on an edge list, as an operator of `torch_geometric`.
 
-    m_i = sum_{j in N(i)} f([h_i ; h_j])
-
-Equations 1 and 2 of Palm et al. 2018 (arXiv 1711.08028) as they stand, for graphs whose nodes
-differ in degree. Imported only where it is wanted, since `torch_geometric` takes seconds.
+The equations of `neighbour_messages` as they stand, for graphs whose nodes differ much in degree.
+Imported only where it is wanted, since `torch_geometric` takes seconds.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch_geometric.nn import MessagePassing
+
+from ttc_agents.models.neighbour_graph import Links
+from ttc_agents.models.neighbour_messages import PairPerceptron
+
+
+@dataclass(frozen=True)
+class EdgeList:
+    """Edges: pairs (2, E) of the rows from and to, features (E, F)."""
+
+    pairs: Tensor
+    features: Tensor
 
 
 class EdgeMessages(MessagePassing):
-    """Sums of messages along edges.
+    """Messages along edges.
 
     Args:
-        mlp: f, of 2H inputs.
+        mlp: f.
+        aggregation: `sum` or `max`.
 
-    Shapes: h (B * N, H), links (2, E), the rows from and to -> (B * N, H).
+    Shapes: v (R, V), p (R, K) -> (R, H).
     """
 
-    def __init__(self, mlp: nn.Module) -> None:
-        super().__init__(aggr="add")
-        self.mlp = mlp
+    def __init__(self, mlp: PairPerceptron, aggregation: str) -> None:
+        super().__init__(aggr=aggregation)
+        self.mlp, self.greatest = mlp, aggregation == "max"
 
-    def links(self, neighbours: Tensor, valid: Tensor | None, rows: int) -> Tensor:
-        """The edges of a batch from neighbours (N, D) or (B, N, D) and the slots that count."""
-        nodes = neighbours.shape[-2]
-        neighbours = neighbours.expand(rows, -1, -1)
-        first_node = nodes * torch.arange(rows, device=neighbours.device)[:, None, None]
-        to = torch.arange(nodes, device=neighbours.device)[:, None] + first_node
-        pairs = torch.stack([neighbours + first_node, to.expand_as(neighbours)])
-        return pairs.flatten(1) if valid is None else pairs[:, valid.expand(rows, -1, -1)]
+    def prepare(self, links: Links) -> EdgeList:
+        """The links as a list of edges."""
+        start = links.rows()
+        to = torch.arange(len(start), device=start.device)[:, None].expand_as(start)
+        pairs, features = torch.stack([start, to]), links.edges.flatten(0, 1)
+        if links.valid is None:
+            return EdgeList(pairs.flatten(1), features.flatten(0, 1))
+        valid = links.valid.flatten(0, 1)
+        return EdgeList(pairs[:, valid], features[valid])
 
-    def forward(self, h: Tensor, links: Tensor) -> Tensor:
-        """The sum of the messages to each node."""
-        sums: Tensor = self.propagate(links, x=h)
-        return sums
+    def forward(self, v: Tensor, p: Tensor, links: EdgeList) -> Tensor:
+        """What each node is told."""
+        told: Tensor = self.propagate(links.pairs, v=v, p=p, e=links.features.to(v))
+        return self.mlp.last(told) if self.greatest else told
 
-    def message(self, x_i: Tensor, x_j: Tensor) -> Tensor:
+    def message(self, v_i: Tensor, v_j: Tensor, p_i: Tensor, p_j: Tensor, e: Tensor) -> Tensor:
         """The message to i from j, for all edges at once."""
-        out: Tensor = self.mlp(torch.cat([x_i, x_j], dim=-1))
-        return out
+        hidden = self.mlp.hidden(self.mlp.pair(v_i, v_j, e, p_i, p_j))
+        return hidden if self.greatest else self.mlp.last(hidden)

@@ -1,23 +1,29 @@
-"""Sums of pairwise messages over tables of neighbours, factored.
+"""Messages of neighbours, summed or the greatest of them, over tables of neighbours, factored.
 
-    m_i = sum_{j in N(i)} f([h_i ; h_j]),    f = W_2 u([h_i ; h_j]) + b_2
+    m_i = sum_{j in N(i)} f(i, j)       (Palm et al. 2018, arXiv 1711.08028, equations 1 and 2), or
+    m_i = W_2 max_{j in N(i)} u(i, j) + b_2,  element by element
 
-where u are the hidden layers of a perceptron (Palm et al. 2018, arXiv 1711.08028, equations 1 and
-2). Two of its layers need not be computed per edge:
+with f = W_2 u + b_2, where u are the hidden layers of a perceptron that reads the nodes, what is
+known of the edge and the difference of their potentials: [v_i ; v_j ; e_ij ; p_j - p_i]. Much of it
+need not be computed per edge:
 
-    W_1 [h_i ; h_j] = A h_i + B h_j             A h and B h once per node, then gathered
+    W_1 [...] = (A v_i - P p_i) + (B v_j + P p_j) + E e_ij      the brackets once per node
     sum_j (W_2 u_ij + b_2) = W_2 sum_j u_ij + D b_2
+    max_j relu(w_ij) = relu(max_j w_ij)
 
-Shapes: B instances, N nodes, D neighbours per node, H width, R = B * N rows.
+Shapes: B instances, N nodes, D neighbours per node, V width of v, K potentials, F features per
+edge, H width, R = B * N rows.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Context
+from ttc_agents.models.neighbour_graph import Links
 
 CHUNK = 2**21
 """Largest number of values in one table of hidden units on a CPU: beyond some 32 MB the allocator
@@ -30,25 +36,22 @@ class Perceptron(nn.Module):
     Args:
         inputs: Width of the inputs.
         width: Of the hidden layers and of the output.
-        hidden_layers: At least 1.
+        hidden_layers: 0 makes it one linear layer.
 
     Shapes: (R, inputs) -> (R, width).
     """
 
     def __init__(self, inputs: int, width: int, hidden_layers: int) -> None:
         super().__init__()
+        self.hidden_layers = hidden_layers
         self.first = linear(inputs, width)
         self.inner = nn.ModuleList(linear(width, width) for _ in range(hidden_layers - 1))
-        self.last = linear(width, width)
-
-    def halves(self) -> tuple[Tensor, Tensor]:
-        """A and B of the first layer: W [u ; v] = A u + B v."""
-        own, other = self.first.weight.chunk(2, dim=1)
-        return own, other
+        self.last = linear(width, width) if hidden_layers else nn.Identity()
 
     def hidden(self, x: Tensor) -> Tensor:
         """The last hidden layer from what the first layer gives, which is overwritten."""
-        x = F.relu(x, inplace=True)
+        if self.hidden_layers:
+            x = F.relu(x, inplace=True)
         for layer in self.inner:
             x = F.relu(layer(x), inplace=True)
         return x
@@ -59,55 +62,131 @@ class Perceptron(nn.Module):
         return out
 
 
-class NeighbourMessages(nn.Module):
-    """Sums of messages over tables of neighbours, with as little as possible done per edge.
+class PairPerceptron(Perceptron):
+    """A perceptron of [v_i ; v_j ; e_ij ; p_j - p_i].
 
     Args:
-        mlp: f, of 2H inputs.
-
-    Shapes: h (B * N, H), links: see the method -> (B * N, H).
+        node: V.
+        features: F.
+        potentials: K.
+        width: H.
+        hidden_layers: 0 makes it one linear layer.
     """
 
-    def __init__(self, mlp: Perceptron) -> None:
+    def __init__(
+        self, node: int, features: int, potentials: int, width: int, hidden_layers: int
+    ) -> None:
+        super().__init__(2 * node + features + potentials, width, hidden_layers)
+        self.sizes = [node, node, features, potentials]
+
+    def per_node(self, v: Tensor, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A v - P p + b_1 (R, H), B v + P p (R, H) and E (H, F)."""
+        own, other, edge, potential = self.first.weight.split(self.sizes, dim=1)
+        mine, theirs = F.linear(v, own, self.first.bias), F.linear(v, other)
+        if p.shape[-1]:
+            shift = F.linear(p, potential)
+            mine, theirs = mine - shift, theirs + shift
+        return mine, theirs, edge
+
+    def pair(self, v_i: Tensor, v_j: Tensor, e: Tensor, p_i: Tensor, p_j: Tensor) -> Tensor:
+        """What the first layer gives for each of E edges, rows (E, ...)."""
+        out: Tensor = self.first(torch.cat([v_i, v_j, e, p_j - p_i], dim=-1))
+        return out
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Links as messages use them: rows (R, D), valid (R, D) or None, edges (R, D, F), nodes N."""
+
+    rows: Tensor
+    valid: Tensor | None
+    edges: Tensor
+    nodes: int
+
+
+class NeighbourMessages(nn.Module):
+    """Messages over tables of neighbours, with as little as possible done per edge.
+
+    Args:
+        mlp: f. The greatest takes at most one hidden layer.
+        aggregation: `sum` or `max`; a node without neighbours gets 0 of either, before W_2.
+
+    Shapes: v (R, V), p (R, K) -> (R, H).
+    """
+
+    def __init__(self, mlp: PairPerceptron, aggregation: str) -> None:
         super().__init__()
-        self.mlp = mlp
+        if aggregation == "max" and mlp.hidden_layers > 1:
+            raise ValueError(
+                "max aggregation of dense messages takes at most one message layer, "
+                f"got {mlp.hidden_layers}"
+            )
+        self.mlp, self.aggregation = mlp, aggregation
 
-    def links(self, neighbours: Tensor, valid: Tensor | None, rows: int) -> Context:
-        """The graph of a batch: `neighbours` and `valid` (B, N, D), and `degree` (B * N, 1) or D.
+    def prepare(self, links: Links) -> Prepared:
+        """The links laid end to end."""
+        valid = None if links.valid is None else links.valid.flatten(0, 1)
+        nodes = links.neighbours.shape[1]
+        return Prepared(links.rows(), valid, links.edges.flatten(0, 1), nodes)
 
-        Padding points at node 0 and does not count.
-        """
-        tables = neighbours.clamp(min=0).expand(rows, -1, -1)
-        if valid is None:
-            return {"neighbours": tables, "valid": None, "degree": tables.shape[-1]}
-        valid = valid.expand(rows, -1, -1)
-        degree = valid.flatten(0, 1).sum(1, keepdim=True)
-        return {"neighbours": tables, "valid": valid, "degree": degree}
+    def forward(self, v: Tensor, p: Tensor, links: Prepared) -> Tensor:
+        """What each node is told."""
+        mine, theirs, edge = self.mlp.per_node(v, p)
+        if self.aggregation == "max":
+            greatest = mine + greatest_neighbour(theirs, edge, links)
+            if links.valid is not None:
+                greatest = greatest.masked_fill(~links.valid.any(1, keepdim=True), 0)
+            out: Tensor = self.mlp.last(self.mlp.hidden(greatest))
+            return out
+        sums = self.sums(mine, theirs, edge, links)
+        last, slots = self.mlp.last, links.rows.shape[1]
+        if not isinstance(last, nn.Linear):
+            return sums
+        degree = slots if links.valid is None else links.valid.sum(1, keepdim=True)
+        return F.linear(sums, last.weight) + degree * last.bias
 
-    def forward(self, h: Tensor, links: Context) -> Tensor:
-        """The sum of the messages to each node."""
-        own, other = self.mlp.halves()
-        neighbours, valid = links["neighbours"], links["valid"]
-        rows, nodes, slots = neighbours.shape
-        if h.device.type == "cpu":
-            rows = max(1, CHUNK // (nodes * slots * h.shape[-1]))
-        tables = [F.linear(h, own, self.mlp.first.bias), F.linear(h, other)]
-        parts = [table.split(rows * nodes) for table in tables] + [neighbours.split(rows)]
-        parts.append([None] * len(parts[0]) if valid is None else valid.split(rows))
-        sums = [self.hidden_sums(*part) for part in zip(*parts, strict=True)]
-        last = self.mlp.last
-        return F.linear(torch.cat(sums), last.weight) + links["degree"] * last.bias
+    def sums(self, mine: Tensor, theirs: Tensor, edge: Tensor, links: Prepared) -> Tensor:
+        """The last hidden layer of f, summed over neighbours, some instances at a time."""
+        slots, width = links.rows.shape[1], mine.shape[1]
+        size = len(mine)
+        if mine.device.type == "cpu":
+            size = links.nodes * max(1, CHUNK // (links.nodes * slots * width))
+        sums = []
+        for start in range(0, len(mine), size):
+            part = slice(start, start + size)
+            u = F.embedding(links.rows[part], theirs)  # (R, D, H)
+            u += mine[part, None]
+            if edge.shape[1]:
+                u = u + F.linear(links.edges[part].to(edge), edge)
+            u = self.mlp.hidden(u.flatten(0, 1)).unflatten(0, (-1, slots))
+            if links.valid is not None:
+                u = u * links.valid[part, :, None]
+            sums.append(u.sum(1))
+        return torch.cat(sums)
 
-    def hidden_sums(self, a: Tensor, b: Tensor, neighbours: Tensor, valid: Tensor | None) -> Tensor:
-        """The last hidden layer of f, summed over neighbours, from A h and B h."""
-        rows, nodes, slots = neighbours.shape
-        first_node = nodes * torch.arange(rows, device=a.device)[:, None, None]
-        u = F.embedding((neighbours + first_node).flatten(0, 1), b)  # (B * N, D, H)
-        u += a[:, None]
-        u = self.mlp.hidden(u.flatten(0, 1)).unflatten(0, (-1, slots))
-        if valid is not None:
-            u = u * valid.flatten(0, 1)[..., None]
-        return u.sum(1)
+
+def greatest_neighbour(theirs: Tensor, edge: Tensor, links: Prepared) -> Tensor:
+    """(R, H): max over neighbours j of theirs_j + E e_ij; of no neighbours, of the first slot.
+
+    Which neighbour is the greatest is found without derivatives, and only its value computed with
+    them: what an edge costs is then a sum and a comparison.
+    """
+    edges = links.edges.to(edge)
+    with torch.no_grad():
+        best = theirs.new_full((len(links.rows), theirs.shape[1]), -torch.inf)
+        slot = torch.zeros_like(best, dtype=torch.int64)
+        for d in range(links.rows.shape[1]):
+            value = theirs[links.rows[:, d]]
+            if edge.shape[1]:
+                value += F.linear(edges[:, d], edge)
+            if links.valid is not None:
+                value.masked_fill_(~links.valid[:, d, None], -torch.inf)
+            slot = torch.where(value > best, d, slot)
+            torch.maximum(best, value, out=best)
+    out = theirs.gather(0, links.rows.gather(1, slot))
+    for f in range(edge.shape[1]):
+        out = out + edges[:, :, f].gather(1, slot) * edge[:, f]
+    return out
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:

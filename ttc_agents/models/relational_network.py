@@ -7,32 +7,49 @@ Each node i of the answer has an input x_i, a hidden state h_i and a cell c_i. O
     h_i, c_i = LSTM(g([x_i ; m_i]), (h_i, c_i))                      h_i = x_i, c_i = 0 at first
     logits_i = W h_i + b
 
-e, f and g are perceptrons of ReLU layers with a linear last one. Two modules compute m, equal up
-to rounding: `EdgeMessages`, the equation as it stands, an operator of `torch_geometric` on an edge
-list, for graphs whose nodes differ in degree; and `NeighbourMessages`, the same factored, for
-tables (N, D) of neighbours.
+e, f and g are perceptrons of ReLU layers with a linear last one. Beyond the paper's network:
+
+- f also reads what is known of an edge, f([h_i ; h_j ; e_ij]): see `neighbour_graph`;
+- the greatest message may stand in place of the sum (`aggregation="max"`);
+- a node may have potentials p_i, values without bound that a step adds to and of which others see
+  differences alone. With them lengths and counts can grow beyond what training has shown:
+
+      f([h_i ; h_j ; e_ij ; p_j - p_i]),    p_i <- p_i + W_p g([x_i ; m_i]),    p_i = P x_i at first
+
+- pointers to neighbours or nodes in place of classes: see `readouts`;
+- where a field shows the instance in the order of the current answer, the model reads the answer:
+  x_i changes from step to step, f reads [h_i ; x_i] in place of h_i, and choices are turned from
+  nodes into the items that they show.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttc_agents.models.base import Batch, Context, RefinementModel
-from ttc_agents.models.neighbour_messages import NeighbourMessages, Perceptron, linear
-from ttc_envs import Field as FieldSpec
+from ttc_agents.models.neighbour_graph import GRAPH_FIELD, NeighbourGraph, is_graph
+from ttc_agents.models.neighbour_messages import (
+    NeighbourMessages,
+    PairPerceptron,
+    Perceptron,
+    linear,
+)
+from ttc_agents.models.node_inputs import NodeInputs, is_input
+from ttc_agents.models.readouts import (
+    NeighbourPointer,
+    NodePointer,
+    in_order_of_choices,
+)
 from ttc_envs import TaskSpec
 
 if TYPE_CHECKING:
     from ttc_agents.models.edge_messages import EdgeMessages
 
-GRAPH_FIELD = "neighbours"
-"""The instance field (B, N, D) that holds the graph where the spec has none."""
+AGGREGATIONS = ("sum", "max")
 
 
 class RelationalNetwork(RefinementModel):
@@ -47,22 +64,22 @@ class RelationalNetwork(RefinementModel):
     edge is left, and training is several times faster.
 
     Args:
-        spec: A task with class choices, node fields, and neighbours (or the field `neighbours`,
-            indices of nodes per neighbour; masks per neighbour say which of them count).
+        spec: A task with node fields and neighbours (or the field `neighbours`, indices of nodes
+            per neighbour; masks per node or neighbour say which of them are there).
         width: H, of states, messages and hidden layers.
         embedding: Width of the embedding of each field and of each axis of the positions.
-        message_layers: Hidden layers of f.
+        message_layers: Hidden layers of f; 0 makes it linear.
         node_layers: Hidden layers of e and g.
-        positions: Embed the positions of the spec; without it, node permutations that keep the
-            graph permute the logits.
-        messages: `dense` for `NeighbourMessages`, `edges` for `EdgeMessages`, `auto` for dense
-            unless the spec's graph pads or masks neighbours. Weights of one fit the other.
+        positions: Read the positions of the spec; without it, node permutations that keep the
+            graph permute the logits of classes.
+        aggregation: `sum` or `max` of the messages.
+        potentials: K, values per node without bound.
+        messages: `dense` for `NeighbourMessages`, `edges` for `EdgeMessages`. Weights of one fit
+            the other.
 
-    Shapes: state (B, N, 2H), hidden and cell; logits (B, N, C); neighbours (N, D) or (B, N, D),
-        -1 where there is none.
+    Shapes: state (B, N, 2H + K), hidden, cell and potentials; logits (B, N, C); neighbours (N, D)
+        or (B, N, D), -1 where there is none.
     """
-
-    neighbours: Tensor | None
 
     def __init__(
         self,
@@ -72,30 +89,46 @@ class RelationalNetwork(RefinementModel):
         message_layers: int = 3,
         node_layers: int = 3,
         positions: bool = True,
-        messages: Literal["auto", "dense", "edges"] = "auto",
+        aggregation: Literal["sum", "max"] = "sum",
+        potentials: int = 0,
+        messages: Literal["dense", "edges"] = "dense",
     ) -> None:
         super().__init__(spec)
-        if min(message_layers, node_layers) < 1:
+        if node_layers < 1 or min(message_layers, potentials) < 0:
             raise ValueError(
-                "message_layers and node_layers must be at least 1, "
-                f"got {message_layers} and {node_layers}"
+                "node_layers must be at least 1, message_layers and potentials at least 0, "
+                f"got {node_layers}, {message_layers} and {potentials}"
             )
+        if aggregation not in AGGREGATIONS:
+            raise ValueError(f"aggregation must be one of {AGGREGATIONS}, got {aggregation!r}")
+        self.reads_answer = any(field.per == "answer" for field in spec.fields.values())
+        self.present = [n for n, f in spec.fields.items() if (f.per, f.kind) == ("node", "mask")]
+        self.sizes = [width, width, potentials]
+        self.graph = NeighbourGraph(spec)
         self.inputs = NodeInputs(spec, embedding, positions)
         self.encoder = Perceptron(self.inputs.width, width, node_layers)
-        self.messages = message_module(messages, spec)(Perceptron(2 * width, width, message_layers))
+        told = 2 * width if self.reads_answer else width
+        f = PairPerceptron(told, self.graph.num_features, potentials, width, message_layers)
+        self.messages = message_module(messages)(f, aggregation)
         self.update = Perceptron(2 * width, width, node_layers)
         self.gates = linear(2 * width, 4 * width)
         nn.init.ones_(self.gates.bias.data[width : 2 * width])  # remember, until taught otherwise
-        self.logits = linear(width, spec.num_choices)
-        table = None if spec.neighbours is None else torch.as_tensor(spec.neighbours).long()
-        self.full = table is not None and check_neighbours(table, 1, spec.num_nodes)
-        self.register_buffer("neighbours", table, persistent=False)
+        if potentials:
+            self.height = nn.Linear(width, potentials, bias=False)
+            self.drift = nn.Linear(width, potentials, bias=False)
+        self.logits = self.make_readout(width, potentials)
+
+    def make_readout(self, width: int, potentials: int) -> nn.Module:
+        """What gives the logits of this kind of choices."""
+        if self.spec.choices == "neighbour":
+            return NeighbourPointer(width, self.graph.num_features, potentials)
+        if self.spec.choices == "node":
+            return NodePointer(self.spec, width, potentials)
+        return linear(width, self.spec.num_choices)
 
     @classmethod
     def supports(cls, spec: TaskSpec) -> str | None:
-        """It needs class choices, a graph, and no fields but such as it reads."""
-        if spec.choices != "class":
-            return f"its choices are pointers ({spec.choices}), not classes"
+        """It needs a graph, and no fields but such as it reads."""
         if spec.neighbours is None and GRAPH_FIELD not in spec.fields:
             return f"it has neither neighbours nor a field {GRAPH_FIELD!r}"
         unread = [name for name, f in spec.fields.items() if not (is_input(f) or is_graph(name, f))]
@@ -109,161 +142,73 @@ class RelationalNetwork(RefinementModel):
         """The inputs x, their share of the first layer of g, and the graph.
 
         Raises:
-            ValueError: The graph has another number of nodes, or indices that are none.
+            ValueError: See `NeighbourGraph`.
         """
-        inputs = self.inputs(batch).to(self.logits.weight)
+        inputs = self.inputs(batch).to(self.gates.weight)
         x = self.encoder(inputs.flatten(0, 1)).to(inputs)  # the state is not in half precision
-        neighbours, valid = self.graph(batch, graph)
-        own, _ = self.update.halves()
+        links = self.graph(batch, graph)
+        own, _ = self.update.first.weight.chunk(2, dim=1)
+        present = None
+        if self.present:
+            present = torch.stack([batch[name] > 0 for name in self.present]).all(0)
         return {
             "x": x.unflatten(0, inputs.shape[:2]),
             "update": F.linear(x, own, self.update.first.bias),
-            "links": self.messages.links(neighbours, valid, len(inputs)),
+            "links": links,
+            "prepared": self.messages.prepare(links),
+            "present": present,
+            "answer": batch["answer"] if self.reads_answer else None,
         }
-
-    def graph(self, batch: Batch, graph: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Neighbours (N, D) or (B, N, D), and which of them count (None: all).
-
-        The masks of the instances belong to their own graph, so they are not put on another.
-        """
-        masks = neighbour_masks(self.spec) if graph is None else []
-        if graph is None and self.neighbours is not None:
-            neighbours, full = self.neighbours, self.full
-        else:
-            neighbours = batch[GRAPH_FIELD] if graph is None else graph
-            rows = len(next(iter(batch.values())))
-            full = check_neighbours(neighbours, rows, self.spec.num_nodes)
-        if full and not masks:
-            return neighbours, None
-        valid = neighbours >= 0
-        for name in masks:
-            valid = valid & (batch[name] > 0)
-        return neighbours, valid
 
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """The inputs as hidden state and no memory, or both uniform in (-1, 1)."""
         x = context["x"]
+        parts = [x, torch.zeros_like(x)]
+        if self.sizes[2]:
+            parts.append(self.height(x).to(x))
+        z = torch.cat(parts, dim=-1)
         if generator is None:
-            return torch.cat([x, torch.zeros_like(x)], dim=-1)
-        shape = (*x.shape[:-1], 2 * x.shape[-1])
-        return 2 * torch.rand(shape, generator=generator, device=generator.device).to(x) - 1
+            return z
+        noise = torch.rand(z.shape, generator=generator, device=generator.device).to(z)
+        bounded = torch.arange(z.shape[-1], device=z.device) < 2 * self.sizes[0]
+        return torch.where(bounded, 2 * noise - 1, z)
 
     def step(self, context: Context, z: Tensor, t: Tensor) -> Tensor:
         """One refinement step; the number of steps taken does not matter to it."""
-        h, c = z.flatten(0, 1).chunk(2, dim=-1)
-        messages = self.messages(h, context["links"])
-        _, other = self.update.halves()
+        h, c, p = z.flatten(0, 1).split(self.sizes, dim=-1)
+        v = torch.cat([h, context["x"].flatten(0, 1)], dim=-1) if self.reads_answer else h
+        messages = self.messages(v, p, context["prepared"])
+        _, other = self.update.first.weight.chunk(2, dim=1)
         u = self.update.last(self.update.hidden(context["update"] + F.linear(messages, other)))
         # Autocast may give gates in half precision; the state is kept in its own.
         gates = self.gates(torch.cat([u, h.to(u)], dim=-1)).to(z.dtype)
         enter, forget, leave, new = gates.chunk(4, dim=-1)
         c = forget.sigmoid() * c + enter.sigmoid() * new.tanh()
-        return torch.cat([leave.sigmoid() * c.tanh(), c], dim=-1).view(z.shape)
+        parts = [leave.sigmoid() * c.tanh(), c]
+        if self.sizes[2]:
+            parts.append(p + self.drift(u).to(z.dtype))
+        return torch.cat(parts, dim=-1).view(z.shape)
 
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits of a state."""
-        return self.logits(z.chunk(2, dim=-1)[0])
+        h, _, p = z.split(self.sizes, dim=-1)
+        if self.spec.choices == "class":
+            logits: Tensor = self.logits(h)
+        elif self.spec.choices == "neighbour":
+            logits = self.logits(h, p, context["links"])
+        else:
+            logits = self.logits(h, p, context["present"])
+        if context["answer"] is None:
+            return logits
+        return in_order_of_choices(logits, context["answer"])
 
 
-class NodeInputs(nn.Module):
-    """What is known of each node, as one vector.
-
-    Classes (kinds `given`, `symbol` and `mask`) and positions are embedded, reals taken as they
-    are.
-
-    Args:
-        spec: Of the task.
-        embedding: Width of each embedding.
-        positions: Embed the positions of the spec, each axis by itself.
-
-    Shapes: fields (B, N, ...) -> (B, N, `width`).
-    """
-
-    place: Tensor
-
-    def __init__(self, spec: TaskSpec, embedding: int, positions: bool) -> None:
-        super().__init__()
-        self.fields = {name: field for name, field in spec.fields.items() if is_input(field)}
-        self.classes = nn.ModuleList(
-            nn.Embedding(int(field.high - field.low) + 1, embedding)
-            for field in self.fields.values()
-            if field.kind != "real"
-        )
-        axes = [] if spec.positions is None or not positions else list(spec.positions.T)
-        ranks = [np.unique(axis, return_inverse=True)[1] for axis in axes]
-        self.axes = nn.ModuleList(nn.Embedding(int(rank.max()) + 1, embedding) for rank in ranks)
-        place = torch.as_tensor(np.array(ranks, dtype=np.int64))  # (p, N)
-        self.register_buffer("place", place, persistent=False)
-        self.width = embedding * len(axes) + sum(
-            math.prod(field.shape[1:]) * (1 if field.kind == "real" else embedding)
-            for field in self.fields.values()
-        )
-
-    def forward(self, batch: Batch) -> Tensor:
-        """The vectors of all nodes."""
-        parts, tables = [], iter(self.classes)
-        for name, field in self.fields.items():
-            values = batch[name]
-            if field.kind != "real":
-                values = next(tables)(values.long() - int(field.low))
-            parts.append(values.flatten(2) if values.dim() > 2 else values[..., None])
-        rows = len(parts[0])
-        places = [table(rank) for table, rank in zip(self.axes, self.place, strict=True)]
-        return torch.cat([*parts, *(p.expand(rows, -1, -1) for p in places)], dim=-1)
-
-
-def message_module(messages: str, spec: TaskSpec) -> type[NeighbourMessages | EdgeMessages]:
+def message_module(messages: str) -> type[NeighbourMessages | EdgeMessages]:
     """The class that computes messages; `torch_geometric` is imported only where it is wanted."""
-    if messages not in ("auto", "dense", "edges"):
-        raise ValueError(f"messages must be 'auto', 'dense' or 'edges', got {messages!r}")
-    if messages == "dense" or (messages == "auto" and is_regular(spec)):
+    if messages not in ("dense", "edges"):
+        raise ValueError(f"messages must be 'dense' or 'edges', got {messages!r}")
+    if messages == "dense":
         return NeighbourMessages
     from ttc_agents.models.edge_messages import EdgeMessages
 
     return EdgeMessages
-
-
-def is_regular(spec: TaskSpec) -> bool:
-    """Whether all nodes of the spec's graph have D neighbours, as far as the spec can say."""
-    if neighbour_masks(spec):
-        return False
-    if spec.neighbours is not None:
-        return bool((spec.neighbours >= 0).all())
-    return spec.fields[GRAPH_FIELD].low >= 0
-
-
-def neighbour_masks(spec: TaskSpec) -> list[str]:
-    """The fields that say which neighbours count."""
-    return [n for n, f in spec.fields.items() if (f.per, f.kind) == ("neighbour", "mask")]
-
-
-def is_input(field: FieldSpec) -> bool:
-    """Whether a field is read as input of the nodes."""
-    return field.per == "node" and field.kind != "node"
-
-
-def is_graph(name: str, field: FieldSpec) -> bool:
-    """Whether a field describes the graph."""
-    return field.per == "neighbour" and (
-        field.kind == "mask" or (field.kind == "node" and name == GRAPH_FIELD)
-    )
-
-
-def check_neighbours(neighbours: Tensor, rows: int, num_nodes: int) -> bool:
-    """Whether every slot of neighbours (N, D) or (B, N, D) is filled.
-
-    Raises:
-        ValueError: Another shape, or indices outside -1..N-1.
-    """
-    shape = tuple(neighbours.shape)
-    if shape[:-1] not in ((num_nodes,), (rows, num_nodes)) or shape[-1] == 0:
-        raise ValueError(
-            f"neighbours must be (N, D) or (B, N, D) with B = {rows}, N = {num_nodes} and D > 0, "
-            f"got {shape}"
-        )
-    low, high = (int(bound) for bound in neighbours.aminmax())
-    if low < -1 or high >= num_nodes:
-        raise ValueError(
-            f"neighbours must be -1 (none) or in 0..{num_nodes - 1}, got {low}..{high}"
-        )
-    return low >= 0

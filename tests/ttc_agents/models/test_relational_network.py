@@ -10,7 +10,8 @@ import torch
 from ttc_agents.models import RelationalNetwork, neighbour_messages
 from ttc_agents.models.base import to_batch
 from ttc_agents.models.edge_messages import EdgeMessages
-from ttc_agents.models.neighbour_messages import NeighbourMessages, Perceptron
+from ttc_agents.models.neighbour_graph import Links
+from ttc_agents.models.neighbour_messages import NeighbourMessages, PairPerceptron
 from ttc_envs import Field, SudokuTask, TaskSpec
 
 NODES, SLOTS, WIDTH = 5, 3, 8
@@ -58,30 +59,54 @@ def close(a, b):
     torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
 
 
-def summed_messages(mlp, h, neighbours, valid):
-    """The sum of f([h_i ; h_j]) over neighbours, one pair after the other."""
-    out = torch.zeros_like(h)
-    for b, i, d in np.ndindex(*neighbours.shape):
-        if valid[b, i, d]:
-            out[b, i] += mlp(torch.cat([h[b, i], h[b, neighbours[b, i, d]]])[None])[0]
-    return out
+def messages_by_pairs(mlp, v, p, links, aggregation):
+    """The messages of `neighbour_messages`, one pair after the other."""
+    rows, nodes, slots = links.neighbours.shape
+    out = []
+    for b, i in np.ndindex(rows, nodes):
+        told = []
+        for d in range(slots):
+            if links.valid is None or links.valid[b, i, d]:
+                j = links.neighbours[b, i, d]
+                read = torch.cat([v[b, i], v[b, j], links.edges[b, i, d], p[b, j] - p[b, i]])
+                told.append(mlp.hidden(mlp.first(read[None])))
+        if aggregation == "sum":
+            out.append(sum((mlp.last(u) for u in told), torch.zeros(1, WIDTH).double()))
+        else:
+            greatest = torch.cat(told).amax(0, keepdim=True) if told else torch.zeros(1, WIDTH)
+            out.append(mlp.last(greatest.double()))
+    return torch.cat(out)
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("hidden_layers", [1, 3])
+@pytest.mark.parametrize(
+    ("aggregation", "hidden_layers"), [("sum", 0), ("sum", 1), ("sum", 3), ("max", 0), ("max", 1)]
+)
+@pytest.mark.parametrize("potentials", [0, 2])
 @pytest.mark.parametrize("module", [NeighbourMessages, EdgeMessages])
-def test_messages_are_sums_over_pairs(module, hidden_layers, masked):
+def test_messages_are_those_of_all_pairs(module, aggregation, hidden_layers, potentials, masked):
     torch.manual_seed(0)
-    mlp = Perceptron(2 * WIDTH, WIDTH, hidden_layers).double()
-    for layer in (mlp.first, *mlp.inner, mlp.last):
-        torch.nn.init.normal_(layer.bias)
-    h = torch.randn(2, NODES, WIDTH, dtype=torch.float64)
-    neighbours = torch.randint(0, NODES, (2, NODES, SLOTS))
-    valid = torch.rand(neighbours.shape) < 0.5 if masked else torch.ones(2, NODES, SLOTS).bool()
-    messages = module(mlp)
-    links = messages.links(neighbours, valid if masked else None, 2)
-    found = messages(h.flatten(0, 1), links).view(h.shape)
-    close(found, summed_messages(mlp, h, neighbours, valid))
+    mlp = PairPerceptron(WIDTH, 3, potentials, WIDTH, hidden_layers).double()
+    for parameter in mlp.parameters():
+        torch.nn.init.normal_(parameter)
+    v = torch.randn(2, NODES, WIDTH, dtype=torch.float64)
+    p = torch.randn(2, NODES, potentials, dtype=torch.float64)
+    valid = torch.rand(2, NODES, SLOTS) < 0.5 if masked else None
+    edges = torch.randn(2, NODES, SLOTS, 3, dtype=torch.float64)
+    links = Links(torch.randint(0, NODES, (2, NODES, SLOTS)), valid, edges)
+    messages = module(mlp, aggregation)
+    found = messages(v.flatten(0, 1), p.flatten(0, 1), messages.prepare(links))
+    close(found, messages_by_pairs(mlp, v, p, links, aggregation))
+
+
+def test_derivatives_of_the_greatest_message():
+    torch.manual_seed(0)
+    mlp = PairPerceptron(2, 1, 1, 3, 1).double()
+    links = Links(torch.randint(0, 4, (1, 4, 3)), None, torch.randn(1, 4, 3, 1).double())
+    messages = NeighbourMessages(mlp, "max")
+    prepared = messages.prepare(links)
+    v, p = (torch.randn(4, n, dtype=torch.float64, requires_grad=True) for n in (2, 1))
+    assert torch.autograd.gradcheck(lambda v, p: messages(v, p, prepared), (v, p))
 
 
 @pytest.mark.parametrize("spec", [colouring(RING), colouring(PADDED)], ids=["regular", "padded"])
@@ -108,6 +133,7 @@ def test_the_defaults_are_the_dimensions_of_the_paper():
     h = 96
     layers = (h + 1) * h  # one linear layer of 96
     numbers = {
+        "graph": 0,
         "inputs": 10 * 16 + 9 * 16 + 9 * 16,
         "encoder": (48 + 1) * h + 3 * layers,
         "messages": (2 * h + 1) * h + 3 * layers,
@@ -183,21 +209,6 @@ def test_an_impossible_graph_is_an_error(graph, message):
         made(colouring(RING))(colours(2), 1, graph=graph.long())
 
 
-@pytest.mark.parametrize(
-    ("spec", "module"),
-    [
-        (colouring(RING), NeighbourMessages),
-        (colouring(PADDED), EdgeMessages),
-        (colouring(RING, mask=MASK), EdgeMessages),
-        (colouring(neighbours=GRAPH), NeighbourMessages),
-        (colouring(neighbours=dataclasses.replace(GRAPH, low=-1)), EdgeMessages),
-        (colouring(neighbours=GRAPH, mask=MASK), EdgeMessages),
-    ],
-)
-def test_regular_graphs_are_gathered(spec, module):
-    assert type(made(spec).messages) is module
-
-
 def test_torch_geometric_is_needed_for_edges_only(monkeypatch):
     for name in ("torch_geometric", "ttc_agents.models.edge_messages"):
         monkeypatch.setitem(sys.modules, name, None)
@@ -259,13 +270,8 @@ def test_all_kinds_of_node_fields_are_read():
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        (dataclasses.replace(colouring(RING), choices="node"), "its choices are pointers"),
         (colouring(), "neither neighbours nor a field 'neighbours'"),
         (colouring(RING, goal=Field("instance", "node", (1,), "int32", 0, 4)), r"\['goal'\]"),
-        (
-            colouring(RING, length=Field("neighbour", "real", (NODES, SLOTS), "float32", 0, 1)),
-            r"\['length'\]",
-        ),
         (dataclasses.replace(colouring(RING), fields={}), "it has no node fields"),
     ],
 )
@@ -277,9 +283,12 @@ def test_refuses_what_it_cannot_read(spec, reason):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"messages": "fast"}, "messages must be 'auto', 'dense' or 'edges', got 'fast'"),
-        ({"message_layers": 0}, "must be at least 1, got 0 and 3"),
-        ({"node_layers": 0}, "must be at least 1, got 3 and 0"),
+        ({"messages": "fast"}, "messages must be 'dense' or 'edges', got 'fast'"),
+        ({"message_layers": -1}, "at least 0, got 3, -1 and 0"),
+        ({"node_layers": 0}, "must be at least 1, .* got 0, 3 and 0"),
+        ({"potentials": -1}, "got 3, 3 and -1"),
+        ({"aggregation": "mean"}, r"one of \('sum', 'max'\), got 'mean'"),
+        ({"aggregation": "max"}, "at most one message layer, got 3"),
     ],
 )
 def test_refuses_impossible_options(options, message):

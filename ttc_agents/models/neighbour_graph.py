@@ -1,0 +1,156 @@
+"""The graph of a batch as tables of neighbours, with what is known of each edge.
+
+Shapes: B instances, N nodes, D neighbours per node, F features per edge, R = B * N rows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ttc_agents.models.base import Batch
+from ttc_envs import Field as FieldSpec
+from ttc_envs import TaskSpec
+
+GRAPH_FIELD = "neighbours"
+"""The instance field (B, N, D) that holds the graph where the spec has none."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """Neighbours of a batch.
+
+    Args:
+        neighbours: (B, N, D) int64; padding points at node 0.
+        valid: (B, N, D) bool, what is no padding; None: everything.
+        edges: (B, N, D, F) features.
+    """
+
+    neighbours: Tensor
+    valid: Tensor | None
+    edges: Tensor
+
+    def rows(self) -> Tensor:
+        """(R, D) the neighbours as rows of the batch laid end to end."""
+        size, nodes, _ = self.neighbours.shape
+        first_node = nodes * torch.arange(size, device=self.neighbours.device)[:, None, None]
+        return (self.neighbours + first_node).flatten(0, 1)
+
+
+class NeighbourGraph(nn.Module):
+    """Reads the graph of a batch off the spec or its fields.
+
+    An edge from i to its neighbour j has as features the real fields per neighbour and, for each
+    real field of the nodes and each axis of the positions of pointers, the sign of what j has minus
+    what i has: a comparison, which means the same in lists of any length.
+
+    Args:
+        spec: With `neighbours`, or a field of that name.
+    """
+
+    table: Tensor | None
+    positions: Tensor
+
+    def __init__(self, spec: TaskSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        table = None if spec.neighbours is None else torch.as_tensor(spec.neighbours).long()
+        self.full = table is not None and check_neighbours(table, 1, spec.num_nodes)
+        self.register_buffer("table", table, persistent=False)
+        self.own = [n for n, f in spec.fields.items() if (f.per, f.kind) == ("neighbour", "real")]
+        self.masks = [n for n, f in spec.fields.items() if is_mask(f)]
+        self.compared = [
+            n for n, f in spec.fields.items() if f.per in ("node", "answer") and f.kind == "real"
+        ]
+        pointers = spec.choices != "class" and spec.positions is not None
+        positions = torch.as_tensor(spec.positions) if pointers else torch.zeros(spec.num_nodes, 0)
+        self.register_buffer("positions", positions, persistent=False)
+        compared = sum(width(spec.fields[name], 1) for name in self.compared)
+        self.num_features = positions.shape[1] + compared
+        self.num_features += sum(width(spec.fields[name], 2) for name in self.own)
+
+    def forward(self, batch: Batch, graph: Tensor | None) -> Links:
+        """The links of a batch, on `graph` (N, D) or (B, N, D) where there is one.
+
+        Raises:
+            ValueError: The graph has another number of nodes, or indices that are none; or edges
+                have fields, which another graph's would not have.
+        """
+        rows = len(next(iter(batch.values())))
+        if graph is not None and self.own:
+            raise ValueError(f"another graph would lack the fields {self.own} of its edges")
+        if graph is None and self.table is not None:
+            table, full = self.table, self.full
+        else:
+            table = batch[GRAPH_FIELD] if graph is None else graph
+            full = check_neighbours(table, rows, self.spec.num_nodes)
+        tables = table.clamp(min=0).expand(rows, -1, -1)
+        valid = None if full else (table >= 0).expand(rows, -1, -1)
+        for name in self.masks:
+            per_edge = self.spec.fields[name].per == "neighbour"
+            if per_edge and graph is not None:
+                continue  # it belongs to the instance's own graph
+            there = batch[name] > 0
+            there = there if per_edge else gather_nodes(there[..., None], tables)[..., 0]
+            valid = there if valid is None else valid & there
+        return Links(tables, valid, self.features(batch, tables))
+
+    def features(self, batch: Batch, tables: Tensor) -> Tensor:
+        """(B, N, D, F), what is known of each edge."""
+        parts = [batch[name].reshape(*tables.shape, -1) for name in self.own]
+        compared = [
+            batch[name].flatten(2) if batch[name].ndim > 2 else batch[name][..., None]
+            for name in self.compared
+        ]
+        if self.positions.shape[1]:
+            compared.append(self.positions.expand(len(tables), -1, -1))
+        parts += [(gather_nodes(v, tables) - v[:, :, None]).sign() for v in compared]
+        if not parts:
+            return torch.zeros(*tables.shape, 0, device=tables.device)
+        return torch.cat([part.to(parts[0]) for part in parts], dim=-1)
+
+
+def gather_nodes(values: Tensor, tables: Tensor) -> Tensor:
+    """Values (B, N, ...) of neighbours (B, N, D) -> (B, N, D, ...)."""
+    first = torch.arange(len(tables), device=tables.device)[:, None, None]
+    return values[first, tables]
+
+
+def width(field: FieldSpec, axes: int) -> int:
+    """The number of values of a field per node (axes = 1) or per edge (2)."""
+    return math.prod(field.shape[axes:])
+
+
+def is_mask(field: FieldSpec) -> bool:
+    """Whether a field says which nodes or neighbours are there."""
+    return field.kind == "mask" and field.per in ("node", "neighbour")
+
+
+def is_graph(name: str, field: FieldSpec) -> bool:
+    """Whether a field describes the graph."""
+    return field.per == "neighbour" and (
+        field.kind in ("mask", "real") or (field.kind == "node" and name == GRAPH_FIELD)
+    )
+
+
+def check_neighbours(neighbours: Tensor, rows: int, num_nodes: int) -> bool:
+    """Whether every slot of neighbours (N, D) or (B, N, D) is filled.
+
+    Raises:
+        ValueError: Another shape, or indices outside -1..N-1.
+    """
+    shape = tuple(neighbours.shape)
+    if shape[:-1] not in ((num_nodes,), (rows, num_nodes)) or shape[-1] == 0:
+        raise ValueError(
+            f"neighbours must be (N, D) or (B, N, D) with B = {rows}, N = {num_nodes} and D > 0, "
+            f"got {shape}"
+        )
+    low, high = (int(bound) for bound in neighbours.aminmax())
+    if low < -1 or high >= num_nodes:
+        raise ValueError(
+            f"neighbours must be -1 (none) or in 0..{num_nodes - 1}, got {low}..{high}"
+        )
+    return low >= 0

@@ -11,6 +11,7 @@ D neighbours per node, G constraint groups, E edits.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -252,6 +253,25 @@ class Instances:
             values[rows] = other.labels[name]
 
 
+Baseline = Callable[[Instances], Iterator[Array]]
+"""A classical method: yields the answers (B, N) after its steps 1, 2, ..., until it rests."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Scores of the parts of answers that settle many questions at once.
+
+    Args:
+        depth_name: What the depth counts, such as `hops`.
+        depth: (B, P) int32, how deep the P parts of each answer lie; -1 where one does not count.
+        holds: {metric: (B, P) bool}.
+    """
+
+    depth_name: str
+    depth: Array
+    holds: dict[str, Array]
+
+
 class AnswerState(Protocol):
     """The current answers of B episodes, moved on one refinement step at a time.
 
@@ -333,11 +353,17 @@ class Task(Protocol):
     def score(self, instances: Instances, answer: Array) -> dict[str, Array]:
         """`quality`, `accuracy` (float32 in [0, 1]), `solved` (bool), task metrics, (B,) each."""
 
+    def score_parts(self, instances: Instances, answer: Array) -> Parts | None:
+        """Scores of the parts of each answer, or None where the task knows no parts."""
+
     def solve(self, instances: Instances) -> Array:
         """An exact answer (B, N)."""
 
     def improve(self, instances: Instances, answer: Array) -> Array:
         """One classical refinement step, (B, N)."""
+
+    def baselines(self) -> dict[str, Baseline]:
+        """Classical methods beside `improve` and `solve`, by name; they may read labels."""
 
     def render(
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None

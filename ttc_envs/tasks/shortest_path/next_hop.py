@@ -13,12 +13,15 @@ from ttc_envs.random_words import random_words
 from ttc_envs.spec import (
     UNDECIDED,
     Array,
+    Baseline,
     EditState,
     Field,
     Instances,
+    Parts,
     TaskSpec,
     count_per_row,
 )
+from ttc_envs.tasks.shortest_path.classical import bellman_ford, greedy, one_step_a_star
 from ttc_envs.tasks.shortest_path.edits import PathEdits, refuse_strict
 from ttc_envs.tasks.shortest_path.levels import level_names, parse_level
 from ttc_envs.tasks.shortest_path.maps import (
@@ -31,7 +34,7 @@ from ttc_envs.tasks.shortest_path.maps import (
     through,
     tight_slots,
 )
-from ttc_envs.tasks.shortest_path.scores import check_bound, count_flags, path_scores
+from ttc_envs.tasks.shortest_path.scores import check_bound, count_flags, path_parts, path_scores
 from ttc_envs.tasks.shortest_path.walks import walk, walk_all
 
 MOST_PLACES = 2048
@@ -280,6 +283,14 @@ class NextHopTask:
         np.divide(length, labels["distance"], out=ratio, where=counted)
         return {"length_ratio": ratio, "counted": counted}
 
+    def score_parts(self, instances: Instances, answer: Array) -> Parts:
+        """The paths from all nodes at once, by the hops of the shortest ones."""
+        fields, labels = instances.fields, instances.labels
+        scores = self.score_all_sources(instances, answer)
+        ones = np.ones_like(fields["distances"])
+        hops = walk_all(fields["neighbours"], ones, labels["answer"], labels["target"])
+        return path_parts(scores["length_ratio"], hops, scores["counted"], self.bound)
+
     # Classical solvers
 
     def solve(self, instances: Instances) -> Array:
@@ -291,7 +302,11 @@ class NextHopTask:
         return answer
 
     def improve(self, instances: Instances, answer: Array) -> Array:
-        """One relaxation sweep: each node takes the best hop, going by its neighbours' paths."""
+        """Each node takes the best hop, going by the paths that its neighbours have now.
+
+        Paths are followed to their end (policy iteration), so it is never behind the relaxations
+        of Bellman-Ford, and sometimes ahead: an earlier hop that gets better helps at once.
+        """
         neighbours, distances, target = self._map(instances)
         length = walk_all(neighbours, distances, answer, target)
         ways = through(neighbours, distances, length)
@@ -299,6 +314,10 @@ class NextHopTask:
         known[np.arange(len(target)), target] = False
         best = ways.argmin(axis=2).astype(self.spec.answer_dtype)
         return np.where(known, best, answer)
+
+    def baselines(self) -> dict[str, Baseline]:
+        """Greedy on coordinates, one-step A* and Bellman-Ford; see `classical`."""
+        return {"greedy": greedy, "one_step_a_star": one_step_a_star, "bellman_ford": bellman_ford}
 
     def _map(self, instances: Instances) -> tuple[Array, Array, Array]:
         fields = instances.fields

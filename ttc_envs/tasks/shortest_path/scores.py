@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ttc_envs.spec import Array, count_per_row
+from ttc_envs.spec import Array, Parts, count_per_row
 
 EXACT = 1 + 1e-6
 WITHIN = 1.01
@@ -59,6 +59,24 @@ def count_flags(flags: Array) -> Array:
     words = flags.view(np.uint64).sum(axis=1)
     count: Array = ((words * np.uint64(0x0101010101010101)) >> np.uint64(56)).astype(np.int32)
     return count
+
+
+def path_parts(ratio: Array, hops: Array, counted: Array, bound: float) -> Parts:
+    """Paths by the hops of the shortest ones.
+
+    Args:
+        ratio: (B, P) length / optimum.
+        hops: (B, P) jumps of shortest paths.
+        counted: (B, P) bool, the paths that count.
+        bound: As in `path_scores`.
+    """
+    depth = np.where(counted, hops, -1).astype(np.int32)
+    holds = {
+        "optimal": ratio <= EXACT,
+        "within_1_percent": ratio <= WITHIN,
+        "bounded": ratio <= bound,
+    }
+    return Parts("hops", depth, holds)
 
 
 def check_bound(bound: float) -> float:

@@ -14,14 +14,16 @@ from ttc_envs.random_words import random_words
 from ttc_envs.spec import (
     UNDECIDED,
     Array,
+    Baseline,
     EditState,
     Field,
     Instances,
+    Parts,
     TaskSpec,
 )
 from ttc_envs.tasks.shortest_path.edits import PathEdits, refuse_strict
 from ttc_envs.tasks.shortest_path.fixed_map import SHARES, fixed_map, in_split
-from ttc_envs.tasks.shortest_path.scores import check_bound, count_flags, path_scores
+from ttc_envs.tasks.shortest_path.scores import check_bound, count_flags, path_parts, path_scores
 
 ANY_LEVEL, HOPS_PREFIX = "any", "hops="
 NAMED_HOPS = {"near": (0, 1 / 8), "far": (1 / 2, 1)}
@@ -281,6 +283,13 @@ class SequenceTask:
         right = count_flags(answer == instances.labels["answer"])
         return {"accuracy": right.astype(np.float32) / np.float32(self.slots), **scores}
 
+    def score_parts(self, instances: Instances, answer: Array) -> Parts:
+        """The path itself (P = 1), by the hops of the labelled one."""
+        ratio = self.score(instances, answer)["length_ratio"][:, None]
+        label = instances.labels["answer"]
+        hops = (label != instances.fields["target"]).sum(axis=1, keepdims=True)
+        return path_parts(ratio, hops, np.ones(ratio.shape, dtype=bool), self.bound)
+
     # Classical solvers
 
     def solve(self, instances: Instances) -> Array:
@@ -293,6 +302,10 @@ class SequenceTask:
     def improve(self, instances: Instances, answer: Array) -> Array:
         """The answer as it is: no classical method refines a path on a map that is not shown."""
         return answer.copy()
+
+    def baselines(self) -> dict[str, Baseline]:
+        """None: the map is not shown."""
+        return {}
 
     def render(
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None

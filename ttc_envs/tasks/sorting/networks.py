@@ -50,6 +50,17 @@ def exchange(keys: Array, pairs: Array) -> Array:
     return after
 
 
+def exchange_items(keys: Array, answer: Array, pairs: Array) -> Array:
+    """The answers (B, N), permutations, after one round (P, 2) on keys (B, N)."""
+    low, high = pairs.T
+    items = answer.astype(np.int64)
+    first, second = items[:, low], items[:, high]
+    wrong = np.take_along_axis(keys, first, axis=1) > np.take_along_axis(keys, second, axis=1)
+    after = answer.copy()
+    after[:, low], after[:, high] = np.where(wrong, second, first), np.where(wrong, first, second)
+    return after
+
+
 def rounds_needed(keys: Array, network: list[Array]) -> Array:
     """(B,) int64: the rounds after which a network has put lists (B, N) in order for good.
 

@@ -8,15 +8,17 @@ Shapes: B batch, N items and positions, E edits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
-from ttc_envs.spec import Array, EditState, Field, Instances, TaskSpec
+from ttc_envs.spec import Array, Baseline, EditState, Field, Instances, TaskSpec
 from ttc_envs.tasks.sorting import lists, scoring
 from ttc_envs.tasks.sorting.edits import SortingEdits, swap_mask, swap_path, swaps_of
 from ttc_envs.tasks.sorting.exchanges import exchanged_towards, odd_even_round
+from ttc_envs.tasks.sorting.networks import bitonic_network, exchange_items
 
 VIEWS = ("complete", "adjacent")
 SIZES = range(2, 1025)
@@ -204,6 +206,9 @@ class SortingTask:
             labels = scoring.labels_of(fields["keys"], fields["mask"], self.spec.answer_dtype)
         return scoring.score(labels, fields["mask"], answer)
 
+    def score_parts(self, instances: Instances, answer: Array) -> None:
+        """None: a list is one question."""
+
     # Classical methods
 
     def solve(self, instances: Instances) -> Array:
@@ -218,6 +223,17 @@ class SortingTask:
         whole = (np.sort(answer, axis=1) == items).all(axis=1, keepdims=True)
         answer = np.where(whole, answer, items).astype(self.spec.answer_dtype)
         return odd_even_round(instances.fields["keys"], answer)
+
+    def baselines(self) -> dict[str, Baseline]:
+        """Rounds of bitonic sort, which compare positions of any distance, whatever the view."""
+        return {"bitonic": self._bitonic}
+
+    def _bitonic(self, instances: Instances) -> Iterator[Array]:
+        """The answers after each round of the network."""
+        answer = self.initial_answer(instances)
+        for pairs in bitonic_network(self.size):
+            answer = exchange_items(instances.fields["keys"], answer, pairs)
+            yield answer
 
     def render(
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None

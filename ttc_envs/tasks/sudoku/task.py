@@ -17,6 +17,7 @@ import numpy as np
 from ttc_envs.spec import (
     UNDECIDED,
     Array,
+    Baseline,
     EditState,
     Field,
     Group,
@@ -205,6 +206,9 @@ class SudokuTask:
             scores["solved"][full] = kept.all(axis=1)
         return scores
 
+    def score_parts(self, instances: Instances, answer: Array) -> None:
+        """None: a board is one question."""
+
     # Classical solvers
 
     def solve(self, instances: Instances) -> Array:
@@ -218,6 +222,10 @@ class SudokuTask:
     def improve(self, instances: Instances, answer: Array) -> Array:
         """One round of naked and hidden singles, all at once."""
         return solver.parallel_singles(instances.fields["givens"], answer, self.size)
+
+    def baselines(self) -> dict[str, Baseline]:
+        """None beside `improve` and `solve`."""
+        return {}
 
     def render(
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None

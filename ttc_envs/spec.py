@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -24,9 +25,25 @@ UNDECIDED = -1
 
 
 def count_per_row(flags: Array) -> Array:
-    """(B,) int32, how many of (B, N) flags hold; einsum takes a third of count_nonzero's time."""
-    count: Array = np.einsum("bn->b", flags.view(np.int8), dtype=np.int32)
+    """(B,) int32, how many of (B, N) flags (0 or 1 in a byte) hold.
+
+    Where rows are whole words, eight flags are added at once as the bytes of a word; a product adds
+    these bytes in the highest one, up to 255. Either way takes a fraction of count_nonzero's time.
+    """
+    size = flags.shape[1]
+    count: Array
+    if size % 8 or size > 255:
+        count = np.einsum("bn->b", flags.view(np.int8), dtype=np.int32)
+    else:
+        sums = np.ascontiguousarray(flags).view(np.uint64) @ _byte_sums(size // 8)
+        count = (sums >> np.uint64(56)).astype(np.int32)
     return count
+
+
+@cache
+def _byte_sums(words: int) -> Array:
+    """(W,) factors that add the bytes of W words in the highest byte."""
+    return np.full(words, 0x0101010101010101, dtype=np.uint64)
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,9 @@ class Supply:
         turn = np.arange(len(rows)) - np.repeat(used.cumsum() - used, used)
         slots = (self._next[rows] - used[rows] + turn) % self._depth
         # The raw word, since `integers` takes ten times as long.
-        words = [generators[row].bit_generator.random_raw() for row in rows]
-        fresh = self._task.sample(np.array(words, dtype=np.uint64), self._level)
+        words = (generators[row].bit_generator.random_raw() for row in rows.tolist())
+        keys = np.fromiter(words, dtype=np.uint64, count=len(rows))
+        fresh = self._task.sample(keys, self._level)
         if self._ring is None:
             self._ring = fresh[np.zeros(len(used) * self._depth, dtype=np.int64)]
         self._ring.assign(rows * self._depth + slots, fresh)

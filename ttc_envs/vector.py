@@ -227,19 +227,21 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
         rows = done.nonzero()[0]
         if not len(rows):
             return {}
-        observations = self.episodes.observe(rows)
+        # All episodes at once, as after a truncation: copies are cheaper than a choice of rows.
+        chosen = None if len(rows) == self.num_envs else rows
+        observations = self.episodes.observe(chosen)
         final_obs = np.full(self.num_envs, None, dtype=object)
-        for row, *entries in zip(rows.tolist(), *observations.values(), strict=True):
-            final_obs[row] = dict(zip(observations, entries, strict=True))
+        entries = zip(*observations.values(), strict=True)
+        final_obs[rows] = [dict(zip(observations, row, strict=True)) for row in entries]
         final_info: dict[str, Any] = {}
         for name, values in self.episodes.info().items():
-            if len(rows) == self.num_envs:
+            if chosen is None:
                 final_info[name] = values.copy()
             else:
                 final_info[name] = np.zeros(values.shape, values.dtype)
                 final_info[name][rows] = values[rows]
             final_info[f"_{name}"] = done.copy()
-        self.episodes.begin(self.episodes.start, rows)
+        self.episodes.begin(self.episodes.start, chosen)
         return {
             "final_obs": final_obs,
             "_final_obs": done.copy(),
@@ -249,10 +251,11 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
 
     def _infos(self, mask: Array) -> dict[str, Any]:
         """Copies of the infos, each with its mask."""
-        infos = {}
-        for name, values in self.episodes.info().items():
-            infos[name] = values.copy()
-            infos[f"_{name}"] = mask.copy()
+        values = self.episodes.info()
+        # One copy of all masks, whose rows nobody shares.
+        masks = np.tile(mask, (len(values), 1))
+        infos: dict[str, Any] = {name: array.copy() for name, array in values.items()}
+        infos.update(zip((f"_{name}" for name in values), masks, strict=True))
         return infos
 
 

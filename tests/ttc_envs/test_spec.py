@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ttc_envs import Field, Group, Instances, TaskSpec
+from ttc_envs.spec import count_per_row
 
 SPEC = TaskSpec(
     name="toy",
@@ -87,3 +88,12 @@ def test_instances_are_selected_and_assigned_by_rows():
     assert batch.keys.tolist() == [3, 1, 1, 3]
     assert batch.fields["x"].tolist() == [3, 1, 1, 3]
     assert batch.labels["answer"][0].tolist() == [6, 7]
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 48, 64, 248, 256, 512])
+def test_flags_are_counted(size):
+    flags = np.random.default_rng(size).random((9, size)) < 0.7
+    flags[0], flags[1] = True, False
+    for each in (flags, flags.view(np.int8), np.asfortranarray(flags), flags[::2]):
+        assert count_per_row(each).tolist() == each.sum(axis=1).tolist()
+        assert count_per_row(each).dtype == np.int32

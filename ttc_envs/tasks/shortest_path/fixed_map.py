@@ -51,8 +51,9 @@ class FixedMap:
         self._row_of = np.full(size, -1, dtype=np.int64)
         self._distance = np.zeros((0, size))
         self._following = np.zeros((0, size), dtype=np.int32)
-        sources = np.repeat(np.arange(size, dtype=np.int64), graph.degrees)
         # Pairs of places in rows of V + 1, of which the last stands for an undecided slot.
+        dtype = np.int32 if (size + 1) ** 2 < 2**31 else np.int64
+        sources = np.repeat(np.arange(size, dtype=dtype), graph.degrees)
         self._codes = sources * (size + 1) + graph.neighbours
         self._tables = self._all_pairs() if size <= MOST_IN_TABLE else None
 
@@ -66,12 +67,18 @@ class FixedMap:
         km[self._codes] = self.graph.km
         return km > 0, km
 
-    def roads(self, path: Array) -> Array:
-        """(B, L) bool, whether a road leads from each slot of paths (B, L) to the next one.
+    def codes(self, path: Array) -> Array:
+        """(B, L) codes of the pairs of each slot of paths and the next one; any for the last."""
+        flat = path.ravel().astype(self._codes.dtype, copy=False)
+        code = flat * (len(self) + 1)
+        code[:-1] += flat[1:]
+        return code.reshape(path.shape)
+
+    def roads(self, code: Array) -> Array:
+        """(B, L) bool, whether there is a road for the codes of paths.
 
         Staying is no road. Undecided slots (-1) have none, nor has the last slot.
         """
-        code = self._codes_of(path)
         if self._tables is not None:
             # What lies below 0, out of an undecided slot, is clipped to the pair (0, 0).
             flags: Array = self._tables[0].take(code, mode="clip")
@@ -80,24 +87,16 @@ class FixedMap:
         flags[:, -1] = False
         return flags
 
-    def lengths(self, path: Array) -> Array:
-        """(B,) float64, the km of paths (B, L) whose jumps are roads or none at all."""
-        code = self._codes_of(path)
+    def lengths(self, code: Array) -> Array:
+        """(B,) float64, the km of paths by their codes (B, L): jumps are roads or none at all."""
         if self._tables is not None:
             km = self._tables[1].take(code, mode="clip")
         else:
             edge = self._edge(code)
             km = np.where(self._codes[edge] == code, self.graph.km[edge], 0.0)
         km[:, -1] = 0.0
-        total: Array = km.sum(axis=1, dtype=np.float64)
+        total: Array = np.einsum("bl->b", km, dtype=np.float64)
         return total
-
-    def _codes_of(self, path: Array) -> Array:
-        """(B, L) int64, codes of the pairs of each slot and the next one; any for the last slot."""
-        flat = path.astype(np.int64).ravel()
-        code = flat * (len(self) + 1)
-        code[:-1] += flat[1:]
-        return code.reshape(path.shape)
 
     def _edge(self, code: Array) -> Array:
         """Where codes are in the list of roads, or would be."""
@@ -115,14 +114,14 @@ class FixedMap:
 
     def paths(self, source: Array, target: Array, slots: int) -> tuple[Array, Array]:
         """Shortest paths (B, L) int32, the target repeated at the end, and whether they fit."""
-        rows = self._fields(target)
-        path = np.empty((len(source), slots), dtype=np.int32)
-        place = source.astype(np.int64)
-        for slot in range(slots):
-            path[:, slot] = place
-            onward = self._following[rows, place]
-            place = np.where(onward >= 0, onward, place)
-        return path, path[:, -1] == target
+        rows = self._fields(target) * len(self)
+        onward = self._following.reshape(-1)
+        # Slots first, so that each is written as a whole.
+        path = np.empty((slots, len(source)), dtype=np.int32)
+        path[0] = source
+        for slot in range(1, slots):
+            onward.take(rows + path[slot - 1], out=path[slot], mode="clip")
+        return np.ascontiguousarray(path.T), path[-1] == target
 
     def _fields(self, targets: Array) -> Array:
         """(B,) the rows of the kept fields, which are computed where they are missing."""
@@ -134,6 +133,8 @@ class FixedMap:
                 self._forget()
                 missing = needed
             distance, following = self.graph.fields(missing)
+            # Where nothing follows, at the target and without a way, a path stays.
+            following = np.where(following < 0, np.arange(len(self)), following)
             self._row_of[missing] = len(self._distance) + np.arange(len(missing))
             self._distance = np.concatenate([self._distance, distance])
             self._following = np.concatenate([self._following, following.astype(np.int32)])
@@ -162,8 +163,8 @@ class FixedMap:
         place = np.broadcast_to(everything, (size, size))
         while True:
             onward = np.take_along_axis(following, place, axis=1)
-            moving = onward >= 0
+            moving = onward != place
             if not moving.any():
                 return np.ascontiguousarray(hops.T).astype(np.int32)
             hops += moving
-            place = np.where(moving, onward, place)
+            place = onward

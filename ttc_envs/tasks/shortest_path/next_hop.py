@@ -34,7 +34,7 @@ from ttc_envs.tasks.shortest_path.maps import (
     through,
     tight_slots,
 )
-from ttc_envs.tasks.shortest_path.scores import check_bound, count_flags, path_parts, path_scores
+from ttc_envs.tasks.shortest_path.scores import check_bound, path_parts, path_scores
 from ttc_envs.tasks.shortest_path.walks import walk, walk_all
 
 MOST_PLACES = 2048
@@ -267,7 +267,7 @@ class NextHopTask:
         # An undecided hop reads the slot before its own, which the sign masks.
         right = labels["right"].ravel().take(slot, mode="clip") & (answer.ravel() >= 0)
         counted = np.maximum(labels["counted"], 1)
-        share = count_flags(right.reshape(answer.shape)) / counted
+        share = count_per_row(right.reshape(answer.shape)) / counted
         return {"accuracy": share.astype(np.float32), **scores}
 
     def score_all_sources(self, instances: Instances, answer: Array) -> dict[str, Array]:

@@ -20,10 +20,11 @@ from ttc_envs.spec import (
     Instances,
     Parts,
     TaskSpec,
+    count_per_row,
 )
 from ttc_envs.tasks.shortest_path.edits import PathEdits, refuse_strict
 from ttc_envs.tasks.shortest_path.fixed_map import SHARES, fixed_map, in_split
-from ttc_envs.tasks.shortest_path.scores import check_bound, count_flags, path_parts, path_scores
+from ttc_envs.tasks.shortest_path.scores import check_bound, path_parts, path_scores
 
 ANY_LEVEL, HOPS_PREFIX = "any", "hops="
 NAMED_HOPS = {"near": (0, 1 / 8), "far": (1 / 2, 1)}
@@ -188,7 +189,7 @@ class SequenceTask:
         givens = np.full(path.shape, UNDECIDED, dtype=dtype)
         givens[:, 0] = source
         goal = np.repeat(target[:, None], self.slots, axis=1).astype(dtype)
-        optimum = self.map.lengths(path)
+        optimum = self.map.lengths(self.map.codes(path))
         labels = {"answer": path.astype(dtype), "optimum": optimum}
         return Instances(keys, {"givens": givens, "target": goal}, labels)
 
@@ -264,24 +265,32 @@ class SequenceTask:
 
     def score(self, instances: Instances, answer: Array) -> dict[str, Array]:
         """The scores of `path_scores`, and `accuracy` by slots."""
-        target = instances.fields["target"]
-        there = answer == target
-        legal = self.map.roads(answer)
-        # Staying is no road, and legal at the target alone.
-        legal[:, :-1] |= there[:, :-1] & there[:, 1:]
-        illegal = np.int32(self.slots - 1) - count_flags(legal)
-        ends = there[:, -1]
+        code = self.map.codes(answer)
+        there = answer == instances.fields["target"]
+        legal = self._legal(code, there)
+        illegal = np.int32(self.slots - 1) - count_per_row(legal)
+        ends = there[:, -1].copy()
+        right = count_per_row(answer == instances.labels["answer"])
         # Only paths that lead from the source to the target have a length.
-        length = np.full(len(answer), np.inf)
         begins = answer[:, 0] == instances.fields["givens"][:, 0]
-        whole = (begins & ends & (illegal == 0)).nonzero()[0]
-        if len(whole):
-            length[whole] = self.map.lengths(answer[whole])
-        jumps = np.full(len(answer), self.slots - 1)
+        whole = begins & ends & (illegal == 0)
         optimum = instances.labels["optimum"]
-        scores = path_scores(jumps, illegal, ends, length, optimum, self.bound)
-        right = count_flags(answer == instances.labels["answer"])
+        length = np.where(right == self.slots, optimum, np.inf)
+        other = (whole & (right < self.slots)).nonzero()[0]
+        if len(other):
+            length[other] = self.map.lengths(code[other])
+        scores = path_scores(self.slots - 1, illegal, ends, length, optimum, self.bound)
         return {"accuracy": right.astype(np.float32) / np.float32(self.slots), **scores}
+
+    def _legal(self, code: Array, there: Array) -> Array:
+        """(B, L) bool, jumps by codes that are allowed; `there` says which slots are the target."""
+        legal = self.map.roads(code)
+        # Staying is no road, and legal at the target alone. Flat is faster than row by row; it also
+        # pairs the last slot with the next row.
+        flat, stays = legal.reshape(-1), there.reshape(-1)
+        flat[:-1] |= stays[:-1] & stays[1:]
+        legal[:, -1] = False
+        return legal
 
     def score_parts(self, instances: Instances, answer: Array) -> Parts:
         """The path itself (P = 1), by the hops of the labelled one."""

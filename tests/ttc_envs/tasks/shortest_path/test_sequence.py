@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from ttc_envs.spec import Instances
 from ttc_envs.tasks.shortest_path.fixed_map import MOST_IN_TABLE, FixedMap, in_split
 from ttc_envs.tasks.shortest_path.graph import city_graph, select_cities
 from ttc_envs.tasks.shortest_path.sequence import SequenceTask
@@ -97,6 +98,15 @@ def test_the_label_and_the_solver_are_right(task, instances):
         assert scores["quality"] == pytest.approx(1)
         assert (scores["illegal_jumps"] == 0).all()
     assert np.array_equal(task.improve(instances, answer), answer)
+
+
+def test_a_shortest_path_that_is_not_the_label_is_solved(task, instances):
+    right = instances.labels["answer"]
+    labels = instances.labels | {"answer": np.zeros_like(right)}
+    scores = task.score(Instances(instances.keys, instances.fields, labels), right)
+    assert scores["solved"].all()
+    assert scores["length_ratio"] == pytest.approx(1)
+    assert (scores["accuracy"] < 1).all()
 
 
 def test_the_metrics_of_bad_paths(task, instances):
@@ -219,10 +229,19 @@ def test_a_large_map_is_looked_up_without_a_table():
     small, large = FixedMap(graph), FixedMap(graph)
     large._tables = None
     path = np.random.default_rng(3).integers(-1, 40, (50, 30))
-    assert np.array_equal(small.roads(path), large.roads(path))
-    assert small.roads(path).any()
-    assert small.lengths(path) == pytest.approx(large.lengths(path), rel=1e-6)
+    code = small.codes(path)
+    assert np.array_equal(code, large.codes(path))
+    assert np.array_equal(small.roads(code), large.roads(code))
+    assert small.roads(code).any()
+    assert small.lengths(code) == pytest.approx(large.lengths(code), rel=1e-6)
     assert MOST_IN_TABLE < 21783
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64])
+def test_codes_do_not_overflow(dtype):
+    paths = FixedMap(city_graph(select_cities("spread=120")))
+    path = np.array([[119, 118, -1, 5]], dtype=dtype)
+    assert paths.codes(path)[0, :3].tolist() == [119 * 121 + 118, 118 * 121 - 1, -121 + 5]
 
 
 def test_more_than_1024_places_draw_pairs_by_trying():

@@ -124,10 +124,11 @@ class RefinementModel(nn.Module, ABC):
         state: Tensor | None = None,
         generator: torch.Generator | None = None,
         graph: Tensor | None = None,
+        observe: Callable[[Tensor], Batch] | None = None,
     ) -> Trace:
         """The steps of `iterate`, stacked."""
         steps = []
-        for logits, z in self.iterate(batch, num_steps, state, generator, graph):
+        for logits, z in self.iterate(batch, num_steps, state, generator, graph, observe=observe):
             steps.append(logits)
             state = z
         assert state is not None

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch, Context, RefinementModel, Trace
+from ttc_agents.models.base import Batch, Context, RefinementModel
 from ttc_agents.models.layers import GroupTables, OpenGraph
 from ttc_envs import TaskSpec
 
@@ -137,25 +137,6 @@ class FactorGraphNetwork(RefinementModel):
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits of a state."""
         return self.logits(context, self.pack(context, z))
-
-    def forward(
-        self,
-        batch: Batch,
-        num_steps: int,
-        state: Tensor | None = None,
-        generator: torch.Generator | None = None,
-        graph: Tensor | None = None,
-    ) -> Trace:
-        """As in the base, but the states stay packed between the steps."""
-        if num_steps < 1:
-            raise ValueError(f"num_steps must be at least 1, got {num_steps}")
-        context = self.encode(batch, graph)
-        h = self.pack(context, self.initial_state(context, generator) if state is None else state)
-        logits = []
-        for _ in range(num_steps):
-            h = self.advance(context["graph"], h)
-            logits.append(self.logits(context, h))
-        return Trace(torch.stack(logits), self.unpack(context, h))
 
 
 def given_field(spec: TaskSpec) -> str:

@@ -5,6 +5,8 @@ A model that is to think longer at test time than in training has to see its own
 steps, keeps the detached states, and replaces only some instances by fresh ones. The number of
 steps that a state has behind it is then spread over all depths, as in the sample pool of
 Mordvintsev et al. 2020 (Growing neural cellular automata).
+
+Models that read the answer also have their answers carried, moved on as an environment would.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from ttc_agents.models.base import Batch, RefinementModel, to_batch, to_tensor
 from ttc_agents.training.objectives import Labels
+from ttc_agents.training.pyg import to_pyg as to_pyg  # its place is in another file
 from ttc_envs import Instances, Task
 
 
@@ -28,11 +31,65 @@ def random_keys(count: int, generator: torch.Generator) -> np.ndarray[Any, Any]:
 
 
 def read_labels(instances: Instances, device: torch.device | str = "cpu") -> Labels:
-    """What objectives read: `answer` (B, N) int64 and, where there is one, `right` (B, N, C) bool."""
+    """What objectives read: `answer` (B, N) int64 and, if there is one, `right` (B, N, C) bool."""
     labels = {"answer": to_tensor(instances.labels["answer"], device)}
     if "right" in instances.labels:
         labels["right"] = torch.from_numpy(instances.labels["right"]).to(device)
     return labels
+
+
+@dataclass
+class Answers:
+    """The current answers of B instances, for models that read them.
+
+    Args:
+        task: The task.
+        instances: B of them; the batch owns them and writes over their rows.
+        answer: (B, N).
+    """
+
+    task: Task
+    instances: Instances
+    answer: np.ndarray[Any, Any]
+
+    def shown(self, device: torch.device | str) -> Batch:
+        """What an environment shows: the fields beside the answer, and the answer."""
+        fields = self.task.spec.shown(self.instances.fields, self.answer)
+        return to_batch({**fields, "answer": self.answer}, device)
+
+    def apply(self, logits: Tensor) -> None:
+        """Move on by the most likely choices of logits (B, N, C)."""
+        chosen = logits.detach().argmax(-1).cpu().numpy()
+        self.answer = self.task.apply(self.instances, self.answer, chosen, "full")
+
+    def improved(self, device: torch.device | str) -> Tensor:
+        """(B, N) int64, what one step of the task's classical method makes of the answers."""
+        return to_tensor(self.task.improve(self.instances, self.answer), device)
+
+    def replace(self, rows: np.ndarray[Any, Any], instances: Instances) -> None:
+        """Put fresh instances with their first answers into the rows (B,) bool."""
+        self.instances.assign(rows, instances)
+        self.answer[rows] = self.task.initial_answer(instances)
+
+    def state_dict(self) -> dict[str, Any]:
+        """As tensors."""
+        parts = {"fields": self.instances.fields, "labels": self.instances.labels}
+        saved: dict[str, Any] = {
+            part: {name: torch.from_numpy(values) for name, values in arrays.items()}
+            for part, arrays in parts.items()
+        }
+        keys = torch.from_numpy(self.instances.keys.view(np.int64))
+        return {**saved, "keys": keys, "answer": torch.from_numpy(self.answer)}
+
+    @classmethod
+    def restored(cls, task: Task, saved: dict[str, Any]) -> Answers:
+        """The inverse of `state_dict`."""
+        parts = [
+            {name: values.numpy().copy() for name, values in saved[part].items()}
+            for part in ("fields", "labels")
+        ]
+        keys = saved["keys"].numpy().copy().view(np.uint64)
+        return cls(task, Instances(keys, *parts), saved["answer"].numpy().copy())
 
 
 @dataclass
@@ -41,7 +98,7 @@ class CarriedBatch:
 
     Args:
         task: Where fresh instances come from.
-        level: Their level.
+        levels: Their levels; each refill draws one of them.
         size: B.
         restart: The probability that an instance is replaced by a fresh one after a segment.
         generator: Source of all randomness (on the CPU).
@@ -49,7 +106,7 @@ class CarriedBatch:
     """
 
     task: Task
-    level: str
+    levels: tuple[str, ...]
     size: int
     restart: float
     generator: torch.Generator
@@ -59,6 +116,7 @@ class CarriedBatch:
     state: Tensor | None = None
     age: Tensor = field(default_factory=lambda: torch.empty(0))
     drawn: int = 0
+    answers: Answers | None = None
 
     def refill(self, model: RefinementModel) -> None:
         """Replace instances by fresh ones: all at first, later each with probability `restart`.
@@ -72,30 +130,49 @@ class CarriedBatch:
             rows = (torch.rand(self.size, generator=self.generator) < self.restart) | broken
         count = int(rows.sum())
         if count:
-            self.replace(rows.to(self.device), count, model)
+            self.replace(rows, self.fresh(count), model)
 
-    def replace(self, rows: Tensor, count: int, model: RefinementModel) -> None:
-        """Put `count` fresh instances, with their first states, into the rows (B,) bool."""
-        instances = self.task.sample(random_keys(count, self.generator), self.level)
-        fresh = to_batch(instances.fields, self.device)
-        labels = read_labels(instances, self.device)
-        with torch.no_grad():
-            state = model.initial_state(model.encode(fresh))
+    def fresh(self, count: int) -> Instances:
+        """So many instances of one of the levels."""
+        turn = 0
+        if len(self.levels) > 1:
+            turn = int(torch.randint(len(self.levels), (), generator=self.generator))
         self.drawn += count
+        return self.task.sample(random_keys(count, self.generator), self.levels[turn])
+
+    def replace(self, rows: Tensor, instances: Instances, model: RefinementModel) -> None:
+        """Put fresh instances, with their first states, into the rows (B,) bool."""
+        batch, labels = to_batch(instances.fields, self.device), read_labels(instances, self.device)
+        if model.reads_answer:
+            fresh = Answers(self.task, instances, self.task.initial_answer(instances))
+            batch = fresh.shown(self.device)
+            if self.answers is None:
+                self.answers = fresh
+            else:
+                self.answers.replace(rows.numpy(), instances)
+        with torch.no_grad():
+            state = model.initial_state(model.encode(batch))
         if self.state is None:
-            self.batch, self.labels, self.state = fresh, labels, state
+            self.batch, self.labels, self.state = batch, labels, state
             self.age = torch.zeros(self.size, dtype=torch.int64, device=self.device)
             return
-        for name, values in fresh.items():
-            self.batch[name][rows] = values
-        for name, values in labels.items():
-            self.labels[name][rows] = values
+        rows = rows.to(self.device)
+        for mine, new in ((self.batch, batch), (self.labels, labels)):
+            for name, values in new.items():
+                mine[name][rows] = values
         self.state[rows], self.age[rows] = state.to(self.state), 0
 
     def keep(self, state: Tensor, steps: int) -> None:
         """Carry the detached state (B, ...) that `steps` more steps have led to."""
         self.state = state.detach()
         self.age += steps
+
+    def observe(self, logits: Tensor) -> Batch:
+        """Move the answers on by logits (B, N, C); what the next step reads."""
+        assert self.answers is not None
+        self.answers.apply(logits)
+        self.batch = self.answers.shown(self.device)
+        return self.batch
 
     def discard(self) -> None:
         """Mark all states as broken, so that the next refill replaces every instance."""
@@ -111,6 +188,7 @@ class CarriedBatch:
             "age": self.age,
             "drawn": self.drawn,
             "generator": self.generator.get_state(),
+            "answers": None if self.answers is None else self.answers.state_dict(),
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -124,3 +202,5 @@ class CarriedBatch:
         self.state, self.age = mine(saved["state"]), mine(saved["age"])
         self.drawn = saved["drawn"]
         self.generator.set_state(saved["generator"])
+        if saved["answers"] is not None:
+            self.answers = Answers.restored(self.task, saved["answers"])

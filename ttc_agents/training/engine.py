@@ -47,10 +47,17 @@ class Engine:
     bfloat16: bool
     compiled: bool
 
-    def run(self, batch: Batch, num_steps: int, state: Tensor | None) -> Trace:
-        """One segment of refinement steps."""
+    def run(
+        self,
+        batch: Batch,
+        num_steps: int,
+        state: Tensor | None,
+        observe: Callable[[Tensor], Batch] | None = None,
+    ) -> Trace:
+        """One segment of refinement steps; `observe` is for models that read the answer."""
+        answer = {} if observe is None else {"observe": observe}
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bfloat16):
-            return self.forward(batch, num_steps, state)
+            return self.forward(batch, num_steps, state, **answer)
 
     def __str__(self) -> str:
         """As the choice is printed."""

@@ -49,7 +49,7 @@ def stepwise_cross_entropy(logits: Tensor, labels: Labels, free: Tensor | None =
 
 
 def choice_losses(logits: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
-    """Of logits (T, B, N, C): -log p(right) (T, B, N), and which nodes count (B, N) or (T, B, N)."""
+    """Logits (T, B, N, C) -> -log p(right) (T, B, N); which nodes count, (B, N) or (T, B, N)."""
     if "right" in labels:
         right = labels["right"]
         scores = logits.float().log_softmax(-1)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 COMPILATIONS = ("auto", "on", "off")
+TARGETS = ("solution", "improve")
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,11 @@ class Recipe:
         description: One line for `ttc train --help`.
         env_id: The registered id whose task is learned.
         model: Key of `ttc_agents.models.MODELS`.
-        level: Level of the training instances.
+        level: Level of the training instances, or several with commas between them.
         task: Keyword arguments of the task (`size`, `split`).
         model_options: Keyword arguments of the model.
+        target: What each step is trained towards: the `solution`, or for models that read the
+            answer `improve`, what one step of the task's classical method makes of that answer.
         objective: Key of `ttc_agents.training.objectives.OBJECTIVES`.
         seconds: Length in seconds, or None.
         updates: Length in updates, or None.
@@ -54,6 +57,7 @@ class Recipe:
     level: str
     task: dict[str, Any] = field(default_factory=dict)
     model_options: dict[str, Any] = field(default_factory=dict)
+    target: Literal["solution", "improve"] = "solution"
     objective: str = "cross_entropy"
     seconds: float | None = None
     updates: int | None = None
@@ -95,9 +99,14 @@ class Recipe:
         for name in ("decay_from", "ema", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        for name, known in (("precision", PRECISIONS), ("compile", COMPILATIONS)):
+        named = (("precision", PRECISIONS), ("compile", COMPILATIONS), ("target", TARGETS))
+        for name, known in named:
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is one of {known}, got {getattr(self, name)!r}")
+
+    def levels(self) -> tuple[str, ...]:
+        """The levels of the training instances."""
+        return tuple(self.level.split(","))
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as a document."""

@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ttc_agents.models import MODELS, RefinementModel
-from ttc_agents.models.base import free_nodes
+from ttc_agents.models import MODELS, RefinementModel, Trace
+from ttc_agents.models.base import Batch, free_nodes
 from ttc_agents.training import checkpoint
 from ttc_agents.training.data import CarriedBatch
 from ttc_agents.training.engine import Engine, choose_engine, pick_device
 from ttc_agents.training.metrics import MetricsLog, Progress
-from ttc_agents.training.objectives import OBJECTIVES, solved_rows
+from ttc_agents.training.objectives import OBJECTIVES, Labels, solved_rows
 from ttc_agents.training.optimizer import Optimizer
 from ttc_agents.training.recipes import Recipe
 from ttc_agents.training.signals import StopRequest
@@ -61,6 +61,11 @@ class Training:
         self.recipe, self.task, self.device = recipe, task, device
         torch.manual_seed(recipe.seed)
         self.model: RefinementModel = MODELS[recipe.model](task.spec, **recipe.model_options)
+        if recipe.target == "improve" and not self.model.reads_answer:
+            raise ValueError(
+                "target='improve' trains models that read the answer; "
+                f"{recipe.model} does not on {task.spec.name}"
+            )
         self.model.to(device)
         self.parameters = list(self.model.parameters())
         self.optimizer = Optimizer(
@@ -73,7 +78,7 @@ class Training:
         self.average = [p.detach().clone() for p in self.parameters]
         generator = torch.Generator().manual_seed(recipe.seed)
         self.carried = CarriedBatch(
-            task, recipe.level, recipe.batch_size, recipe.restart, generator, device
+            task, recipe.levels(), recipe.batch_size, recipe.restart, generator, device
         )
         self.updates, self.seconds, self.skipped = 0, 0.0, 0
 
@@ -104,9 +109,9 @@ class Training:
         """One update; loss, gradient norm and solved share come back as tensors, unsynchronised."""
         carried, recipe = self.carried, self.recipe
         carried.refill(self.model)
-        trace = engine.run(carried.batch, recipe.segment_steps, carried.state)
         free = free_nodes(self.task.spec, carried.batch)
-        loss = OBJECTIVES[recipe.objective](trace, carried.labels, free)
+        trace, labels = self.refine(engine)
+        loss = OBJECTIVES[recipe.objective](trace, labels, free)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, recipe.clip)
         if not torch.isfinite(norm):
@@ -116,9 +121,33 @@ class Training:
         self.updates += 1
         self.track_average()
         carried.keep(trace.state, recipe.segment_steps)
-        solved = solved_rows(trace.logits[-1].detach(), carried.labels).float().mean()
+        solved = solved_rows(trace.logits[-1].detach(), labels).float().mean()
         age = carried.age.float().mean()
         return {"loss": loss.detach(), "gradient_norm": norm, "solved": solved, "age": age}
+
+    def refine(self, engine: Engine) -> tuple[Trace, Labels]:
+        """One segment of steps, and what each was to give.
+
+        A model that reads the answer is shown at each step what its last one has led to. Where the
+        target is `improve`, each step is to do what the task's classical method would do there
+        (the learner's own states, the expert's actions: Ross et al. 2011, DAgger).
+        """
+        carried, recipe = self.carried, self.recipe
+        if not self.model.reads_answer:
+            return engine.run(carried.batch, recipe.segment_steps, carried.state), carried.labels
+        assert carried.answers is not None
+        targets: list[Tensor] = []
+
+        def observe(logits: Tensor) -> Batch:
+            targets.append(answers.improved(self.device))
+            return carried.observe(logits)
+
+        answers = carried.answers
+        trace = engine.run(carried.batch, recipe.segment_steps, carried.state, observe)
+        observe(trace.logits[-1])
+        if recipe.target == "improve":
+            return trace, {"answer": torch.stack(targets)}
+        return trace, carried.labels
 
     def skip(self, loss: Tensor, norm: Tensor) -> dict[str, Tensor]:
         """Leave the weights as they are and draw the batch anew.

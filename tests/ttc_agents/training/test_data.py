@@ -2,14 +2,14 @@
 
 import torch
 
-from ttc_agents.models import FactorGraphNetwork
+from ttc_agents.models import FactorGraphNetwork, RelationalNetwork
 from ttc_agents.training.data import CarriedBatch, random_keys
-from ttc_envs import SudokuTask
+from ttc_envs import SortingTask, SudokuTask
 
 
 def carried(restart: float) -> tuple[CarriedBatch, FactorGraphNetwork]:
     task = SudokuTask(size=4)
-    batch = CarriedBatch(task, "minimal", 64, restart, torch.Generator().manual_seed(0))
+    batch = CarriedBatch(task, ("minimal",), 64, restart, torch.Generator().manual_seed(0))
     return batch, FactorGraphNetwork(task.spec, width=8)
 
 
@@ -56,3 +56,52 @@ def test_keys_are_the_generators():
     assert (first == again).all()
     assert len(set(first.tolist())) == 1000
     assert first.max() > 2**63
+
+
+def sorting(levels=("uniform",)) -> tuple[CarriedBatch, RelationalNetwork]:
+    task = SortingTask(size=6, view="adjacent")
+    batch = CarriedBatch(task, levels, 32, 0.5, torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    return batch, RelationalNetwork(task.spec, width=8, message_layers=1, node_layers=1)
+
+
+def test_answers_are_moved_on_as_the_environment_would():
+    batch, model = sorting()
+    batch.refill(model)
+    keys = batch.batch["keys"].clone()
+    assert (batch.batch["answer"] == torch.arange(6)).all()
+    asked = batch.task.improve(batch.answers.instances, batch.answers.answer)
+    assert torch.equal(batch.answers.improved("cpu"), torch.from_numpy(asked).long())
+    shown = batch.observe(torch.nn.functional.one_hot(torch.from_numpy(asked).long(), 6).float())
+    assert shown is batch.batch
+    assert torch.equal(shown["answer"], torch.from_numpy(asked).long())
+    assert torch.equal(shown["keys"], keys.gather(1, shown["answer"]))
+    batch.refill(model)
+    restarted = (batch.batch["answer"] == torch.arange(6)).all(1)
+    assert 4 < int(restarted.sum()) < 32
+    assert torch.equal(batch.batch["keys"][~restarted], shown["keys"][~restarted])
+
+
+def test_state_dict_continues_the_answers():
+    batch, model = sorting()
+    batch.refill(model)
+    batch.observe(torch.randn(32, 6, 6, generator=torch.Generator().manual_seed(0)))
+    other, _ = sorting()
+    other.load_state_dict(batch.state_dict())
+    for carried in (batch, other):
+        carried.refill(model)
+        carried.observe(torch.randn(32, 6, 6, generator=torch.Generator().manual_seed(1)))
+    assert all(torch.equal(batch.batch[name], other.batch[name]) for name in batch.batch)
+    assert (batch.answers.answer == other.answers.answer).all()
+
+
+def test_each_refill_draws_one_of_the_levels():
+    batch, model = sorting(("reversed", "uniform"))
+    kinds = []
+    for _ in range(20):
+        batch.discard()
+        batch.refill(model)
+        keys = batch.batch["keys"]
+        kinds.append(bool((keys[:, 1:] <= keys[:, :-1]).all()))
+        batch.keep(batch.state, 1)
+    assert 3 < sum(kinds) < 17

@@ -34,6 +34,18 @@ TINY = Recipe(
 )
 
 
+READER = dataclasses.replace(
+    TINY,
+    env_id="ttc/Sorting-v0",
+    model="relational_network",
+    level="uniform,reversed",
+    task={"size": 4, "view": "adjacent"},
+    model_options={"width": 8, "message_layers": 1, "node_layers": 1},
+    target="improve",
+)
+"""A model that reads the answer."""
+
+
 @pytest.fixture(autouse=True)
 def one_thread():
     before = torch.get_num_threads()
@@ -42,10 +54,11 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def test_resume_is_bit_identical(tmp_path):
-    train(TINY, tmp_path / "whole", show=False)
-    whole = Training(TINY, make_task(TINY.env_id), torch.device("cpu"))
-    parts = Training(TINY, make_task(TINY.env_id), torch.device("cpu"))
+@pytest.mark.parametrize("recipe", [TINY, READER], ids=["blind", "reader"])
+def test_resume_is_bit_identical(tmp_path, recipe):
+    train(recipe, tmp_path / "whole", show=False)
+    task = make_task(recipe.env_id, **recipe.task)
+    whole, parts = (Training(recipe, task, torch.device("cpu")) for _ in range(2))
     engine = whole.engine(str)
     parts.engine(str)
     for _ in range(6):
@@ -54,11 +67,27 @@ def test_resume_is_bit_identical(tmp_path):
         parts.update(parts.engine(str))
     (tmp_path / "b").mkdir()
     parts.save(tmp_path / "b")
-    train(TINY, tmp_path / "b", resume=True, show=False)
+    train(recipe, tmp_path / "b", resume=True, show=False)
     one, other = (checkpoint.load_model(tmp_path / d).state_dict() for d in ("whole", "b"))
     for name, values in whole.averaged_weights().items():
         assert torch.equal(one[name], values), name
         assert torch.equal(other[name], values), name
+
+
+@pytest.mark.parametrize("target", ["solution", "improve"])
+def test_a_reader_is_trained_towards_its_target(target):
+    fast = {"updates": 40, "batch_size": 32, "matrix_learning_rate": 0.02}
+    recipe = dataclasses.replace(READER, target=target, **fast)
+    training = Training(recipe, make_task(recipe.env_id, **recipe.task), torch.device("cpu"))
+    engine = training.engine(str)
+    losses = [float(training.update(engine)["loss"]) for _ in range(40)]
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+
+
+def test_only_readers_can_imitate():
+    recipe = dataclasses.replace(TINY, target="improve")
+    with pytest.raises(ValueError, match="models that read the answer; factor_graph_network does"):
+        Training(recipe, make_task(recipe.env_id), torch.device("cpu"))
 
 
 def test_metrics_are_cut_back_to_the_checkpoint(tmp_path):

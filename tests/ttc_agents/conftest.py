@@ -1,10 +1,11 @@
-"""A model whose every answer is known beforehand."""
+"""Models whose every answer is known beforehand."""
 
+import numpy as np
 import pytest
 import torch
 
 from ttc_agents.models.base import RefinementModel
-from ttc_envs import SudokuTask
+from ttc_envs import Instances, SudokuTask
 
 RIGHT, WRONG = 4.0, 0.2
 
@@ -56,6 +57,44 @@ class Scripted(RefinementModel):
         return logits
 
 
+class Improving(RefinementModel):
+    """Repeats `Task.improve`, ever surer of it; for any task that does not hide its graph.
+
+    The state (B, 1) counts steps.
+    """
+
+    def __init__(self, task):
+        super().__init__(task.spec)
+        self.task = task
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    @classmethod
+    def supports(cls, spec):
+        return None
+
+    def encode(self, batch, graph=None):
+        fields = {
+            name: batch[name].numpy().astype(field.dtype)
+            for name, field in self.spec.fields.items()
+        }
+        keys = np.zeros(len(next(iter(fields.values()))), dtype=np.uint64)
+        instances = Instances(keys, fields, {})
+        return {"instances": instances, "answers": [self.task.initial_answer(instances)]}
+
+    def initial_state(self, context, generator=None):
+        return torch.zeros(len(context["instances"]), 1)
+
+    def step(self, context, z, t):
+        answers = context["answers"]
+        answers.append(self.task.improve(context["instances"], answers[-1]))
+        return z + 1
+
+    def readout(self, context, z):
+        answer = torch.from_numpy(np.maximum(context["answers"][int(z[0])], 0)).long()
+        logits = torch.nn.functional.one_hot(answer, self.spec.num_choices).float()
+        return logits * (1 + 0.5 * z[..., None]) * self.scale
+
+
 @pytest.fixture(scope="session")
 def task():
     return SudokuTask(4, "test")
@@ -65,3 +104,9 @@ def task():
 def scripted(task):
     """Makes scripted models."""
     return lambda **options: Scripted(task, **options)
+
+
+@pytest.fixture(scope="session")
+def improving():
+    """Makes models that repeat a task's `improve`."""
+    return Improving

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro import conf
 
 if TYPE_CHECKING:
-    from ttc_agents.evaluation import Calibration
+    from ttc_agents.evaluation import Calibration, SweepResult
     from ttc_agents.evaluation.batches import Progress
     from ttc_agents.models import RefinementModel
     from ttc_envs import Instances, Task
@@ -34,7 +34,8 @@ class Evaluate:
     Args:
         policy: random, classical, solve, sb3:ALGORITHM:PATH.zip, MODULE:NAME or a checkpoint.
         env: The id that the policy plays; a checkpoint knows its own.
-        task: Arguments of the task of --env, as NAME=VALUE.
+        task: Arguments of the task, as NAME=VALUE; given several times, each is a task of its own:
+            --task size=16 --task size=256.
         action_mode: full, edit or logits, where the policy can act in several.
         trust: Load a zip although it holds pickles, which may run any code.
         stochastic: Let an agent of --policy draw its actions.
@@ -61,7 +62,7 @@ class Evaluate:
     ] = None
     policy: str | None = None
     env: str | None = None
-    task: tuple[str, ...] = ()
+    task: conf.UseAppendAction[tuple[tuple[str, ...], ...]] = ()
     action_mode: Literal["full", "edit", "logits"] | None = None
     trust: conf.FlagCreatePairsOff[bool] = False
     stochastic: conf.FlagCreatePairsOff[bool] = False
@@ -89,41 +90,56 @@ class Evaluate:
     def _sweep_model(self, checkpoint: str) -> int:
         """Sweep a refinement model by its protocols."""
         from ttc_agents.cli.puzzles import checkpoint_task, has_splits
-        from ttc_agents.evaluation import sweep
-        from ttc_agents.evaluation.sweep import CLASSICAL
-        from ttc_agents.training.checkpoint import load_model
-        from ttc_agents.training.engine import pick_device
+        from ttc_agents.evaluation import joined
 
-        for name in ("env", "task", "action_mode", "trust", "stochastic"):
+        for name in ("env", "action_mode", "trust", "stochastic"):
             if getattr(self, name):
                 raise ValueError(f"--{name.replace('_', '-')} belongs to --policy")
         steps = parse_steps(self.steps)
-        task = checkpoint_task(checkpoint, self.split)
-        model = load_model(checkpoint, pick_device(self.device))
-        families = self._families(task)
+        # All tasks and puzzles now, rather than an error after minutes of work.
+        tasks = [checkpoint_task(checkpoint, self.split, words) for words in self.task or ((),)]
+        families = [self._families(task) for task in tasks]
+        if len(tasks) > 1:
+            families = [
+                named_after(words, own) for words, own in zip(self.task, families, strict=True)
+            ]
         if self.out is not None:
-            # Now rather than after minutes of work.
             make_room(self.out)
+        runs = [self._sweep(checkpoint, *pair, steps) for pair in zip(tasks, families, strict=True)]
+        result = joined([run[0] for run in runs])
+        document = result.to_json()
+        document["settings"] |= {
+            "checkpoint": checkpoint,
+            "split": self.split if has_splits(tasks[0]) else None,
+            "task": [" ".join(words) for words in self.task],
+        }
+        calibration = {family: c for run in runs for family, c in run[1].items()}
+        extra = {"calibration": calibration} if calibration else {}
+        per_puzzle = {**result.to_json(per_puzzle=True), **document} if self.out else {}
+        self._report({**document, **extra}, {**per_puzzle, **extra})
+        return 0
+
+    def _sweep(
+        self, checkpoint: str, task: Task, families: dict[str, Instances], steps: Sequence[int]
+    ) -> tuple[SweepResult, dict[str, Any]]:
+        """The sweep over one task, and the calibration by family, if it is asked for."""
+        from ttc_agents.evaluation import sweep
+        from ttc_agents.training.checkpoint import load_model
+        from ttc_agents.training.engine import pick_device
+
+        model = load_model(checkpoint, pick_device(self.device), task.spec if self.task else None)
         result = sweep(
             model,
             task,
             families,
             steps,
             protocols=[name.strip() for name in self.protocol.split(",")],
-            classical=CLASSICAL if self.classical else (),
+            classical=None if self.classical else (),
             num_trajectories=self.trajectories,
             seed=self.seed,
             progress=progress_line(),
         )
-        document = result.to_json()
-        document["settings"] |= {
-            "checkpoint": checkpoint,
-            "split": self.split if has_splits(task) else None,
-        }
-        extra = self._calibrate(model, task, families, steps) if self.calibration else {}
-        per_puzzle = {**result.to_json(per_puzzle=True), **document} if self.out else {}
-        self._report({**document, **extra}, {**per_puzzle, **extra})
-        return 0
+        return result, self._calibrate(model, task, families, steps) if self.calibration else {}
 
     def _sweep_policy(self) -> int:
         """Sweep anything with `predict` through the environment."""
@@ -136,7 +152,9 @@ class Evaluate:
         if self.calibration or self.protocol != "p1":
             raise ValueError("--protocol and --calibration are for checkpoints, --policy is P1")
         steps = parse_steps(self.steps)
-        task = policy_task(self.policy, self.env, self.task, self.split)
+        if len(self.task) > 1:
+            raise ValueError(f"--policy plays one --task, got {len(self.task)}")
+        task = policy_task(self.policy, self.env, sum(self.task, ()), self.split)
         player = load_policy(
             self.policy,
             task,
@@ -213,7 +231,14 @@ class Evaluate:
                 picture = self.out.with_name(f"{self.out.stem}-calibration-{name}.png")
                 picture.write_bytes(calibration_picture(calibration))
                 print(picture, file=sys.stderr)
-        return {"calibration": {family: c.to_json() for family, c in measured.items()}}
+        return {family: c.to_json() for family, c in measured.items()}
+
+
+def named_after(words: Sequence[str], families: dict[str, Instances]) -> dict[str, Instances]:
+    """The families of one of several tasks, called by its arguments."""
+    name = " ".join(words)
+    several = len(families) > 1
+    return {f"{name} {family}" if several else name: own for family, own in families.items()}
 
 
 def parse_steps(text: str) -> tuple[int, ...]:

@@ -25,18 +25,37 @@ REJECTED_SHOWN = 10
 DEFAULT_LEVEL = "minimal"
 
 
-def checkpoint_task(name: str, split: str) -> Task:
+def checkpoint_task(name: str, split: str, words: Sequence[str] = ()) -> Task:
     """The task that a checkpoint was trained on, drawing from another split.
 
     A task without splits draws whatever its keys say.
+
+    Args:
+        name: A shipped name or a directory.
+        split: What to draw from.
+        words: Arguments of the task that replace those of the training, as `size=64`.
+
+    Raises:
+        ValueError: The task has no such arguments.
     """
     from ttc_agents.training.checkpoint import load_config
 
     config = load_config(name)
-    task = make_task(config["env_id"], **config["task"])
-    if not has_splits(task):
-        return task
-    return make_task(config["env_id"], **{**config["task"], "split": split})
+    return _task_of_split(config["env_id"], {**config["task"], **task_options(words)}, split)
+
+
+def task_of_env(env: str, words: Sequence[str], split: str) -> Task:
+    """The task of an id with arguments `size=64`, drawing from the split where it has splits."""
+    return _task_of_split(env, task_options(words), split)
+
+
+def _task_of_split(env: str, options: dict[str, Any], split: str) -> Task:
+    """The task of an id, drawing from the split where it has splits."""
+    try:
+        task = make_task(env, **options)
+    except TypeError as error:
+        raise ValueError(f"{env} with {options}: {error}") from error
+    return make_task(env, **{**options, "split": split}) if has_splits(task) else task
 
 
 def has_splits(task: Task) -> bool:
@@ -53,13 +72,8 @@ def policy_task(policy: str, env: str | None, task: Sequence[str], split: str) -
     if env is None:
         if ":" in policy or policy in ("random", "classical", "solve"):
             raise ValueError(f"--policy {policy} needs --env, such as --env ttc/Sudoku-v0")
-        return checkpoint_task(policy, split)
-    options = task_options(task)
-    try:
-        made = make_task(env, **options)
-    except TypeError as error:
-        raise ValueError(f"--task {' '.join(task)}: {error}") from error
-    return make_task(env, **{**options, "split": split}) if has_splits(made) else made
+        return checkpoint_task(policy, split, task)
+    return task_of_env(env, task, split)
 
 
 def task_options(words: Sequence[str]) -> dict[str, Any]:

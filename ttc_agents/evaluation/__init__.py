@@ -3,14 +3,17 @@
 from ttc_agents.evaluation.calibration import Calibration, calibrate
 from ttc_agents.evaluation.intervals import share, wilson
 from ttc_agents.evaluation.records import Records
-from ttc_agents.evaluation.rollout import play, rollout
-from ttc_agents.evaluation.sweep import SweepResult, refine, sweep
+from ttc_agents.evaluation.results import SweepResult, joined
+from ttc_agents.evaluation.rollout import follow, play, rollout
+from ttc_agents.evaluation.sweep import refine, sweep
 
 __all__ = [
     "Calibration",
     "Records",
     "SweepResult",
     "calibrate",
+    "follow",
+    "joined",
     "play",
     "refine",
     "rollout",

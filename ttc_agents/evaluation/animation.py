@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,15 +52,45 @@ def moments(
 
     Precision and gradients are the caller's, see `full_float32`.
     """
-    answer = task.initial_answer(instance)
-    yield Moment(0, answer, None, 0, bool(task.score(instance, answer)["solved"][0]), True)
-    for step, (logits, finite, _) in enumerate(refine(model, task, instance, num_steps), start=1):
+    last = yield from _first(task, instance)
+    for logits, finite, _ in refine(model, task, instance, num_steps):
         action, confidence = decide(logits)
-        after = task.apply(instance, answer, action, "full") if finite[0] else answer
-        solved = bool(task.score(instance, after)["solved"][0] and finite[0])
-        changed = int((after != answer).sum())
-        yield Moment(step, after, confidence[0], changed, solved, bool(finite[0]))
-        answer = after
+        after = task.apply(instance, last.answer, action, "full") if finite[0] else last.answer
+        last = _next(task, instance, last, after, confidence[0], bool(finite[0]))
+        yield last
+
+
+def classical_moments(
+    answers: Iterator[np.ndarray], task: Task, instance: Instances, num_steps: int
+) -> Iterator[Moment]:
+    """The same of a classical method, by its answers (1, N) after each step."""
+    last = yield from _first(task, instance)
+    for _ in range(num_steps):
+        last = _next(task, instance, last, next(answers, last.answer), None, True)
+        yield last
+
+
+def _first(task: Task, instance: Instances) -> Generator[Moment, None, Moment]:
+    """Yields and returns the moment before the first step."""
+    answer = task.initial_answer(instance)
+    solved = bool(task.score(instance, answer)["solved"][0])
+    moment = Moment(0, answer, None, 0, solved, True)
+    yield moment
+    return moment
+
+
+def _next(
+    task: Task,
+    instance: Instances,
+    last: Moment,
+    answer: np.ndarray,
+    confidence: np.ndarray | None,
+    finite: bool,
+) -> Moment:
+    """The moment of an answer that comes after another."""
+    solved = bool(task.score(instance, answer)["solved"][0] and finite)
+    changed = int((answer != last.answer).sum())
+    return Moment(last.step + 1, answer, confidence, changed, solved, finite)
 
 
 def showcase(records: Records) -> int:
@@ -84,12 +114,17 @@ def solve_gif(model: RefinementModel, task: Task, instance: Instances, num_steps
         num_steps: The budget.
     """
     with full_float32(model):
-        seen = list(moments(model, task, instance, num_steps))
+        return gif_of(task, instance, list(moments(model, task, instance, num_steps)))
+
+
+def gif_of(task: Task, instance: Instances, seen: list[Moment]) -> bytes:
+    """All moments of one puzzle as a film, until shortly after the answer settled."""
     settled = max((m.step for m in seen if m.changed), default=0)
     chosen = thinned(seen[: settled + 1 + AFTERWARDS])
     frames = [_frame(task, instance, moment) for moment in chosen]
     # One palette for all frames, or colours would flicker.
-    palette = frames[len(frames) // 2].quantize(COLOURS, dither=Image.Dither.NONE)
+    palette = _side_by_side([frames[0], frames[len(frames) // 2], frames[-1]])
+    palette = palette.quantize(COLOURS, dither=Image.Dither.NONE)
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     stream = io.BytesIO()
     durations = [FRAME_MS] * (len(frames) - 1) + [LAST_MS]
@@ -121,9 +156,14 @@ def _frame(task: Task, instance: Instances, moment: Moment) -> Image.Image:
     return frame
 
 
+def _side_by_side(frames: list[Image.Image]) -> Image.Image:
+    """The frames as one picture."""
+    return Image.fromarray(np.concatenate([np.asarray(frame) for frame in frames], axis=1))
+
+
 def _caption(moment: Moment) -> tuple[str, tuple[int, int, int]]:
     if moment.solved:
         return "the rules hold", _GREEN
-    if moment.confidence is None:
+    if not moment.step:
         return "the first answer", _SOFT
     return f"{moment.changed} changed", _SOFT

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttc_agents.evaluation.report import CLASSICAL_NAMES
+from ttc_agents.evaluation.report import classical_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,7 +134,7 @@ def _classical_lines(
             continue
         steps, solved = curves[0][:2]
         axes.plot(steps, solved, color=theme.soft, linewidth=1.4, linestyle=(0, (4, 3)))
-        ends.append((solved[-1], f"{CLASSICAL_NAMES[row]} {solved[-1]:.0f}%", theme.soft))
+        ends.append((solved[-1], f"{classical_name(row)} {solved[-1]:.0f}%", theme.soft))
     return ends
 
 

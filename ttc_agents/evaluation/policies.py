@@ -14,8 +14,8 @@ from functools import partial
 
 import numpy as np
 
+from ttc_agents.evaluation.results import SweepResult
 from ttc_agents.evaluation.rollout import rollout
-from ttc_agents.evaluation.sweep import SweepResult
 from ttc_agents.policies.loading import Player
 from ttc_envs import Instances, RefinementVectorEnv, Task
 

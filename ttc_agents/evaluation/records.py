@@ -1,12 +1,12 @@
 """What happened to each puzzle of a family while answers were refined step by step.
 
-Shapes: B puzzles of a batch, n puzzles of a family, R recorded steps.
+Shapes: B puzzles of a batch, n puzzles of a family, R recorded steps, P parts of an answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,12 @@ class Records:
         settled: (n,) int32, the last step that changed the answer, 0: none did.
         nonfinite: (n,) int32, the first step at which logits or state were not finite, -1: never.
         answer: (n, N), the answer after the last step.
+        scores: {metric: (n, R)}, what else the task scores; of the last finite answer where a row
+            is not finite, and False there if it is a bool.
+        depth: (n, P) int32, of each part of an answer, -1 where it does not count; P = 0 where the
+            task knows no parts.
+        parts: {metric: (n, R, P) bool}.
+        depth_name: What `depth` counts.
     """
 
     steps: tuple[int, ...]
@@ -38,6 +44,10 @@ class Records:
     settled: np.ndarray
     nonfinite: np.ndarray
     answer: np.ndarray
+    scores: dict[str, np.ndarray] = field(default_factory=dict)
+    depth: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int32))
+    parts: dict[str, np.ndarray] = field(default_factory=dict)
+    depth_name: str = ""
 
     def __len__(self) -> int:
         """The number of puzzles, n."""
@@ -55,14 +65,20 @@ class Records:
         }
 
 
-def concatenate(parts: Sequence[Records]) -> Records:
+def concatenate(records: Sequence[Records]) -> Records:
     """The records of several batches as those of one family."""
-    arrays = {
-        f.name: np.concatenate([getattr(part, f.name) for part in parts])
-        for f in fields(Records)
-        if f.name != "steps"
-    }
-    return Records(steps=parts[0].steps, **arrays)
+    first = records[0]
+    joined: dict[str, Any] = {}
+    for f in fields(Records):
+        values = [getattr(part, f.name) for part in records]
+        if isinstance(values[0], np.ndarray):
+            joined[f.name] = np.concatenate(values)
+        elif isinstance(values[0], dict):
+            names = values[0]
+            joined[f.name] = {name: np.concatenate([v[name] for v in values]) for name in names}
+        else:
+            joined[f.name] = getattr(first, f.name)
+    return Records(**joined)
 
 
 class Recorder:
@@ -79,11 +95,14 @@ class Recorder:
         self._task, self._instances, self._steps = task, instances, tuple(steps)
         self._step = 0
         self.answer = task.initial_answer(instances)
-        self._holds = task.score(instances, self.answer)["solved"]
+        self._now = task.score(instances, self.answer)
         self._solved = np.zeros((batch, len(steps)), dtype=bool)
         self._residual = np.full((batch, len(steps)), np.inf, dtype=np.float32)
         self._first, self._nonfinite = (np.full(batch, NEVER, dtype=np.int32) for _ in range(2))
         self._settled = np.zeros(batch, dtype=np.int32)
+        self._scores: dict[str, list[np.ndarray]] = {}
+        self._parts: dict[str, list[np.ndarray]] = {}
+        self._depth, self._depth_name = np.zeros((batch, 0), dtype=np.int32), ""
 
     def add(
         self,
@@ -91,22 +110,31 @@ class Recorder:
         finite: np.ndarray | None = None,
         residual: np.ndarray | None = None,
     ) -> None:
-        """The answers (B, N) of the next step.
+        """The answers (B, N) of the next step, as actions of mode `full`.
 
         Args:
             action: Whole answers, in which what is given is put back.
             finite: (B,) bool; rows that are not keep their last answer and count as unsolved.
             residual: (B,) relative change of the state.
         """
-        self._step += 1
-        finite = np.ones(len(action), dtype=bool) if finite is None else finite
         answer = self._task.apply(self._instances, self.answer, action, "full")
+        self.note(answer, finite, residual)
+
+    def note(
+        self,
+        answer: np.ndarray,
+        finite: np.ndarray | None = None,
+        residual: np.ndarray | None = None,
+    ) -> None:
+        """The answers (B, N) of the next step, as they are; see `add`."""
+        self._step += 1
+        finite = np.ones(len(answer), dtype=bool) if finite is None else finite
         answer = np.where(finite[:, None], answer, self.answer)
         changed = (answer != self.answer).any(axis=1)
         if changed.any():
-            self._holds = self._task.score(self._instances, answer)["solved"]
+            self._now = self._task.score(self._instances, answer)
         self.answer = answer
-        solved = self._holds & finite
+        solved = self._now["solved"] & finite
         self._settled[changed] = self._step
         self._first[solved & (self._first == NEVER)] = self._step
         self._nonfinite[~finite & (self._nonfinite == NEVER)] = self._step
@@ -115,6 +143,19 @@ class Recorder:
             self._solved[:, column] = solved
             if residual is not None:
                 self._residual[:, column] = np.where(finite, residual, np.inf)
+            self._record_scores(finite)
+
+    def _record_scores(self, finite: np.ndarray) -> None:
+        """What else is known of the current answers."""
+        for name, values in self._now.items():
+            if name != "solved":
+                kept = values & finite if values.dtype == bool else values
+                self._scores.setdefault(name, []).append(kept)
+        parts = self._task.score_parts(self._instances, self.answer)
+        if parts is not None:
+            self._depth, self._depth_name = parts.depth, parts.depth_name
+            for name, holds in parts.holds.items():
+                self._parts.setdefault(name, []).append(holds & finite[:, None])
 
     def records(self) -> Records:
         """What has been recorded."""
@@ -126,4 +167,8 @@ class Recorder:
             self._settled,
             self._nonfinite,
             self.answer,
+            {name: np.stack(columns, axis=1) for name, columns in self._scores.items()},
+            self._depth,
+            {name: np.stack(columns, axis=1) for name, columns in self._parts.items()},
+            self._depth_name,
         )

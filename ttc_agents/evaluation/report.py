@@ -25,6 +25,11 @@ CLASSICAL_NAMES = {
 }
 
 
+def classical_name(row: str) -> str:
+    """What a classical row is called."""
+    return CLASSICAL_NAMES.get(row, row.replace("_", " "))
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the table: what it is, of which family, and the entries by step."""
@@ -49,11 +54,17 @@ def table_rows(document: dict[str, Any]) -> Iterator[Row]:
             if family in document[protocol]:
                 yield Row(name, family, document[protocol][family], False)
         for name, rows in document["classical"].items():
-            yield Row(CLASSICAL_NAMES[name], family, rows[family], True)
+            yield Row(classical_name(name), family, rows[family], True)
 
 
 def text_table(document: dict[str, Any]) -> str:
-    """The sweep as lines of text: percent solved by refinement steps."""
+    """The sweep as lines of text: percent solved by refinement steps, and what else was scored."""
+    tables = [_solved_lines(document), _score_lines(document)]
+    tables += [_part_lines(document), _pace_lines(document)]
+    return "\n\n".join("\n".join(lines) for lines in tables if lines)
+
+
+def _solved_lines(document: dict[str, Any]) -> list[str]:
     rows = list(table_rows(document))
     title = "solved % after steps"
     name_width = max(len(title), *(len(row.name) for row in rows))
@@ -65,7 +76,80 @@ def text_table(document: dict[str, Any]) -> str:
         count = row.by_step[steps[-1]]["n"]
         values = "".join(f"{100 * row.by_step[step]['solved']:7.1f}" for step in steps)
         lines.append(f"{row.name:<{name_width}}  {row.family:<{family_width}}  {count:>6}{values}")
-    return "\n".join(lines)
+    return lines
+
+
+def score_rows(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield (row, family, {metric: value after the last step}) of what else was scored."""
+    last = str(document["steps"][-1])
+    rows = document.get("scores", {})
+    for family in dict.fromkeys(family for families in rows.values() for family in families):
+        for row, families in rows.items():
+            if family in families:
+                means = {metric: steps[last] for metric, steps in families[family].items()}
+                name = PROTOCOL_NAMES.get(row) or classical_name(row)
+                yield name, family, {metric: _shown(entry) for metric, entry in means.items()}
+
+
+def _shown(entry: dict[str, float | None]) -> str:
+    """A mean, in percent if it is that of a yes or no."""
+    mean = entry["mean"]
+    if mean is None:
+        return "none"
+    return f"{100 * mean:.1f}%" if "low" in entry else f"{mean:.4g}"
+
+
+def _score_lines(document: dict[str, Any]) -> list[str]:
+    rows = list(score_rows(document))
+    if not rows:
+        return []
+    title = f"after {document['steps'][-1]} steps"
+    metrics = list(dict.fromkeys(metric for _, _, values in rows for metric in values))
+    table = [[title, "family", *(metric.replace("_", " ") for metric in metrics)]]
+    table += [[name, family, *(v.get(m, "") for m in metrics)] for name, family, v in rows]
+    return _aligned(table)
+
+
+def _part_lines(document: dict[str, Any]) -> list[str]:
+    """Percent of the parts that hold, all depths together; the document has them one by one."""
+    table = []
+    for row, families in document.get("parts", {}).items():
+        name = PROTOCOL_NAMES.get(row) or classical_name(row)
+        for family, parts in families.items():
+            if not table:
+                steps = [str(step) for step in document["steps"]]
+                table.append(["% of all parts after steps", "family", "metric", "n", *steps])
+            for metric, shares in parts["metrics"].items():
+                values = [f"{100 * share:.1f}" for share in shares["all"]]
+                words = [name, family, metric.replace("_", " "), str(parts["n"]["all"])]
+                table.append([*words, *values])
+    return _aligned(table, words=3)
+
+
+def _pace_lines(document: dict[str, Any]) -> list[str]:
+    """How long the model takes, counted in the steps of classical methods."""
+    lines = []
+    for row, families in document.get("pace", {}).items():
+        for family, pace in families.items():
+            if pace:
+                within = ", ".join(
+                    f"{factor} x: {100 * entry['solved']:.1f}%" for factor, entry in pace.items()
+                )
+                name = classical_name(row)
+                lines.append(f"{family}: solved within the steps of '{name}' {within}")
+    return lines
+
+
+def _aligned(table: Sequence[Sequence[str]], words: int = 2) -> list[str]:
+    """Lines of columns, the first ones of words, the others of numbers."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join(
+            f"{cell:<{width}}" if column < words else f"{cell:>{width}}"
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in table
+    ]
 
 
 @dataclass(frozen=True)
@@ -124,6 +208,7 @@ class Report:
             "with 95% Wilson intervals. Every trajectory runs the whole budget; nothing stops at a "
             "solution.</p>"
         )
+        yield from _score_section(self.document)
         if self.calibration_images:
             yield "<h2>What confidence means</h2>"
             yield (
@@ -159,6 +244,21 @@ def _html_table(document: dict[str, Any]) -> str:
             f"<td>{count}</td>{cells}</tr>"
         )
     return f"<table>{''.join(lines)}</table>"
+
+
+def _score_section(document: dict[str, Any]) -> Iterator[str]:
+    """What else was scored, after the last step."""
+    rows = list(score_rows(document))
+    if not rows:
+        return
+    metrics = list(dict.fromkeys(metric for _, _, values in rows for metric in values))
+    head = "".join(f"<th>{escape(metric.replace('_', ' '))}</th>" for metric in metrics)
+    lines = [f"<thead><tr><th>row</th><th>family</th>{head}</tr></thead>"]
+    for name, family, values in rows:
+        cells = "".join(f"<td>{escape(values.get(metric, ''))}</td>" for metric in metrics)
+        lines.append(f"<tr><td>{escape(name)}</td><td>{escape(family)}</td>{cells}</tr>")
+    yield f"<h2>What else was scored after {document['steps'][-1]} steps</h2>"
+    yield f'<div class="scroll"><table>{"".join(lines)}</table></div>'
 
 
 def _themed_image(images: Sequence[bytes], text: str) -> str:

@@ -1,12 +1,13 @@
 """A policy at work: on instances directly (`play`), or through a Gymnasium vector env (`rollout`).
 
-Both give the same answers; the first is what sweeps use for classical policies, the second is how
-anybody's policy meets anybody's environment.
+These give the same answers; the first is what sweeps use for classical policies, the second is how
+anybody's policy meets anybody's environment. `follow` is for classical methods that need not be
+policies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,6 +47,23 @@ def play(policy: Policy, task: Task, instances: Instances, steps: Sequence[int])
         observation = {**fields, "answer": recorder.answer, "step": count}
         action, state = policy.predict(observation, state, starts if step == 0 else ~starts)
         recorder.add(action, getattr(state, "finite", None))
+    return recorder.records()
+
+
+def follow(
+    answers: Iterator[np.ndarray], task: Task, instances: Instances, steps: Sequence[int]
+) -> Records:
+    """What a classical method does to each puzzle; its answers count as they are.
+
+    Args:
+        answers: What it has after each step, (n, N) each; the last one stands when it ends.
+        task: The task.
+        instances: n puzzles.
+        steps: The steps to record, ascending; the last is the budget.
+    """
+    recorder = Recorder(task, instances, steps)
+    for _ in range(steps[-1]):
+        recorder.note(next(answers, recorder.answer))
     return recorder.records()
 
 

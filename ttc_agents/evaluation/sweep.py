@@ -15,25 +15,25 @@ Shapes: n puzzles of a family, R recorded steps, K trajectories.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ttc_agents.evaluation.batches import Progress, map_batches, pick_batch_size
-from ttc_agents.evaluation.intervals import share
 from ttc_agents.evaluation.records import Recorder, Records, concatenate
-from ttc_agents.evaluation.rollout import Policy, play
+from ttc_agents.evaluation.results import PROTOCOLS, SweepResult
+from ttc_agents.evaluation.rollout import Policy, follow, play
 from ttc_agents.models.base import Batch, RefinementModel, to_batch
 from ttc_agents.policies.classical import ImprovePolicy, RandomPolicy, SolvePolicy
 from ttc_agents.policies.refinement import decide, device_of, finite_rows, norms
 from ttc_envs import Instances, Task
 
-PROTOCOLS = ("p1", "p2", "p3")
 CLASSICAL = ("random", "improve", "solve")
+"""Rows that every task has; `Task.baselines` names more."""
+CLASSICAL_BATCH = 256
 SMALLEST_NORM = 1e-12
 
 
@@ -45,54 +45,6 @@ class Refined(NamedTuple):
     residual: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class SweepResult:
-    """Whether each puzzle of each family was solved after each recorded step.
-
-    Args:
-        steps: The recorded steps.
-        solved: {protocol: {family: (n, R) bool}}.
-        classical: {row: {family: (n, R) bool}}.
-        records: {"p1": {family: [one trajectory]}, "trajectories": {family: [K of p2 and p3]}}.
-        settings: What was run: seed, number of trajectories, batch size.
-    """
-
-    steps: tuple[int, ...]
-    solved: dict[str, dict[str, np.ndarray]]
-    classical: dict[str, dict[str, np.ndarray]]
-    records: dict[str, dict[str, list[Records]]]
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self, per_puzzle: bool = False) -> dict[str, Any]:
-        """The table {protocol: {family: {steps: {"solved", "n", "low", "high"}}}} and the settings.
-
-        Args:
-            per_puzzle: Whether to add `records`, one entry per puzzle and column.
-        """
-
-        def table(rows: dict[str, np.ndarray]) -> dict[str, Any]:
-            return {family: self._shares(solved) for family, solved in rows.items()}
-
-        document: dict[str, Any] = {p: table(self.solved.get(p, {})) for p in PROTOCOLS}
-        document["classical"] = {row: table(rows) for row, rows in self.classical.items()}
-        document["nonfinite"] = {
-            kind: {f: sum(int((r.nonfinite >= 0).sum()) for r in rs) for f, rs in families.items()}
-            for kind, families in self.records.items()
-        }
-        document["steps"] = list(self.steps)
-        document["settings"] = self.settings
-        if per_puzzle:
-            document["records"] = {
-                kind: {family: [r.to_json() for r in rs] for family, rs in families.items()}
-                for kind, families in self.records.items()
-            }
-        return document
-
-    def _shares(self, solved: np.ndarray) -> dict[str, dict[str, float | int]]:
-        counts = solved.sum(axis=0).tolist()
-        return {str(s): share(c, len(solved)) for s, c in zip(self.steps, counts, strict=True)}
-
-
 def sweep(
     model: RefinementModel,
     task: Task,
@@ -100,7 +52,7 @@ def sweep(
     steps: Sequence[int],
     *,
     protocols: Sequence[str] = ("p1",),
-    classical: Sequence[str] = CLASSICAL,
+    classical: Sequence[str] | None = None,
     num_trajectories: int = 5,
     batch_size: int | None = None,
     seed: int = 0,
@@ -114,7 +66,7 @@ def sweep(
         families: Sets of puzzles by name.
         steps: The steps to record; the largest is the budget.
         protocols: Some of `p1`, `p2`, `p3`.
-        classical: Some of `random`, `improve`, `solve`.
+        classical: Some of `random`, `improve`, `solve` and the task's baselines; None takes all.
         num_trajectories: K, for p2 and p3.
         batch_size: Puzzles at a time; None takes what is quick on the model's device. Random first
             states depend on it.
@@ -126,7 +78,9 @@ def sweep(
     """
     steps = _checked_steps(steps)
     _check_names("protocol", protocols, PROTOCOLS)
-    _check_names("classical row", classical, CLASSICAL)
+    known = (*CLASSICAL, *task.baselines())
+    classical = known if classical is None else classical
+    _check_names("classical row", classical, known)
     _check_model(model, task)
     for family, instances in families.items():
         if not len(instances):
@@ -145,7 +99,13 @@ def sweep(
                 _run(model, task, instances, steps, size, _seeds(seed, k), partial(report, family))
                 for k in members
             ]
-    rows = {name: _classical(name, task, families, steps, seed) for name in classical}
+    rows = {
+        name: {
+            family: _classical(name, task, instances, steps, seed)
+            for family, instances in families.items()
+        }
+        for name in classical
+    }
     settings = {"seed": seed, "num_trajectories": num_trajectories, "batch_size": size}
     return SweepResult(steps, _by_protocol(protocols, records), rows, records, settings)
 
@@ -243,18 +203,23 @@ def _least_residual(parts: Sequence[Records]) -> np.ndarray:
 
 
 def _classical(
-    name: str, task: Task, families: dict[str, Instances], steps: tuple[int, ...], seed: int
-) -> dict[str, np.ndarray]:
-    """{family: (n, R) bool} of a classical policy."""
+    name: str, task: Task, instances: Instances, steps: tuple[int, ...], seed: int
+) -> Records:
+    """One trajectory of a classical row."""
+    batches = [
+        instances[start : start + CLASSICAL_BATCH]
+        for start in range(0, len(instances), CLASSICAL_BATCH)
+    ]
+    baselines = task.baselines()
+    if name in baselines:
+        return concatenate([follow(baselines[name](b), task, b, steps) for b in batches])
     policies: dict[str, Callable[[], Policy]] = {
         "random": lambda: RandomPolicy(task, seed),
         "improve": lambda: ImprovePolicy(task),
         "solve": lambda: SolvePolicy(task),
     }
-    return {
-        family: play(policies[name](), task, instances, steps).solved
-        for family, instances in families.items()
-    }
+    policy = policies[name]()
+    return concatenate([play(policy, task, batch, steps) for batch in batches])
 
 
 def _checked_steps(steps: Sequence[int]) -> tuple[int, ...]:

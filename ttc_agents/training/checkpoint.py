@@ -101,8 +101,16 @@ def load_config(name: str | Path) -> dict[str, Any]:
     return config
 
 
-def load_model(name: str | Path, device: str | torch.device = "cpu") -> RefinementModel:
+def load_model(
+    name: str | Path, device: str | torch.device = "cpu", spec: TaskSpec | None = None
+) -> RefinementModel:
     """The model of a checkpoint, in evaluation mode.
+
+    Args:
+        name: A shipped name or a directory.
+        device: Where to.
+        spec: Of the task that it is to work on, where choices are pointers and the sizes differ
+            from those in training; None takes the spec of its training.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
@@ -111,9 +119,8 @@ def load_model(name: str | Path, device: str | torch.device = "cpu") -> Refineme
     config = load_config(name)
     path = find_checkpoint(name) / "model.safetensors"
     try:
-        model = MODELS[config["model"]](
-            TaskSpec.from_json(config["spec"]), **config["model_options"]
-        )
+        own = TaskSpec.from_json(config["spec"])
+        model = MODELS[config["model"]](spec or own, **config["model_options"])
     except (TypeError, KeyError, ValueError) as error:
         config_path = path.with_name("config.json")
         raise ValueError(f"{config_path}: describes no {config['model']} ({error})") from error

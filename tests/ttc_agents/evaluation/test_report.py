@@ -7,6 +7,7 @@ import pytest
 
 from ttc_agents.evaluation import sweep
 from ttc_agents.evaluation.report import Report, text_table
+from ttc_envs import NextHopTask
 
 
 @pytest.fixture
@@ -75,13 +76,22 @@ def test_the_page_is_whole_and_needs_nothing_else(document):
 
 def test_parts_that_are_absent_leave_no_heading(document):
     page = made(document)
-    assert re.findall(r"<h2>(.*?)</h2>", page) == ["The numbers"]
+    assert re.findall(r"<h2>(.*?)</h2>", page) == [
+        "The numbers",
+        "What else was scored after 16 steps",
+    ]
+    del document["scores"]
+    assert re.findall(r"<h2>(.*?)</h2>", made(document)) == ["The numbers"]
 
 
 def test_the_table_has_every_row_and_step(document):
     page = made(document)
-    rows = re.findall(r"<tr.*?</tr>", page)
-    assert len(rows) == 1 + 2 * 4
+    solved, others = (
+        re.findall(r"<tr.*?</tr>", table) for table in re.findall(r"<table>.*?</table>", page)
+    )
+    assert len(solved) == len(others) == 1 + 2 * 4
+    rows = solved
+    assert others[1].endswith("<td>1</td><td>1</td></tr>")
     assert rows[1].startswith("<tr><td>P1: one trajectory</td><td>ten &lt;b&gt;</td><td>8</td>")
     assert [float(v) for v in re.findall(r"<td>([\d.]+)<small>", rows[1])] == [0, 0, 100]
 
@@ -90,4 +100,25 @@ def test_the_text_table(document):
     lines = text_table(document).splitlines()
     assert lines[0].split()[-3:] == ["1", "4", "16"]
     assert lines[5].split()[-5:] == ["four", "8", "0.0", "100.0", "100.0"]
-    assert len({len(line) for line in lines}) == 1
+    assert len({len(line) for line in lines[:9]}) == 1
+    assert lines[9] == ""
+    assert lines[10].split() == ["after", "16", "steps", "family", "quality", "accuracy"]
+    assert lines[11].split()[-2:] == ["1", "1"]
+    assert lines[19] == ""
+    assert lines[20].startswith("ten <b>: solved within the steps of 'classical steps' 1 x: ")
+
+
+def test_the_text_of_paths_has_parts_and_pace(improving):
+    paths = NextHopTask(places=16, split="test")
+    maps = paths.sample(np.arange(8, dtype=np.uint64), "spread16")
+    result = sweep(improving(paths), paths, {"some": maps}, (1, 32), classical=("bellman_ford",))
+    solved, scores, parts, pace = text_table(result.to_json()).split("\n\n")
+    row = solved.splitlines()[2].split()
+    assert row[:4] == ["bellman", "ford", "some", "8"]
+    assert row[-1] == "100.0"
+    head, model, _ = scores.splitlines()
+    assert "within 1 percent" in head
+    assert model.count("100.0%") == 5
+    assert parts.splitlines()[1].split()[-1] == "100.0"
+    assert {len(line) for line in parts.splitlines()} == {len(parts.splitlines()[0])}
+    assert pace.startswith("some: solved within the steps of 'bellman ford' 1 x: 100.0%, 1.5 x:")

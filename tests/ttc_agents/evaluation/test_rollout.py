@@ -57,7 +57,7 @@ def test_classical_rows_and_their_policies_in_the_env_agree(task, scripted, puzz
     name = policy.__name__.removesuffix("Policy").lower()
     result = sweep(scripted(), task, {"all": puzzles}, STEPS, protocols=(), classical=(name,))
     solved = through_env(policy(task), puzzles)
-    np.testing.assert_array_equal(solved, result.classical[name]["all"])
+    np.testing.assert_array_equal(solved, result.classical[name]["all"].solved)
     assert solved.any() == (name != "random")
 
 

@@ -51,7 +51,7 @@ class Screen:
         if quiet and time.perf_counter() < self._due:
             return moment
         board = self._task.render(self._puzzle, moment.answer, "ansi", moment.confidence)
-        status = f"step {moment.step} of {self._num_steps}, {moment.changed} cells changed"
+        status = f"step {moment.step} of {self._num_steps}, {moment.changed} changed"
         if moment.solved:
             status += ", all rules hold"
         if not quiet:

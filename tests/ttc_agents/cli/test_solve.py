@@ -107,7 +107,7 @@ def test_on_a_terminal_every_change_is_drawn(capsys, monkeypatch, solver, puzzle
     text = capsys.readouterr().out
     for step in range(1, 9):
         assert f"step {step} of 10" in text
-    assert "step 10 of 10, 0 cells changed, all rules hold" in text
+    assert "step 10 of 10, 0 changed, all rules hold" in text
     assert "the answer settled after 8 of 10 steps" in text
     assert main([*arguments, "--no-live"]) == 0
     text = capsys.readouterr().out

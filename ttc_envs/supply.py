@@ -50,7 +50,8 @@ class Supply:
         turn = np.arange(len(rows)) - np.repeat(used.cumsum() - used, used)
         slots = (self._next[rows] - used[rows] + turn) % self._depth
         # The raw word, since `integers` takes ten times as long.
-        words = (generators[row].bit_generator.random_raw() for row in rows.tolist())
+        draw = [generator.bit_generator.random_raw for generator in generators]
+        words = (draw[row]() for row in rows.tolist())
         keys = np.fromiter(words, dtype=np.uint64, count=len(rows))
         fresh = self._task.sample(keys, self._level)
         if self._ring is None:

@@ -251,11 +251,10 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
 
     def _infos(self, mask: Array) -> dict[str, Any]:
         """Copies of the infos, each with its mask."""
-        values = self.episodes.info()
-        # One copy of all masks, whose rows nobody shares.
-        masks = np.tile(mask, (len(values), 1))
-        infos: dict[str, Any] = {name: array.copy() for name, array in values.items()}
-        infos.update(zip((f"_{name}" for name in values), masks, strict=True))
+        infos = {}
+        for name, values in self.episodes.info().items():
+            infos[name] = values.copy()
+            infos[f"_{name}"] = mask.copy()
         return infos
 
 

@@ -29,20 +29,28 @@ def path_scores(
     """
     reachable = optimum < np.inf
     there = ends & reachable
-    rows = (there & (illegal == 0)).nonzero()[0]
-    ratio = np.full(len(length), np.inf)
-    ratio[rows] = _ratio(length[rows], optimum[rows])
     legal = 1 - illegal / np.maximum(jumps, 1)
-    optimal = ratio <= EXACT
+    quality = legal + there
+    ratios = np.full(len(length), np.inf, dtype=np.float32)
+    bounded, optimal, within = np.zeros((3, len(length)), dtype=bool)
+    # Only paths that arrive have a ratio, and these are few at first.
+    rows = (there & (illegal == 0)).nonzero()[0]
+    if len(rows):
+        ratio = _ratio(length[rows], optimum[rows])
+        quality[rows] += 1 / ratio
+        ratios[rows] = ratio
+        bounded[rows] = ratio <= bound
+        optimal[rows] = ratio <= EXACT
+        within[rows] = ratio <= WITHIN
     return {
-        "quality": ((legal + there + 1 / ratio) / 3).astype(np.float32),
+        "quality": (quality / 3).astype(np.float32),
         "solved": optimal,
         "illegal_jumps": illegal,
         "ends_at_target": ends,
-        "length_ratio": ratio.astype(np.float32),
-        "bounded": ratio <= bound,
+        "length_ratio": ratios,
+        "bounded": bounded,
         "optimal": optimal.copy(),
-        "within_1_percent": ratio <= WITHIN,
+        "within_1_percent": within,
         "reachable": reachable,
     }
 

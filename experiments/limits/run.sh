@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Sweep trained networks over larger maps and longer lists, and find the depth that each size needs.
+# PATHS, COMPLETE and ADJACENT name checkpoints; those that are not there are left out.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+ttc=${TTC:-.venv/bin/ttc}
+python=${PYTHON:-.venv/bin/python}
+results=experiments/limits/results
+mkdir -p "$results"
+sweep() {  # name, checkpoint, words for `ttc evaluate`
+    [ -d "$2" ] || return 0
+    "$ttc" evaluate "$2" "${@:3}" --json --out "$results/$1.json" >/dev/null
+}
+sweep paths "${PATHS:-runs/paths}" --count 200 --steps 1,2,4,8,12,16,24,32,48,64,96,128,256,512,1024 \
+    --task places=64 --task places=128 --task places=256 --task places=512
+sweep sorting-complete "${COMPLETE:-runs/sorting-complete}" --count 200 --steps 1,2,3,4,6,8,16,32,64,128 \
+    --task size=16 min_size=16 --task size=64 min_size=64 --task size=128 min_size=128 \
+    --task size=256 min_size=256 --task size=1024 min_size=1024
+sweep sorting-adjacent "${ADJACENT:-runs/sorting-adjacent}" --count 200 \
+    --steps 1,4,8,12,16,24,32,48,64,96,128,192,256,384,512 \
+    --task size=16 min_size=16 --task size=64 min_size=64 --task size=256 min_size=256
+"$python" experiments/limits/best_depth.py "$results"/*.json

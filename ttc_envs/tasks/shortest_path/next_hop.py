@@ -5,30 +5,31 @@ Shapes: B batch, N nodes, D neighbours per node, E = N D edits.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from ttc_envs.random_words import random_words
 from ttc_envs.spec import (
     UNDECIDED,
     Array,
     Baseline,
     EditState,
-    Field,
     Instances,
     Parts,
-    TaskSpec,
     count_per_row,
 )
 from ttc_envs.tasks.shortest_path.classical import bellman_ford, greedy, one_step_a_star
 from ttc_envs.tasks.shortest_path.edits import PathEdits, refuse_strict
-from ttc_envs.tasks.shortest_path.levels import level_names, parse_level
+from ttc_envs.tasks.shortest_path.hop_instances import (
+    distances_to,
+    drawn,
+    labelled,
+    next_hop_spec,
+    with_hops,
+)
+from ttc_envs.tasks.shortest_path.levels import parse_level
 from ttc_envs.tasks.shortest_path.maps import (
     SPLITS,
-    MapPool,
-    distance_fields,
-    mainland_table,
     map_pool,
     most_neighbours,
     through,
@@ -38,9 +39,6 @@ from ttc_envs.tasks.shortest_path.scores import check_bound, path_parts, path_sc
 from ttc_envs.tasks.shortest_path.walks import walk, walk_all
 
 MOST_PLACES = 2048
-DRAW_STREAM = 5
-MIDDLE, SCALE = (38.0, -96.0), (13.0, 30.0)
-"""Degrees of latitude and longitude that coordinates are counted from and in."""
 
 
 class NextHopTask:
@@ -135,7 +133,7 @@ class NextHopTask:
         self.coordinates = coordinates
         self.bound = check_bound(bound)
         self.split = split
-        self.spec = _spec(self.places, self.degree, coordinates)
+        self.spec = next_hop_spec(self.places, self.degree, coordinates)
 
     # Instances
 
@@ -144,74 +142,15 @@ class NextHopTask:
         parse_level(level, self.places, self.degree)
         return self.spec.levels.index(level) if level in self.spec.levels else -1
 
-    def _pool(self, level: str) -> MapPool:
-        kind, places = parse_level(level, self.places, self.degree)
-        return map_pool(kind, places, self.places, self.degree, self.split)
-
     def sample(self, keys: Array, level: str) -> Instances:
         """Maps, targets and sources determined by (key, level)."""
-        pool = self._pool(level)
-        keys = np.asarray(keys, dtype=np.uint64)
-        words = random_words(keys, DRAW_STREAM, 3)
-        sizes = np.array([len(pool), pool.targets.shape[1], pool.places - 1], dtype=np.uint64)
-        maps, turn, source = (words % sizes).astype(np.int64).T
-        target = pool.targets[maps, turn].astype(np.int64)
-        # Any place but the target.
-        source = source + (source >= target)
-        fields = {"neighbours": pool.neighbours[maps], "distances": pool.distances[maps]}
-        if self.coordinates:
-            fields["coordinates"] = coordinates_of(pool.rows[maps])
-        pairs = maps * pool.targets.shape[1] + turn
-        labels = {
-            "answer": _flat(pool.answer).take(pairs, axis=0),
-            "distance": _flat(pool.distance).take(pairs, axis=0),
-            "right": _flat(pool.tight).take(pairs, axis=0),
-            "places": pool.rows[maps],
-        }
-        return self._instances(keys, fields, labels, source, target)
-
-    def _instances(
-        self,
-        keys: Array,
-        fields: dict[str, Array],
-        labels: dict[str, Array],
-        source: Array,
-        target: Array,
-    ) -> Instances:
-        rows = np.arange(len(keys))
-        for name, node in (("source", source), ("target", target)):
-            fields[name] = np.zeros((len(keys), self.places), dtype=np.int8)
-            fields[name][rows, node] = 1
-            labels[name] = node.astype(np.int32)
-        labels["optimum"] = labels["distance"][rows, source]
-        labels["counted"] = count_per_row(_counted(labels["right"]))
-        ordered = {name: fields[name] for name in self.spec.fields}
-        return Instances(keys, ordered, labels)
+        kind, places = parse_level(level, self.places, self.degree)
+        pool = map_pool(kind, places, self.places, self.degree, self.split)
+        return drawn(np.asarray(keys, dtype=np.uint64), pool, self.spec)
 
     def from_fields(self, fields: dict[str, Any]) -> Instances:
         """Instances of the caller's maps."""
-        checked = self.spec.check_fields(fields)
-        neighbours, distances = checked["neighbours"], checked["distances"]
-        if ((neighbours >= 0) & (distances <= 0)).any():
-            raise ValueError("distances to neighbours must be positive")
-        for name in ("source", "target"):
-            if (checked[name].sum(axis=1) != 1).any():
-                raise ValueError(f"{name} must mark one node of each instance")
-        source, target = (checked[name].argmax(axis=1) for name in ("source", "target"))
-        distance = _fields_of(neighbours, distances, target)
-        lost = np.isinf(distance[np.arange(len(source)), source])
-        if lost.any():
-            rows = np.flatnonzero(lost)[:8]
-            raise ValueError(f"no way leads from the source to the target in instances {rows}")
-        tight = tight_slots(neighbours, distances, distance)
-        labels = {
-            "answer": tight.argmax(axis=2).astype(self.spec.answer_dtype),
-            "distance": distance,
-            "right": tight,
-            "places": np.full(distance.shape, -1, dtype=np.int32),
-        }
-        keys = np.zeros(len(source), dtype=np.uint64)
-        return self._instances(keys, checked, labels, source, target)
+        return labelled(self.spec.check_fields(fields), self.spec)
 
     # Answers
 
@@ -249,7 +188,7 @@ class NextHopTask:
     def edit_path(self, instances: Instances, answer: Array) -> list[Array]:
         """For each row the edits that set the hops that are not right, in order of the nodes."""
         right = instances.labels["answer"]
-        wrong = (answer != right) & _counted(instances.labels["right"])
+        wrong = (answer != right) & with_hops(instances.labels["right"])
         edits = np.arange(self.places) * self.degree + right.astype(np.int64)
         return [row[here] for row, here in zip(edits, wrong, strict=True)]
 
@@ -278,7 +217,7 @@ class NextHopTask:
         """
         fields, labels = instances.fields, instances.labels
         length = walk_all(fields["neighbours"], fields["distances"], answer, labels["target"])
-        counted = _counted(labels["right"])
+        counted = with_hops(labels["right"])
         ratio = np.ones(length.shape)
         np.divide(length, labels["distance"], out=ratio, where=counted)
         return {"length_ratio": ratio, "counted": counted}
@@ -296,7 +235,7 @@ class NextHopTask:
     def solve(self, instances: Instances) -> Array:
         """Exact answers by Dijkstra's method; labels are not looked at."""
         neighbours, distances, target = self._map(instances)
-        distance = _fields_of(neighbours, distances, target)
+        distance = distances_to(target, neighbours, distances)
         tight = tight_slots(neighbours, distances, distance)
         answer: Array = tight.argmax(axis=2).astype(self.spec.answer_dtype)
         return answer
@@ -333,53 +272,7 @@ class NextHopTask:
         return render(next_hop_scene(instance, answer[0], scores, confidence), mode)
 
 
-def _spec(places: int, degree: int, coordinates: bool) -> TaskSpec:
-    index: Literal["int8", "int32"] = "int8" if places <= 128 else "int32"
-    fields = {
-        "neighbours": Field("neighbour", "node", (places, degree), index, -1, places - 1),
-        "distances": Field("neighbour", "real", (places, degree), "float32", 0, 1),
-        "source": Field("node", "symbol", (places,), "int8", 0, 1),
-        "target": Field("node", "symbol", (places,), "int8", 0, 1),
-    }
-    if coordinates:
-        fields["coordinates"] = Field("node", "real", (places, 2), "float32", -2, 2)
-    return TaskSpec(
-        name="shortest_path",
-        levels=level_names(places, degree),
-        fields=fields,
-        num_nodes=places,
-        num_choices=degree,
-        choices="neighbour",
-        num_edits=places * degree,
-    )
-
-
 def _integer(name: str, value: Any, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ValueError(f"{name} must be an integer in {low}..{high}, got {value!r}")
     return value
-
-
-def _counted(tight: Array) -> Array:
-    """(B, N) bool, the nodes that have a right hop at all."""
-    counted: Array = np.asarray(tight.any(axis=2))
-    return counted
-
-
-def _flat(labels: Array) -> Array:
-    """(M, T, ...) labels as (M * T, ...)."""
-    return labels.reshape(-1, *labels.shape[2:])
-
-
-def _fields_of(neighbours: Array, distances: Array, target: Array) -> Array:
-    """(B, N) float64, the distance of every node to the target of its instance."""
-    each = zip(neighbours, distances, target[:, None], strict=True)
-    return np.concatenate([distance_fields(*one) for one in each])
-
-
-def coordinates_of(rows: Array) -> Array:
-    """(..., N, 2) float32, latitude and longitude of mainland places, 0 for padding."""
-    cities, _ = mainland_table()
-    degrees = np.stack([cities["latitude"], cities["longitude"]], axis=1)
-    scaled = (degrees[np.maximum(rows, 0)] - MIDDLE) / SCALE
-    return np.where(rows[..., None] >= 0, scaled, 0).astype(np.float32)

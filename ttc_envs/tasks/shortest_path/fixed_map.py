@@ -70,7 +70,7 @@ class FixedMap:
     def codes(self, path: Array) -> Array:
         """(B, L) codes of the pairs of each slot of paths and the next one; any for the last."""
         flat = path.ravel().astype(self._codes.dtype, copy=False)
-        code = flat * (len(self) + 1)
+        code: Array = flat * (len(self) + 1)
         code[:-1] += flat[1:]
         return code.reshape(path.shape)
 
@@ -160,7 +160,7 @@ class FixedMap:
         rows = self._fields(everything)
         following, distance = self._following[rows], self._distance[rows]
         hops = np.where(np.isinf(distance), -1, 0)
-        place = np.broadcast_to(everything, (size, size))
+        place: Array = np.broadcast_to(everything, (size, size))
         while True:
             onward = np.take_along_axis(following, place, axis=1)
             moving = onward != place

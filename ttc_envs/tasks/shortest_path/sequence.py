@@ -5,12 +5,10 @@ Shapes: B batch, L slots (the N of other tasks), C places, E = C + 1 edits.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
 import numpy as np
 
-from ttc_envs.random_words import random_words
 from ttc_envs.spec import (
     UNDECIDED,
     Array,
@@ -23,15 +21,9 @@ from ttc_envs.spec import (
     count_per_row,
 )
 from ttc_envs.tasks.shortest_path.edits import PathEdits, refuse_strict
-from ttc_envs.tasks.shortest_path.fixed_map import SHARES, fixed_map, in_split
+from ttc_envs.tasks.shortest_path.fixed_map import SHARES, fixed_map
+from ttc_envs.tasks.shortest_path.pairs import Pairs, level_names
 from ttc_envs.tasks.shortest_path.scores import check_bound, path_parts, path_scores
-
-ANY_LEVEL, HOPS_PREFIX = "any", "hops="
-NAMED_HOPS = {"near": (0, 1 / 8), "far": (1 / 2, 1)}
-"""The jumps of the other named levels, as shares of those that the slots allow."""
-MOST_FOR_HOPS = 1024
-"""Places up to which all pairs are listed by their hops."""
-DRAW_STREAM, TRIES = 6, 64
 
 
 class SequenceTask:
@@ -123,62 +115,19 @@ class SequenceTask:
         self.bound = check_bound(bound)
         self.split = split
         self.spec = _spec(len(self.map), slots)
-        self._pairs: dict[str, Array] = {}
+        self._pairs = Pairs(self.map, slots, split)
 
     # Instances
 
     def level_index(self, level: str) -> int:
         """Index of a named level, -1 for `hops=...`."""
-        if level != ANY_LEVEL:
-            self._pairs_of(level)
+        self._pairs.check(level)
         return self.spec.levels.index(level) if level in self.spec.levels else -1
 
     def sample(self, keys: Array, level: str) -> Instances:
         """Pairs of places determined by (key, level), with a shortest path as label `answer`."""
         keys = np.asarray(keys, dtype=np.uint64)
-        if level == ANY_LEVEL and len(self.map) > MOST_FOR_HOPS:
-            source, target = self._tried(keys)
-        else:
-            pairs = self._pairs_of(level)
-            word = random_words(keys, DRAW_STREAM, 1)[:, 0]
-            chosen = pairs[(word % np.uint64(len(pairs))).astype(np.int64)]
-            source, target = np.divmod(chosen, len(self.map))
-        return self._instances(keys, source, target)
-
-    def _pairs_of(self, level: str) -> Array:
-        """Codes source * C + target of all pairs of the split with so many hops, in order."""
-        if level not in self._pairs:
-            low, high = _parse_hops(level, self.slots)
-            size = len(self.map)
-            if size > MOST_FOR_HOPS:
-                raise ValueError(f"{level!r} needs at most {MOST_FOR_HOPS} places, got {size}")
-            hops = self.map.hops().ravel()
-            source, target = np.divmod(np.arange(size * size), size)
-            here = (hops >= low) & (hops <= high) & in_split(source, target, self.split)
-            pairs = np.flatnonzero(here)
-            if not len(pairs):
-                raise ValueError(f"no pair of the split {self.split!r} is of level {level!r}")
-            self._pairs[level] = pairs
-        return self._pairs[level]
-
-    def _tried(self, keys: Array) -> tuple[Array, Array]:
-        """Pairs of the split that fit into the slots, the first such of each key."""
-        words = random_words(keys, DRAW_STREAM, 2 * TRIES).reshape(len(keys), TRIES, 2)
-        places = (words % np.uint64(len(self.map))).astype(np.int64)
-        rows = np.arange(len(keys))
-        turn = np.zeros(len(keys), dtype=np.int64)
-        right = in_split(places[..., 0], places[..., 1], self.split)
-        right &= places[..., 0] != places[..., 1]
-        while True:
-            right[rows, :] &= np.arange(TRIES) >= turn[:, None]
-            if not right.any(axis=1).all():
-                raise ValueError(f"no pair that fits into {self.slots} slots in {TRIES} tries")
-            turn = right.argmax(axis=1)
-            source, target = places[rows, turn].T
-            fits = self.map.paths(source, target, self.slots)[1]
-            if fits.all():
-                return source, target
-            right[rows, turn] &= fits
+        return self._instances(keys, *self._pairs.draw(keys, level))
 
     def _instances(self, keys: Array, source: Array, target: Array) -> Instances:
         path, fits = self.map.paths(source, target, self.slots)
@@ -331,7 +280,7 @@ def _spec(num_places: int, slots: int) -> TaskSpec:
     index: Literal["int8", "int32"] = "int8" if num_places <= 128 else "int32"
     return TaskSpec(
         name="shortest_path_sequence",
-        levels=(ANY_LEVEL, *(NAMED_HOPS if num_places <= MOST_FOR_HOPS else ())),
+        levels=level_names(num_places),
         fields={
             "givens": Field("node", "given", (slots,), index, UNDECIDED, num_places - 1),
             "target": Field("node", "symbol", (slots,), index, 0, num_places - 1),
@@ -353,26 +302,3 @@ def _used(answer: Array, target: Array) -> Array:
     tail = (answer == target[:, None])[:, ::-1].cumprod(axis=1).sum(axis=1)
     counted: Array = np.where(tail > 0, slots - tail + 1, used)
     return np.maximum(counted, 1)
-
-
-def _parse_hops(level: str, slots: int) -> tuple[int, int]:
-    """The fewest and the most hops of a level.
-
-    Raises:
-        ValueError: There is no such level.
-    """
-    if level == ANY_LEVEL:
-        return 1, slots - 1
-    if level in NAMED_HOPS:
-        low_share, high_share = NAMED_HOPS[level]
-        return max(1, math.ceil(low_share * slots)), max(1, int(high_share * (slots - 1)))
-    words = level.removeprefix(HOPS_PREFIX).split("..")
-    numeric = all(word.isascii() and word.isdigit() for word in words)
-    if level.startswith(HOPS_PREFIX) and numeric and len(words) <= 2:
-        low, high = int(words[0]), int(words[-1])
-        if 1 <= low <= high < slots:
-            return low, high
-    raise ValueError(
-        f"level must be one of {(ANY_LEVEL, *NAMED_HOPS)}, hops=K or hops=LOW..HIGH "
-        f"with 1 <= LOW <= HIGH <= {slots - 1}, got {level!r}"
-    )

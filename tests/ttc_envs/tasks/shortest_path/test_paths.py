@@ -1,14 +1,18 @@
 import csv
 import json
+import subprocess
+import sys
+import time
 from itertools import pairwise
+from pathlib import Path
 
 import networkx
 import numpy as np
 import pytest
 
-from ttc_envs.tasks.shortest_path import paths
+from ttc_envs.tasks.shortest_path import shards
 from ttc_envs.tasks.shortest_path.graph import city_graph, select_cities
-from ttc_envs.tasks.shortest_path.paths import plan_of, shard_file, shard_paths, write_paths
+from ttc_envs.tasks.shortest_path.paths import shard_file, write_paths
 
 SMALL = {"cities": "spread=30", "radius_km": None, "processes": 1}
 
@@ -70,8 +74,8 @@ def test_the_folder_says_what_the_tokens_mean(tmp_path):
 @pytest.fixture
 def many_shards(monkeypatch):
     """A few targets per shard, so that a small data set has several."""
-    monkeypatch.setattr(paths, "SHARD_PATHS", 90)
-    monkeypatch.setattr(paths, "PER_TARGET", 10)
+    monkeypatch.setattr(shards, "SHARD_PATHS", 90)
+    monkeypatch.setattr(shards, "PER_TARGET", 10)
 
 
 def contents(out):
@@ -122,28 +126,15 @@ def test_other_settings_are_refused(tmp_path):
 def test_a_count_that_the_map_does_not_have_is_refused(tmp_path, count):
     with pytest.raises(ValueError, match=r"count must lie in 1\.\.870 on a map of 30 places"):
         write_paths(tmp_path, count=count, **SMALL)
+    with pytest.raises(ValueError, match="3107 more are not connected"):
+        write_paths(
+            tmp_path, count=5_000_000, **(SMALL | {"cities": "largest=4134", "radius_km": 70})
+        )
 
 
 def test_no_processes_are_refused(tmp_path):
     with pytest.raises(ValueError, match="processes must be at least 1"):
         write_paths(tmp_path, count=5, **(SMALL | {"processes": 0}))
-
-
-def test_the_plan_covers_the_count():
-    for count, places in ((1, 2), (870, 30), (5_000_000, 21321), (10**8, 21321)):
-        plan = plan_of(count, places)
-        assert plan.per_target <= places - 1
-        assert plan.num_targets <= places
-        assert (plan.num_targets - 1) * plan.per_target < count
-        assert count <= plan.num_targets * plan.per_target
-
-
-def test_a_shard_is_the_same_in_any_process():
-    graph = city_graph(select_cities("spread=30"))
-    settings = paths.PathSettings("spread=30", None, 300, 4)
-    first, again = (shard_paths(graph, settings, 0) for _ in range(2))
-    assert np.array_equal(first.tokens, again.tokens)
-    assert first.tokens.dtype == np.uint16
 
 
 @pytest.mark.slow
@@ -153,3 +144,48 @@ def test_several_processes_write_the_same(tmp_path):
     write_paths(two, cities="spread=400", radius_km=None, count=150_000, processes=2)
     assert len(contents(one)) > 5
     assert everything(one) == everything(two)
+
+
+START = """
+import sys
+from ttc_envs import write_paths
+write_paths(sys.argv[1], cities="spread=400", radius_km=None, count=150_000, processes=2)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_process_and_goes_on(tmp_path):
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    process = subprocess.Popen([sys.executable, "-c", START, str(broken)])
+    while not list(broken.glob("test-*.npz")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    children = children_of(process.pid)
+    process.kill()
+    process.wait()
+    assert children
+    deadline = time.monotonic() + 30
+    while any(map(is_running, children)):
+        assert time.monotonic() < deadline, "the workers of a killed run are still there"
+        time.sleep(0.05)
+    again = write_paths(broken, cities="spread=400", radius_km=None, count=150_000, processes=1)
+    assert 0 < again["paths_written"] < 150_000
+    write_paths(whole, cities="spread=400", radius_km=None, count=150_000, processes=1)
+    assert contents(whole) == contents(broken)
+
+
+def is_running(pid):
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    # A zombie has ended.
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def children_of(pid):
+    """The processes that a process has started, from Linux's list."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    if not path.exists():
+        pytest.skip("needs /proc")
+    return path.read_text().split()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ttc_agents.cli import main
-from ttc_agents.models import FactorGraphNetwork
+from ttc_agents.models import FactorGraphNetwork, RelationalNetwork
 from ttc_agents.training import checkpoint
-from ttc_envs import spell_puzzle
+from ttc_envs import make_task, spell_puzzle
 
 OPTIONS = {"width": 8, "message_width": 8, "hidden_width": 8}
 
@@ -25,6 +25,23 @@ def directory(task, tmp_path_factory):
         "task": {},
     }
     checkpoint.save_model(path, weights, task.spec, config)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def map_directory(tmp_path_factory):
+    """A checkpoint for maps of 12 places that has learned nothing."""
+    path = tmp_path_factory.mktemp("maps")
+    options = {"width": 8, "embedding": 4, "message_layers": 1, "node_layers": 1, "potentials": 2}
+    spec = make_task("ttc/ShortestPath-v0", places=12).spec
+    config = {
+        "model": "relational_network",
+        "model_options": options,
+        "env_id": "ttc/ShortestPath-v0",
+        "task": {"places": 12},
+    }
+    weights = RelationalNetwork(spec, **options).state_dict()
+    checkpoint.save_model(path, weights, spec, config)
     return str(path)
 
 

@@ -4,10 +4,11 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ttc_agents.cli import main, screen
 from ttc_agents.training import checkpoint
-from ttc_envs import spell_puzzle
+from ttc_envs import make_task, spell_puzzle
 
 
 def test_solve_says_when_it_settled_and_that_the_rules_hold(capsys, task, solver, puzzles):
@@ -113,3 +114,56 @@ def test_on_a_terminal_every_change_is_drawn(capsys, monkeypatch, solver, puzzle
     text = capsys.readouterr().out
     assert "step 1 of 10" not in text
     assert "┏" in text
+
+
+def test_without_a_puzzle_one_is_drawn(capsys, tmp_path, map_directory, document):
+    gif = tmp_path / "new" / "path.gif"
+    arguments = ["solve", "--checkpoint", map_directory, "--steps", "3", "--seed", "2"]
+    assert main([*arguments, "--task", "places=20", "--gif", str(gif), "--json"]) == 0
+    found = document()
+    assert len(found["answer"].split()) == 20
+    assert found["level"] == "spread20"
+    assert set(found["scores"]) > {"within_1_percent", "length_ratio"}
+    with Image.open(gif) as film:
+        assert film.n_frames > 1
+    task = make_task("ttc/ShortestPath-v0", places=20, split="test")
+    key = np.random.default_rng(2).integers(2**64, size=1, dtype=np.uint64)
+    assert found["instance_id"] == int(key[0])
+    assert len(task.sample(key, "spread20")) == 1
+    assert main([*arguments, "--level", "spread7"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("the answer")
+
+
+def test_sudoku_is_drawn_too(capsys, solver):
+    assert main(["solve", "--checkpoint", solver, "--level", "givens=8", "--steps", "9"]) == 0
+    assert "all rules hold" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["improve", "solve", "bitonic"])
+def test_a_classical_method_solves_what_is_drawn(document, name):
+    arguments = ["solve", "--classical", name, "--env", "ttc/Sorting-v0", "--task", "size=9"]
+    assert main([*arguments, "--steps", "12", "--json"]) == 0
+    found = document()
+    assert found["solved"]
+    assert found["first_solved"] == 1 if name == "solve" else 1 < found["first_solved"] <= 12
+    assert found["scores"]["inversions"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--classical", "improve"), "belong together"),
+        (("--classical", "greedy", "--env", "ttc/Sorting-v0"), "one of improve, solve, bitonic"),
+        (("1" * 16, "--level", "easy"), "for drawn puzzles"),
+        (("--env", "ttc/Sorting-v0", "--classical", "solve", "--task", "n=3"), "'n'"),
+    ],
+)
+def test_what_solve_refuses(solver, complaint, arguments, words):
+    assert words in complaint("solve", *arguments, "--checkpoint", solver)
+
+
+def test_a_film_shows_one_puzzle(tmp_path, solver, puzzles, complaint):
+    path = tmp_path / "some.txt"
+    path.write_text("\n".join(puzzles))
+    line = complaint("solve", str(path), "--checkpoint", solver, "--gif", str(tmp_path / "x.gif"))
+    assert "--gif shows one puzzle, got 6" in line

@@ -5,8 +5,16 @@ import pytest
 from PIL import Image
 
 from ttc_agents.evaluation import animation, sweep
-from ttc_agents.evaluation.animation import moments, showcase, solve_gif, thinned
+from ttc_agents.evaluation.animation import (
+    classical_moments,
+    gif_of,
+    moments,
+    showcase,
+    solve_gif,
+    thinned,
+)
 from ttc_agents.evaluation.precision import full_float32
+from ttc_envs import SortingTask
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +83,16 @@ def test_the_showcase_is_solved_late_for_good(task, scripted):
     assert blanks[showcase(records)] == max(b for b in blanks if b < late)
     (records,) = sweep(scripted(), task, {"a": puzzles}, (1,), classical=()).records["p1"]["a"]
     assert 0 <= showcase(records) < 12
+
+
+def test_the_moments_of_a_classical_method():
+    task = SortingTask(8)
+    one = task.sample(np.arange(1, dtype=np.uint64), "reversed")
+    seen = list(classical_moments(task.baselines()["bitonic"](one), task, one, 10))
+    assert [m.step for m in seen] == list(range(11))
+    assert all(m.confidence is None and m.finite for m in seen)
+    # Six rounds sort eight keys; what follows changes nothing.
+    assert [m.solved for m in seen[-5:]] == [True] * 5
+    assert not any(m.changed for m in seen[7:])
+    film = Image.open(io.BytesIO(gif_of(task, one, seen)))
+    assert film.n_frames <= 1 + 6 + animation.AFTERWARDS

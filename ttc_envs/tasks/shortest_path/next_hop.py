@@ -266,7 +266,8 @@ class NextHopTask:
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None
     ) -> Any:
         """One map (B = 1) as `ansi` text or `rgb_array`; confidence (N,) colours the hops."""
-        from ttc_envs.tasks.shortest_path.render import next_hop_scene, render
+        from ttc_envs.tasks.shortest_path.render import render
+        from ttc_envs.tasks.shortest_path.scene import next_hop_scene
 
         scores = self.score(instance, answer)
         return render(next_hop_scene(instance, answer[0], scores, confidence), mode)

@@ -269,7 +269,8 @@ class SequenceTask:
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None
     ) -> Any:
         """One path (B = 1) as `ansi` text or `rgb_array`; confidence (L,) colours the jumps."""
-        from ttc_envs.tasks.shortest_path.render import render, sequence_scene
+        from ttc_envs.tasks.shortest_path.render import render
+        from ttc_envs.tasks.shortest_path.scene import sequence_scene
 
         scores = self.score(instance, answer)
         scene = sequence_scene(self.map.graph, instance, answer[0], scores, confidence)

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
 
 from ttc_envs import TaskSpec
 
@@ -35,19 +34,27 @@ class Bags:
 
 
 class BagSum(torch.autograd.Function):
-    """`Bags.sum` whose backward is the sum over the transposed bags."""
+    """`Bags.sum` whose backward is the sum over the transposed bags, thus differentiable again."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, bags: Bags, transposed: Bags) -> Tensor:
+    def forward(x: Tensor, bags: Bags, transposed: Bags) -> Tensor:
         """The sum."""
-        ctx.transposed = transposed  # type: ignore[attr-defined]
         return bags.sum(x)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None, None]:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Bags, Bags], output: Tensor) -> None:
+        """Keep the bags."""
+        _, ctx.bags, ctx.transposed = inputs
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         """The transposed sum."""
-        return ctx.transposed.sum(grad.contiguous()), None, None  # type: ignore[attr-defined]
+        return BagSum.apply(grad.contiguous(), ctx.transposed, ctx.bags), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, bags: None, transposed: None) -> Tensor:
+        """The sum is linear."""
+        return ctx.bags.sum(tangent)
 
 
 @dataclass(frozen=True)

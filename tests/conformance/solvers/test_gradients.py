@@ -1,0 +1,245 @@
+"""Every gradient method with every solver, against exact gradients of maps with known answers."""
+
+import functools
+
+import pytest
+import torch
+
+from ttc_agents.implicit import (
+    GRADIENTS,
+    SOLVERS,
+    Anderson,
+    Implicit,
+    Phantom,
+    Picard,
+    Unrolled,
+    solve,
+)
+from ttc_agents.implicit.problems import SOLVABLE
+
+TIGHT = 1e-12
+STEPS = {"picard": 900, "anderson": 200, "broyden": 200, "newton_krylov": 40}
+# Those that plain iteration solves to the last digit in as many steps.
+MAPS = [
+    "radius 0.1",
+    "radius 0.5",
+    "radius 0.9",
+    "rotation",
+    "negative",
+    "block-triangular",
+    "tanh 0.5",
+    "tanh 0.95",
+    "tanh 2",
+    "cosine",
+    "square root",
+    "constant",
+]
+on_each_solver = pytest.mark.parametrize("name", SOLVERS)
+
+
+def weights(problem):
+    return torch.linspace(-1, 1, problem.z0.numel()).double().view_as(problem.z0)
+
+
+def gradient_by(problem, solver, steps, gradient):
+    """Gradient, with respect to theta, of a weighted sum of the solution."""
+    theta = problem.theta.clone().requires_grad_()
+    solution = solve(
+        solver, lambda z: problem.f(theta, z), problem.z0, steps, TIGHT, gradient=gradient
+    )
+    (found,) = torch.autograd.grad((solution.value * weights(problem)).sum(), theta)
+    return found, solution
+
+
+@functools.cache
+def long_unrolled(key):
+    """The gradient of nine hundred plain steps."""
+    return gradient_by(SOLVABLE[key], Picard(), STEPS["picard"], Unrolled())[0]
+
+
+def difference(found, expected):
+    return float((found - expected).norm() / expected.norm().clamp_min(1e-12))
+
+
+@on_each_solver
+@pytest.mark.parametrize("key", MAPS)
+def test_implicit_agrees_with_a_long_unrolled_loop(name, key):
+    problem = SOLVABLE[key]
+    solver = SOLVERS[name]()
+    how = Implicit(solver, STEPS[name], TIGHT)
+    found, solution = gradient_by(problem, solver, STEPS[name], how)
+    assert difference(found, long_unrolled(key)) < 1e-7
+    assert solution.backward.residual.max() < 1e-10
+
+
+@on_each_solver
+@pytest.mark.parametrize("key", ["tanh 2", "two-cycle", "expansive", "logistic", "doubling"])
+def test_implicit_agrees_with_finite_differences(name, key):
+    problem = SOLVABLE[key]
+    solver = Anderson() if name == "picard" else SOLVERS[name]()
+    # Plain iteration cannot solve backwards what it cannot solve forwards.
+    backward = SOLVERS[name]() if problem.contractive or name != "picard" else Anderson()
+    found, _ = gradient_by(problem, solver, 200, Implicit(backward, 200, TIGHT))
+    direction = torch.cos(torch.arange(problem.theta.numel()).double()).view_as(problem.theta)
+    step = 1e-4
+
+    def loss(factor):
+        theta = problem.theta + factor * step * direction
+        value = solve(solver, lambda z: problem.f(theta, z), problem.z0, 200, TIGHT).value
+        return (value * weights(problem)).sum()
+
+    # Five points: the error is of the fourth order in the step.
+    slope = (8 * (loss(1) - loss(-1)) - (loss(2) - loss(-2))) / (12 * step)
+    assert abs(slope - (found * direction).sum()) < 1e-7 * found.norm() * direction.norm()
+
+
+@pytest.mark.parametrize("name", ["picard", "newton_krylov"])
+@pytest.mark.parametrize("key", MAPS)
+def test_unrolled_comes_to_the_same(name, key):
+    """Not the secant methods: where they are faster than their derivatives, these lag behind."""
+    problem = SOLVABLE[key]
+    found, solution = gradient_by(problem, SOLVERS[name](), STEPS[name], Unrolled())
+    expected, _ = gradient_by(problem, Anderson(), 200, Implicit(Anderson(memory=8), 400, TIGHT))
+    assert solution.value.requires_grad or key == "constant"
+    assert difference(found, expected) < 1e-7
+
+
+@on_each_solver
+def test_phantom_approaches_the_implicit_gradient_with_its_steps(name):
+    problem = SOLVABLE["tanh 0.95"]
+    solver = SOLVERS[name]()
+    exact, _ = gradient_by(problem, Picard(), 900, Implicit(Anderson(), 200, TIGHT))
+    errors = [
+        difference(gradient_by(problem, solver, STEPS[name], Phantom(steps))[0], exact)
+        for steps in (1, 4, 16, 64)
+    ]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] > 0.05
+    assert errors[-1] < 1e-7
+    half = gradient_by(problem, solver, STEPS[name], Phantom(64, damping=0.5))[0]
+    assert 1e-12 < difference(half, exact) < 1e-6
+
+
+@on_each_solver
+def test_gradients_of_gradients(name):
+    torch.manual_seed(0)
+    solver = SOLVERS[name]()
+    steps = STEPS[name]
+    weight = 0.4 * torch.randn(2, 2).double()
+
+    def value(bias, weight):
+        how = Implicit(solver, steps, TIGHT, twice=True)
+        z0 = torch.zeros(2, 2).double()
+
+        def f(z):
+            return torch.tanh(z @ weight.T + bias)
+
+        return solve(solver, f, z0, steps, TIGHT, gradient=how).value
+
+    inputs = (torch.randn(2, 2).double().requires_grad_(), weight.requires_grad_())
+    assert torch.autograd.gradcheck(value, inputs)
+    assert torch.autograd.gradgradcheck(value, inputs, fast_mode=True)
+
+
+def test_gradients_of_gradients_have_to_be_asked_for():
+    problem = SOLVABLE["tanh 0.5"]
+    theta = problem.theta.clone().requires_grad_()
+
+    def f(z):
+        return problem.f(theta, z)
+
+    for how, orders in ((Implicit(), 1), (Implicit(twice=True), 2)):
+        found = solve(Anderson(), f, problem.z0, 50, 1e-6, gradient=how).value.square()
+        for _ in range(orders - 1):
+            (found,) = torch.autograd.grad(found.sum(), theta, create_graph=True)
+        with pytest.raises(RuntimeError, match="Implicit\\(twice=True\\)"):
+            torch.autograd.grad(found.sum(), theta, create_graph=True)
+
+
+@pytest.mark.parametrize("gradient", GRADIENTS)
+@on_each_solver
+def test_gradients_are_finite_where_the_map_fails(name, gradient):
+    theta = torch.ones(2, 3).double().requires_grad_()
+
+    def f(z):  # the second row doubles, the first one halves
+        return z * torch.tensor([[0.5], [2.0]]).double() + theta
+
+    solution = solve(
+        SOLVERS[name](), f, torch.zeros(2, 3).double(), 40, 1e-9, gradient=GRADIENTS[gradient]()
+    )
+    (found,) = torch.autograd.grad(solution.value.sum(), theta)
+    assert found.isfinite().all()
+    if gradient == "implicit":
+        torch.testing.assert_close(found[0], torch.full((3,), 2.0).double())
+
+
+def test_a_backward_pass_that_fails_is_counted_and_can_be_discarded():
+    theta = torch.ones(2, 3).double().requires_grad_()
+
+    def f(z):
+        return z * torch.tensor([[0.5], [-3.0]]).double() + theta
+
+    def found(**options):
+        how = Implicit(Picard(), 60, 1e-9, **options)
+        z0 = torch.zeros(2, 3).double()
+        solution = solve(Anderson(), f, z0, 60, 1e-9, gradient=how)
+        assert solution.converged.all()
+        assert solution.backward.failures() == 0
+        (gradient,) = torch.autograd.grad(solution.value.sum(), theta)
+        return gradient, solution.backward
+
+    kept, report = found()
+    assert report.failures() == 1
+    assert report.converged.tolist() == [True, False]
+    assert report.residual[1] > 1
+    assert report.num_steps[1] == 60
+    # What is kept is the gradient of a single step.
+    torch.testing.assert_close(kept, torch.tensor([[2.0] * 3, [1.0] * 3]).double())
+    dropped, report = found(discard_above=0.1)
+    assert report.discarded.tolist() == [False, True]
+    torch.testing.assert_close(dropped, torch.tensor([[2.0] * 3, [0.0] * 3]).double())
+
+
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_without_a_gradient_nothing_is_recorded(gradient):
+    problem = SOLVABLE["tanh 0.5"]
+    theta = problem.theta.clone().requires_grad_()
+
+    def f(z):
+        return problem.f(theta, z)
+
+    assert not solve(Anderson(), f, problem.z0, 20, 1e-6).value.requires_grad
+    with torch.no_grad():
+        solution = solve(Anderson(), f, problem.z0, 20, 1e-6, gradient=GRADIENTS[gradient]())
+    assert not solution.value.requires_grad
+    free = solve(Anderson(), problem.map, problem.z0, 20, 1e-6, gradient=GRADIENTS[gradient]())
+    assert not free.value.requires_grad
+
+
+def saved_bytes(solver, steps, gradient):
+    """Bytes kept for the backward pass."""
+    problem = SOLVABLE["tanh 2"]
+    theta = problem.theta.clone().requires_grad_()
+    sizes = []
+
+    def pack(tensor):
+        sizes.append(tensor.nbytes)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        solve(solver, lambda z: problem.f(theta, z), problem.z0, steps, 0.0, gradient=gradient)
+    return sum(sizes)
+
+
+@on_each_solver
+@pytest.mark.parametrize("gradient", ["implicit", "phantom"])
+def test_memory_does_not_grow_with_the_steps(name, gradient):
+    few = saved_bytes(SOLVERS[name](), 4, GRADIENTS[gradient]())
+    assert 0 < saved_bytes(SOLVERS[name](), 64, GRADIENTS[gradient]()) <= few
+    assert saved_bytes(Picard(), 64, Unrolled()) > 10 * saved_bytes(Picard(), 4, Unrolled())
+
+
+@pytest.mark.parametrize("options", [{"steps": 0}, {"damping": 0.0}])
+def test_options_out_of_range_are_errors(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Phantom(**options)

@@ -1,0 +1,33 @@
+"""Fixed points: solvers, their gradients, and what to look at when they fail.
+
+Needs torch alone. `solve(SOLVERS["anderson"](memory=5), f, z0, max_steps=50, tol=1e-5)`.
+"""
+
+from ttc_agents.implicit.anderson import Anderson
+from ttc_agents.implicit.broyden import Broyden
+from ttc_agents.implicit.gradient import GRADIENTS, BackwardReport, Implicit, Phantom, Unrolled
+from ttc_agents.implicit.newton_krylov import NewtonKrylov
+from ttc_agents.implicit.solvers import Picard, Solution, Solver, solve
+
+SOLVERS: dict[str, type[Solver]] = {
+    "picard": Picard,
+    "anderson": Anderson,
+    "broyden": Broyden,
+    "newton_krylov": NewtonKrylov,
+}
+
+__all__ = [
+    "GRADIENTS",
+    "SOLVERS",
+    "Anderson",
+    "BackwardReport",
+    "Broyden",
+    "Implicit",
+    "NewtonKrylov",
+    "Phantom",
+    "Picard",
+    "Solution",
+    "Solver",
+    "Unrolled",
+    "solve",
+]

@@ -1,0 +1,112 @@
+"""Anderson acceleration (Anderson 1965; type II, as in Walker and Ni 2011, eq. 2.2).
+
+With the last m differences of points and steps, dz_i and dg_i, and g = f(z) - z:
+
+    gamma = argmin | g - sum_i gamma_i dg_i |^2
+    z <- z + damping g - sum_i gamma_i (dz_i + damping dg_i)
+
+The least squares are solved through the Gram matrix of the dg_i, scaled to unit length, with a
+ridge relative to its trace: an absolute one dominates as soon as the steps are small. Where the
+Cholesky factorisation fails, its pseudo-inverse gives the least-squares solution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ttc_agents.implicit.safeguard import CARRIED, GuardedMemory, beginning, chosen, flat, judged
+from ttc_agents.implicit.solvers import SMALLEST_NORM, Map, check_damping
+
+
+@dataclass(frozen=True)
+class AndersonMemory(GuardedMemory):
+    """Adds the differences dz, dg (B, m, D), newest last; zero where there is none yet."""
+
+    dz: Tensor
+    dg: Tensor
+
+
+@dataclass(frozen=True)
+class Anderson:
+    """Anderson acceleration (see the module for the equations).
+
+    Args:
+        memory: m, differences kept.
+        damping: In (0, 1].
+        ridge: Of the Gram matrix, relative to the mean of its diagonal.
+        growth: A step is uphill, and taken back, where it makes |f(z) - z| larger than this
+            multiple of the smallest so far.
+    """
+
+    carried: ClassVar[tuple[str, ...]] = (*CARRIED, "dz", "dg")
+    memory: int = 5
+    damping: float = 1.0
+    ridge: float = 1e-8
+    growth: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse options out of range."""
+        check_damping(self.damping)
+        if self.memory < 1:
+            raise ValueError(f"memory must be at least 1, got {self.memory}")
+        if not self.ridge >= 0:
+            raise ValueError(f"ridge must not be negative, got {self.ridge}")
+        if not self.growth >= 1:
+            raise ValueError(f"growth must be at least 1, got {self.growth}")
+
+    @property
+    def calls_per_step(self) -> int:
+        """One."""
+        return 1
+
+    def init(self, f: Map, z0: Tensor) -> AndersonMemory:
+        """At z0, with no differences yet."""
+        none = flat(z0)[:, None].expand(-1, self.memory, -1).new_zeros
+        shape = (len(z0), self.memory, flat(z0).shape[1])
+        return AndersonMemory(**beginning(z0), dz=none(shape), dg=none(shape))
+
+    def step(self, f: Map, memory: AndersonMemory) -> AndersonMemory:
+        """One call of f."""
+        fields, kept = judged(f, memory, self.growth)
+        g, z = fields["g"], flat(memory.z)
+        # Before the first step, and where f was not finite, there is nothing to compare with.
+        known = memory.residual.isfinite() & fields["residual"].isfinite()
+        dz = pushed(memory.dz, z - flat(memory.point), known)
+        dg = pushed(memory.dg, g - memory.g, known)
+        gamma = least_squares(dg, g, self.ridge)
+        mixed = z - (gamma[:, None] @ (dz + self.damping * dg))[:, 0] + self.damping * g
+        return AndersonMemory(**fields, z=chosen(fields, kept, mixed), dz=dz, dg=dg)
+
+
+def pushed(kept: Tensor, new: Tensor, known: Tensor) -> Tensor:
+    """(B, m, D) with `new` (B, D) as the last of m where `known` (B,) bool, else as it was."""
+    shifted = torch.cat([kept[:, 1:], new[:, None]], dim=1)
+    return torch.where(known[:, None, None], shifted, kept)
+
+
+def least_squares(columns: Tensor, target: Tensor, ridge: float) -> Tensor:
+    """Coefficients (B, m) of `columns` (B, m, D) that come closest to `target` (B, D)."""
+    norms = columns.norm(dim=2, keepdim=True).clamp_min(SMALLEST_NORM)
+    unit = columns / norms
+    gram = unit @ unit.mT
+    right = unit @ target[:, :, None]
+    size = gram.shape[-1]
+    mean = gram.diagonal(dim1=1, dim2=2).mean(1)
+    eye = torch.eye(size, dtype=gram.dtype, device=gram.device)
+    gram = gram + (ridge * mean).clamp_min(SMALLEST_NORM)[:, None, None] * eye
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    solution = torch.cholesky_solve(right, factor)
+    lost = (failed != 0) | ~solution.isfinite().all(2).all(1)
+    if lost.any():
+        usable = torch.where(gram.isfinite().all(2).all(1)[:, None, None], gram, eye)
+        rank = size * torch.finfo(gram.dtype).eps
+        solution = torch.where(
+            lost[:, None, None],
+            torch.linalg.pinv(usable, rtol=rank, hermitian=True) @ right,
+            solution,
+        )
+    return (solution / norms)[:, :, 0]

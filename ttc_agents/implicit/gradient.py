@@ -1,0 +1,204 @@
+"""Gradients of a fixed point z* = f(z*), whichever solver found it.
+
+- `Implicit`: the implicit function theorem. With w = dL/dz* and J = df/dz at z*, the gradient is
+  that of u' f(z*), where u = w + J' u (Bai et al. 2019, arXiv 1909.01377, theorem 1): again a
+  fixed point, of vector-Jacobian products, which any solver solves. Memory is that of one call of
+  f. Gradients of gradients (`twice`) apply the theorem to that equation in turn.
+- `Phantom`: some damped steps from z* are differentiated as they are (Geng et al. 2021, arXiv
+  2111.05177).
+- `Unrolled`: the solver's own steps are differentiated, all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ttc_agents.implicit.anderson import Anderson
+from ttc_agents.implicit.solvers import Map, Solution, Solver, check_damping, like, run, solve
+
+
+@dataclass
+class BackwardReport:
+    """How the equation of the backward pass was solved; filled in when gradients pass.
+
+    Args:
+        residual: (B,), of the last backward pass; None before it.
+        num_steps: (B,) int64, steps until each row stopped.
+        converged: (B,) bool.
+        discarded: (B,) bool, rows whose gradient was set to zero.
+    """
+
+    residual: Tensor | None = None
+    num_steps: Tensor | None = None
+    converged: Tensor | None = None
+    discarded: Tensor | None = None
+
+    def failures(self) -> int:
+        """Rows that did not converge in the last backward pass; 0 before it."""
+        return 0 if self.converged is None else int((~self.converged).sum())
+
+
+class Gradient(Protocol):
+    """How `solve` makes its value differentiable."""
+
+    def __call__(
+        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool
+    ) -> Solution:
+        """The solution, differentiable."""
+
+
+@dataclass(frozen=True)
+class Implicit:
+    """Implicit function theorem.
+
+    Args:
+        solver: Solves the backward equation.
+        max_steps: Its steps at most.
+        tol: Its residual. A row that does not get there keeps the best u it has seen, in the worst
+            case w itself, the gradient of a single step.
+        discard_above: Rows whose backward residual is larger give no gradient; None keeps all.
+        twice: Gradients of gradients are possible, at twice the memory.
+    """
+
+    solver: Solver = field(default_factory=Anderson)
+    max_steps: int = 60
+    tol: float = 1e-6
+    discard_above: float | None = None
+    twice: bool = False
+
+    def __call__(
+        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool
+    ) -> Solution:
+        """Solve without gradient, then attach one call of f."""
+        solution = solve(solver, f, z0, max_steps, tol, trajectory)
+        return self.attach(f, solution)
+
+    def attach(self, f: Map, solution: Solution) -> Solution:
+        """The same solution, its value differentiable, with a report to be filled in."""
+        if not torch.is_grad_enabled():
+            return solution
+        report = BackwardReport()
+        point = solution.value.detach().requires_grad_()
+        image = f(point)
+        if not image.requires_grad:
+            return solution
+        if self.twice:
+            point = ImplicitValue.apply(image, point, replace(self, twice=False), report)
+            image = f(point)
+        value = ImplicitValue.apply(image, point, self, report)
+        return replace(solution, value=value, backward=report)
+
+    def cotangent(self, vjp: Map, w: Tensor, report: BackwardReport) -> Tensor:
+        """The u (B, ...) that solves u = w + J' u, J' u being `vjp(u)`; the report is filled in."""
+        found = solve(self.solver, lambda u: w + vjp(u), w.detach(), self.max_steps, self.tol)
+        report.residual, report.num_steps = found.residual, found.num_steps
+        report.converged = found.converged
+        limit = torch.inf if self.discard_above is None else self.discard_above
+        report.discarded = found.residual > limit
+        return torch.where(like(report.discarded, w), 0.0, found.value)
+
+
+class ImplicitValue(torch.autograd.Function):
+    """The point as a value whose gradient is that of the implicit function theorem.
+
+    With `twice` the point is itself such a value, so that what the gradient owes to it can be
+    differentiated. The gradient that reaches the point through the image is taken back: u already
+    accounts for it.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, image: Tensor, point: Tensor, how: Implicit, report: BackwardReport
+    ) -> Tensor:
+        """The point; `image` is f(point), whose graph leads to the parameters."""
+        ctx.image, ctx.point, ctx.how, ctx.report = image, point, how, report
+        return point.detach().clone()
+
+    @staticmethod
+    def backward(ctx: Any, w: Tensor) -> tuple[Tensor | None, ...]:
+        """From dL/dz* to the cotangent u of f(z*)."""
+        image, point, how, report = ctx.image, ctx.point, ctx.how, ctx.report
+        again = torch.is_grad_enabled()
+
+        def vjp(u: Tensor) -> Tensor:
+            return pulled_back(image, point, u, retain_graph=True)
+
+        def differentiable(u: Tensor) -> Tensor:
+            return pulled_back(image, point, u, create_graph=True)
+
+        if not how.twice:
+            if again and w.any():
+                raise RuntimeError(
+                    "this gradient of a fixed point is not differentiable: gradients of gradients "
+                    "need Implicit(twice=True), and there is nothing beyond the second"
+                )
+            return (how.cotangent(vjp, w, report) if w.any() else w), None, None, None
+        u = how.cotangent(vjp, w, report)
+        if again:
+            found = Solution(u, w, w, w)
+            once = replace(how, twice=False)
+            solved = once.attach(lambda u: w + differentiable(u), found)
+            u = torch.where(like(report.discarded, u), 0.0, solved.value)
+        return u, -(differentiable if again else vjp)(u), None, None
+
+
+def pulled_back(image: Tensor, point: Tensor, u: Tensor, **options: bool) -> Tensor:
+    """J' u, zero where the image does not depend on the point."""
+    (product,) = torch.autograd.grad(
+        image, point, u, allow_unused=True, materialize_grads=True, **options
+    )
+    return product
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """Differentiates some damped steps from the fixed point.
+
+    Args:
+        steps: How many.
+        damping: In (0, 1].
+    """
+
+    steps: int = 5
+    damping: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse options out of range."""
+        check_damping(self.damping)
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, got {self.steps}")
+
+    def __call__(
+        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool
+    ) -> Solution:
+        """Solve without gradient, then step with it."""
+        solution = solve(solver, f, z0, max_steps, tol, trajectory)
+        z = solution.value
+        for _ in range(self.steps):
+            z = torch.lerp(z, f(z).to(z.dtype), self.damping)
+        # The residual reported is that of the point before these steps.
+        usable = z.detach().flatten(1).isfinite().all(1)
+        return replace(solution, value=torch.where(like(usable, z), z, solution.value))
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """Differentiates the solver's own steps, of which memory is proportional to their number."""
+
+    def __call__(
+        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool
+    ) -> Solution:
+        """Solve with gradient."""
+        return run(solver, f, z0, max_steps, tol, trajectory)
+
+
+GRADIENTS: dict[str, Callable[..., Gradient]] = {
+    "implicit": Implicit,
+    "phantom": Phantom,
+    "unrolled": Unrolled,
+}

@@ -1,0 +1,230 @@
+"""Fixed points z = f(z), each row of a batch by itself: the loop, its result, damped Picard.
+
+A solver is a frozen dataclass of its own options with
+
+    init(f, z0) -> memory        no call of f
+    step(f, memory) -> memory    evaluates f at `memory.z` and proposes the next z
+
+so that one step of an environment can be one step of a solver. `solve` runs it with per-row
+stopping. How a solution is differentiated is a separate choice (`gradient`).
+
+Residual of a point z, here and everywhere: |f(z) - z| / |f(z)|, infinite where f(z) is not finite.
+
+Nothing here raises on a map that diverges, and no value is silently NaN: a row that failed keeps
+the best point it has seen, and its residual says how good that is.
+
+Shapes: z (B, ...), B rows of D numbers each; residual (B,).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from ttc_agents.implicit.gradient import BackwardReport, Gradient
+
+Map = Callable[[Tensor], Tensor]
+"""(B, ...) -> (B, ...); rows do not see each other."""
+
+SMALLEST_NORM = 1e-12
+"""Residuals are relative to at least this, so that a fixed point at zero can be reached."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a solver carries from step to step.
+
+    Args:
+        z: (B, ...), the next point to evaluate.
+        point: (B, ...), the point evaluated last.
+        residual: (B,), the residual of `point`; infinite before the first step.
+    """
+
+    z: Tensor
+    point: Tensor
+    residual: Tensor
+
+
+class Solver(Protocol):
+    """A frozen dataclass of options."""
+
+    carried: ClassVar[tuple[str, ...]]
+    """The fields of its memory that the next step reads."""
+
+    @property
+    def calls_per_step(self) -> int:
+        """Calls of f, Jacobian-vector products among them, that a step costs."""
+
+    def init(self, f: Map, z0: Tensor) -> Any:
+        """The memory before the first step."""
+
+    def step(self, f: Map, memory: Any) -> Any:
+        """The memory after one more step."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a solver has led.
+
+    Args:
+        value: (B, ...), of the shape and type of z0: the best point seen.
+        residual: (B,), its residual.
+        num_steps: (B,) int64, steps until the row stopped.
+        converged: (B,) bool, whether the residual fell below the tolerance.
+        trajectory: (T, B, ...), the points evaluated (a row that stopped repeats its value), or
+            None unless asked for.
+        backward: Filled in when gradients pass through `value`; None without a gradient method
+            that solves an equation of its own.
+    """
+
+    value: Tensor
+    residual: Tensor
+    num_steps: Tensor
+    converged: Tensor
+    trajectory: Tensor | None = None
+    backward: BackwardReport | None = None
+
+
+def solve(
+    solver: Solver,
+    f: Map,
+    z0: Tensor,
+    max_steps: int,
+    tol: float,
+    trajectory: bool = False,
+    gradient: Gradient | None = None,
+) -> Solution:
+    """Look for the fixed point of each row.
+
+    Args:
+        solver: For instance `SOLVERS["anderson"](memory=5)`.
+        f: The map. It is called with tensors of the shape and type of z0.
+        z0: (B, ...), where to begin. Half precision is promoted to float32 inside.
+        max_steps: Steps at most.
+        tol: Residual below which a row stops.
+        trajectory: Keep all points evaluated.
+        gradient: How to differentiate the value (`GRADIENTS`); None detaches it.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+    if max_steps < 1:
+        raise ValueError(f"max_steps must be at least 1, got {max_steps}")
+    if not tol >= 0:
+        raise ValueError(f"tol must not be negative, got {tol}")
+    if not z0.is_floating_point() or z0.dim() < 1:
+        raise ValueError(
+            f"z0 must be real with a batch axis, got {z0.dtype} of shape {tuple(z0.shape)}"
+        )
+    if gradient is not None:
+        return gradient(solver, f, z0, max_steps, tol, trajectory)
+    with torch.no_grad():
+        return run(solver, f, z0, max_steps, tol, trajectory)
+
+
+def run(
+    solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool = False
+) -> Solution:
+    """The loop of `solve`, differentiable as far as the steps are."""
+    inner = promoting(f, z0.dtype)
+    memory = solver.init(inner, promote(z0))
+    value, points = memory.z, []
+    residual = torch.full_like(memory.residual, torch.inf)
+    num_steps = torch.zeros_like(residual, dtype=torch.int64)
+    active = torch.ones_like(residual, dtype=torch.bool)
+    for _ in range(max_steps):
+        new = solver.step(inner, memory)
+        better = active & (new.residual < residual)
+        value = torch.where(like(better, value), new.point, value)
+        residual = torch.where(better, new.residual, residual)
+        num_steps = num_steps + active
+        if trajectory:
+            points.append(torch.where(like(active, value), new.point, value).to(z0.dtype))
+        active = active & ~(residual < tol)
+        if not active.any():
+            break
+        memory = dataclasses.replace(new, z=torch.where(like(active, value), new.z, value))
+    stacked = torch.stack(points) if trajectory else None
+    return Solution(value.to(z0.dtype), residual, num_steps, residual < tol, stacked)
+
+
+def promote(z: Tensor) -> Tensor:
+    """Half precision as float32, everything else as it is."""
+    return z.float() if z.dtype.itemsize < 4 else z
+
+
+def promoting(f: Map, dtype: torch.dtype) -> Map:
+    """The map with inputs cast to `dtype` and outputs promoted to the type of its input."""
+    return lambda z: f(z.to(dtype)).to(z.dtype)
+
+
+def like(rows: Tensor, z: Tensor) -> Tensor:
+    """(B,) with as many axes as z (B, ...)."""
+    return rows.view(-1, *[1] * (z.dim() - 1))
+
+
+def norms(z: Tensor) -> Tensor:
+    """(B, ...) -> (B,)."""
+    return z.flatten(1).norm(dim=1) if z.dim() > 1 else z.abs()
+
+
+def evaluate(f: Map, z: Tensor) -> tuple[Tensor, Tensor]:
+    """The step g = f(z) - z and the residual; 0 and infinity in rows that are not finite."""
+    image = f(z)
+    g = image - z
+    size, change = norms(image), norms(g)
+    # Where a norm overflows the row has diverged; finite over infinite would look converged.
+    finite = size.isfinite() & change.isfinite()
+    residual = change / size.clamp_min(SMALLEST_NORM)
+    g = torch.where(like(finite, g), g, torch.zeros_like(g))
+    return g, torch.where(finite, residual, torch.inf)
+
+
+@dataclass(frozen=True)
+class Picard:
+    """Damped Picard iteration z <- z + damping (f(z) - z), the plain loop at damping 1.
+
+    It is what to run at test time: it follows the dynamics that a refinement model has learned,
+    where an accelerated method may land on an unstable or a wrong equilibrium.
+
+    Args:
+        damping: In (0, 1].
+    """
+
+    carried: ClassVar[tuple[str, ...]] = ("z",)
+    damping: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a damping that never moves or extrapolates."""
+        check_damping(self.damping)
+
+    @property
+    def calls_per_step(self) -> int:
+        """One."""
+        return 1
+
+    def init(self, f: Map, z0: Tensor) -> Memory:
+        """At z0."""
+        return Memory(z0, z0, unknown(z0))
+
+    def step(self, f: Map, memory: Memory) -> Memory:
+        """One call of f. A row where it is not finite stays where it is."""
+        g, residual = evaluate(f, memory.z)
+        return Memory(memory.z + self.damping * g, memory.z, residual)
+
+
+def check_damping(damping: float) -> None:
+    """Refuse a damping outside (0, 1]."""
+    if not 0 < damping <= 1:
+        raise ValueError(f"damping must be in (0, 1], got {damping}")
+
+
+def unknown(z: Tensor) -> Tensor:
+    """(B,) infinite residuals."""
+    return torch.full(z.shape[:1], torch.inf, dtype=z.dtype, device=z.device)

@@ -35,7 +35,7 @@ from ttc_envs.tasks.shortest_path.maps import (
     through,
     tight_slots,
 )
-from ttc_envs.tasks.shortest_path.scores import check_bound, path_parts, path_scores
+from ttc_envs.tasks.shortest_path.scores import check_bound, path_parts, path_scores, readable
 from ttc_envs.tasks.shortest_path.walks import walk, walk_all
 
 MOST_PLACES = 2048
@@ -193,7 +193,11 @@ class NextHopTask:
         return [row[here] for row, here in zip(edits, wrong, strict=True)]
 
     def score(self, instances: Instances, answer: Array) -> dict[str, Array]:
-        """The scores of `path_scores` for the path from the source, and `accuracy` of all hops."""
+        """The scores of `path_scores` for the path from the source, and `accuracy` of all hops.
+
+        Answers may be any integers.
+        """
+        answer = readable(answer, self.spec, len(instances))
         fields, labels = instances.fields, instances.labels
         path = walk(
             fields["neighbours"], fields["distances"], answer, labels["source"], labels["target"]
@@ -215,6 +219,7 @@ class NextHopTask:
         A node counts if it is not the target and the target can be reached from it; the others
         have ratio 1.
         """
+        answer = readable(answer, self.spec, len(instances))
         fields, labels = instances.fields, instances.labels
         length = walk_all(fields["neighbours"], fields["distances"], answer, labels["target"])
         counted = with_hops(labels["right"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ttc_envs.spec import Array, Parts
+from ttc_envs.spec import UNDECIDED, Array, Parts, TaskSpec
 
 EXACT = 1 + 1e-6
 WITHIN = 1.01
@@ -79,6 +79,25 @@ def path_parts(ratio: Array, hops: Array, counted: Array, bound: float) -> Parts
         "bounded": ratio <= bound,
     }
     return Parts("hops", depth, holds)
+
+
+def readable(answer: Array, spec: TaskSpec, batch: int) -> Array:
+    """The answers (B, N) in the spec's dtype; what is no choice is undecided.
+
+    Raises:
+        ValueError: They have another shape, or are not of integers.
+    """
+    answer, shape = np.asarray(answer), (batch, spec.num_nodes)
+    if answer.shape != shape or answer.dtype.kind not in "iu":
+        raise ValueError(
+            f"answers must be integers of shape {shape}, got {answer.dtype} {answer.shape}"
+        )
+    if answer.max(initial=0) < spec.num_choices and answer.min(initial=0) >= UNDECIDED:
+        return answer.astype(spec.answer_dtype, copy=False)
+    outside = (answer < 0) | (answer >= spec.num_choices)
+    read: Array = np.where(outside, 0, answer).astype(spec.answer_dtype)
+    read[outside] = UNDECIDED
+    return read
 
 
 def check_bound(bound: float) -> float:

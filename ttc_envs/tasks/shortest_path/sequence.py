@@ -23,7 +23,7 @@ from ttc_envs.spec import (
 from ttc_envs.tasks.shortest_path.edits import PathEdits, refuse_strict
 from ttc_envs.tasks.shortest_path.fixed_map import SHARES, fixed_map
 from ttc_envs.tasks.shortest_path.pairs import Pairs, level_names
-from ttc_envs.tasks.shortest_path.scores import check_bound, path_parts, path_scores
+from ttc_envs.tasks.shortest_path.scores import check_bound, path_parts, path_scores, readable
 
 
 class SequenceTask:
@@ -213,7 +213,8 @@ class SequenceTask:
         ]
 
     def score(self, instances: Instances, answer: Array) -> dict[str, Array]:
-        """The scores of `path_scores`, and `accuracy` by slots."""
+        """The scores of `path_scores`, and `accuracy` by slots; answers may be any integers."""
+        answer = readable(answer, self.spec, len(instances))
         code = self.map.codes(answer)
         there = answer == instances.fields["target"]
         legal = self._legal(code, there)

@@ -75,8 +75,10 @@ def plan_of(count: int, num_places: int, dropped: int = 0) -> Plan:
         dropped: Places that are not connected to these, for the message.
 
     Raises:
-        ValueError: There are not so many ordered pairs.
+        ValueError: There are not so many ordered pairs, or none at all.
     """
+    if num_places < 2:
+        raise ValueError(f"paths need two connected places at least, the map has {num_places}")
     pairs = num_places * (num_places - 1)
     if not 1 <= count <= pairs:
         raise ValueError(

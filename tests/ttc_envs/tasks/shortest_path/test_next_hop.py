@@ -1,9 +1,11 @@
+import gymnasium as gym
 import networkx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.sparse.csgraph import floyd_warshall
 
 from ttc_envs.tasks.shortest_path.maps import map_pool
 from ttc_envs.tasks.shortest_path.next_hop import NextHopTask
@@ -186,6 +188,93 @@ def test_no_answer_breaks_the_scorer(task, instances, answer, edits):
     after = task.apply(instances, answer, edits, "edit")
     changed = (after != answer).sum(axis=1)
     assert np.array_equal(changed, mask[np.arange(6), edits])
+
+
+@given(answer=hnp.arrays(hnp.integer_dtypes() | hnp.unsigned_integer_dtypes(), (6, PLACES)))
+@settings(max_examples=60, deadline=None)
+def test_any_integers_are_scored(task, instances, answer):
+    scores = task.score(instances, answer) | task.score_all_sources(instances, answer)
+    outside = (answer < 0) | (answer >= 8)
+    as_read = np.where(outside, 0, answer).astype(np.int8)
+    as_read[outside] = -1
+    expected = task.score(instances, as_read) | task.score_all_sources(instances, as_read)
+    assert all(np.array_equal(scores[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("bad", [np.zeros((6, PLACES)), np.zeros((6, 3), int), np.zeros(6, int)])
+def test_answers_of_another_kind_are_refused(task, instances, bad):
+    for score in (task.score, task.score_all_sources):
+        with pytest.raises(ValueError, match=r"answers must be integers of shape \(6, 12\), got"):
+            score(instances, bad)
+
+
+def random_maps(seed, nodes, degree, count=3):
+    """Directed maps with random roads, some nodes without any, and a target."""
+    rng = np.random.default_rng(seed)
+    neighbours = np.full((count, nodes, degree), -1)
+    for row, node in np.ndindex(count, nodes):
+        others = rng.permutation(np.delete(np.arange(nodes), node))
+        size = rng.integers(0, min(degree, nodes - 1) + 1)
+        neighbours[row, node, :size] = others[:size]
+    # Few different lengths, so that there are ways that are equally long.
+    lengths = rng.choice(np.array([0.25, 0.5, 1.0], dtype=np.float32), neighbours.shape)
+    distances = np.where(neighbours >= 0, lengths, np.float32(0))
+    return neighbours, distances, rng.integers(0, nodes, count)
+
+
+@given(seed=st.integers(0, 10_000), nodes=st.integers(2, 12))
+@settings(max_examples=40, deadline=None)
+def test_labels_of_random_maps_agree_with_networkx_and_scipy(seed, nodes):
+    task = NextHopTask(places=nodes)
+    neighbours, distances, target = random_maps(seed, nodes, task.degree)
+    marks = np.eye(nodes, dtype=int)[target]
+    # From the target itself there is always a way.
+    fields = {"neighbours": neighbours, "distances": distances, "source": marks, "target": marks}
+    sample = task.from_fields(fields)
+    for row in range(len(sample)):
+        graph = graph_of(sample, row)
+        to_target = networkx.single_source_dijkstra_path_length(graph.reverse(), target[row])
+        matrix = networkx.to_scipy_sparse_array(graph, nodelist=range(nodes), format="csr")
+        by_scipy = floyd_warshall(matrix)[:, target[row]]
+        for node in range(nodes):
+            expected = to_target.get(node, np.inf)
+            assert sample.labels["distance"][row, node] == pytest.approx(expected)
+            assert by_scipy[node] == pytest.approx(expected)
+            for slot, onward in enumerate(neighbours[row, node].tolist()):
+                right = onward >= 0 and node != target[row] and expected < np.inf
+                if right:
+                    way = distances[row, node, slot] + to_target.get(onward, np.inf)
+                    right = way == pytest.approx(expected)
+                assert sample.labels["right"][row, node, slot] == right
+
+
+def test_a_map_of_one_place_is_solved_where_it_stands():
+    task = NextHopTask(places=4)
+    fields = square() | {
+        "neighbours": np.full((1, 4, 8), -1),
+        "distances": np.zeros((1, 4, 8), dtype=np.float32),
+        "source": np.array([[1, 0, 0, 0]]),
+        "target": np.array([[1, 0, 0, 0]]),
+    }
+    instance = task.from_fields(fields)
+    for answer in (task.initial_answer(instance), task.solve(instance)):
+        scores = task.score(instance, answer)
+        assert scores["solved"].all()
+        assert scores["quality"].tolist() == [1.0]
+    assert not task.edit_mask(instance, answer).any()
+
+
+def test_a_disconnected_pair_is_refused_and_the_environment_goes_on():
+    env = gym.make("ttc/ShortestPath-v0", places=4)
+    first, _ = env.reset(seed=0)
+    fields = square()
+    # Node 2, the target, can be left but not entered.
+    fields["neighbours"] = np.where(fields["neighbours"] == 2, -1, fields["neighbours"])
+    fields["distances"] = np.where(fields["neighbours"] >= 0, fields["distances"], np.float32(0))
+    with pytest.raises(ValueError, match="no way leads from the source to the target"):
+        env.reset(options={"instance": fields})
+    observation = env.step(env.action_space.sample())[0]
+    assert np.array_equal(observation["neighbours"], first["neighbours"])
 
 
 def test_edit_paths_lead_to_a_shortest_path(task, instances):

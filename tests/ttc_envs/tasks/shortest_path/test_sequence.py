@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import gymnasium as gym
 import networkx
 import numpy as np
 import pytest
@@ -9,7 +10,12 @@ from hypothesis.extra import numpy as hnp
 
 from ttc_envs.spec import Instances
 from ttc_envs.tasks.shortest_path.fixed_map import MOST_IN_TABLE, FixedMap, in_split
-from ttc_envs.tasks.shortest_path.graph import city_graph, select_cities
+from ttc_envs.tasks.shortest_path.graph import (
+    city_graph,
+    connecting_radius,
+    select_cities,
+    unit_vectors,
+)
 from ttc_envs.tasks.shortest_path.sequence import SequenceTask
 
 KEYS = np.arange(3, 11, dtype=np.uint64)
@@ -210,6 +216,26 @@ def test_no_answer_breaks_the_scorer(task, instances, answer, edits):
     assert (after[:, 0] == answer[:, 0]).all()
 
 
+@given(answer=hnp.arrays(hnp.integer_dtypes() | hnp.unsigned_integer_dtypes(), (8, SLOTS)))
+@settings(max_examples=60, deadline=None)
+def test_any_integers_are_scored(task, instances, answer):
+    scores = task.score(instances, answer)
+    assert ((scores["quality"] >= 0) & (scores["quality"] <= 1)).all()
+    outside = (answer < 0) | (answer >= 40)
+    as_read = np.where(outside, 0, answer).astype(np.int8)
+    as_read[outside] = -1
+    expected = task.score(instances, as_read)
+    assert all(np.array_equal(scores[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros((8, SLOTS)), np.zeros((8, 3), int), np.zeros((7, SLOTS), int)]
+)
+def test_answers_of_another_kind_are_refused(task, instances, bad):
+    with pytest.raises(ValueError, match=r"answers must be integers of shape \(8, 20\), got"):
+        task.score(instances, bad)
+
+
 def test_the_scorer_agrees_with_the_definition(task, instances):
     rng = np.random.default_rng(2)
     roads = {(a, b) for a, b, _ in task.map.graph.networkx().to_directed().edges.data()}
@@ -222,6 +248,57 @@ def test_the_scorer_agrees_with_the_definition(task, instances):
         illegal = sum(jump not in roads and jump != (target, target) for jump in jumps)
         assert scores["illegal_jumps"][row] == illegal
         assert scores["ends_at_target"][row] == (path[-1] == target)
+
+
+HEAD = "city,state,lat,lng\n"
+
+
+def test_a_table_with_places_at_the_same_spot(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(HEAD + "A,CO,40,-100\nB,CO,40,-100\nC,CO,40.1,-100\nD,CO,40,-100\n")
+    task = SequenceTask(cities=str(path), slots=4, split="train")
+    sample = task.sample(KEYS, "any")
+    assert len(task.map) == 4
+    assert (sample.labels["optimum"] >= 0.001).all()
+    assert task.score(sample, task.solve(sample))["solved"].all()
+
+
+BAD_TABLES = [
+    ("", "expected columns"),
+    (HEAD, "expected at least one place, got none"),
+    (HEAD + "A,CO,40,-100\n", "a path needs two connected places"),
+    (HEAD + "A,CO,40,-100\nB,CO,10,-50\n", "a path needs two connected places"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_TABLES)
+def test_a_table_without_paths_is_an_error(tmp_path, text, message):
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        gym.make("ttc/ShortestPathUSA-v0", cities=str(path), radius_km=70.0)
+
+
+@given(seed=st.integers(0, 10_000), size=st.integers(2, 30))
+@settings(max_examples=20, deadline=None)
+def test_distances_and_paths_of_random_maps_agree_with_networkx(seed, size):
+    rng = np.random.default_rng(seed)
+    latitude, longitude = rng.uniform(30, 45, size), rng.uniform(-110, -80, size)
+    cities = {"latitude": latitude, "longitude": longitude}
+    paths = FixedMap(city_graph(cities, connecting_radius(unit_vectors(latitude, longitude)) * 1.2))
+    oracle = paths.graph.networkx()
+    source, target = np.divmod(np.arange(size * size), size)
+    found, fits = paths.paths(source, target, size)
+    assert fits.all()
+    distance, hops = paths.distances(source, target), paths.hops()
+    lengths = dict(networkx.all_pairs_dijkstra_path_length(oracle))
+    for row, (a, b) in enumerate(zip(source.tolist(), target.tolist(), strict=True)):
+        assert distance[row] == pytest.approx(lengths[a][b])
+        path = found[row, : hops[a, b] + 1].tolist()
+        assert (path[0], path[-1]) == (a, b)
+        assert sum(oracle.edges[jump]["weight"] for jump in pairwise(path)) == (
+            pytest.approx(lengths[a][b])
+        )
 
 
 def test_a_large_map_is_looked_up_without_a_table():

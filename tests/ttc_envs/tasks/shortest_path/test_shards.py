@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from ttc_envs.tasks.shortest_path.graph import city_graph, select_cities
 from ttc_envs.tasks.shortest_path.shards import PathSettings, plan_of, shard_paths
@@ -19,3 +20,8 @@ def test_a_shard_is_the_same_in_any_process():
     first, again = (shard_paths(graph, settings, 0) for _ in range(2))
     assert np.array_equal(first.tokens, again.tokens)
     assert first.tokens.dtype == np.uint16
+
+
+def test_a_map_without_paths_is_refused():
+    with pytest.raises(ValueError, match="paths need two connected places at least, the map has 1"):
+        plan_of(1, 1)

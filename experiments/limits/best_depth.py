@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 TOLERANCE, LEAST = 0.01, 0.5
+STEPLESS = ("random", "solve")
 
 
 class Depth(NamedTuple):
@@ -62,6 +63,7 @@ def growth(depths: Sequence[Depth]) -> float | None:
 def by_size(document: dict[str, Any]) -> dict[str, list[Depth]]:
     """{row: depths by the size that names the families}, of the share solved."""
     rows = {"p1": document["p1"], **document["classical"]}
+    rows = {row: families for row, families in rows.items() if row not in STEPLESS}
     found: dict[str, list[Depth]] = {}
     for row, families in rows.items():
         for family, by_step in families.items():

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sweep trained networks over larger maps and longer lists, and find the depth that each size needs.
-# PATHS, COMPLETE and ADJACENT name checkpoints; those that are not there are left out.
+# Classical methods come first, without a checkpoint. PATHS, COMPLETE and ADJACENT name checkpoints;
+# those that are not there are left out.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 ttc=${TTC:-.venv/bin/ttc}
@@ -9,8 +10,12 @@ results=experiments/limits/results
 mkdir -p "$results"
 sweep() {  # name, checkpoint, words for `ttc evaluate`
     [ -d "$2" ] || return 0
-    "$ttc" evaluate "$2" "${@:3}" --json --out "$results/$1.json" >/dev/null
+    "$ttc" evaluate "$2" "${@:3}" --json | tail -n 1 >"$results/$1.json"
 }
+"$ttc" evaluate --env ttc/ShortestPath-v0 --count 200 --steps 1,2,3,4,6,8,12,16,24,32,48,64 --json \
+    --task places=64 --task places=128 --task places=256 --task places=512 | tail -n 1 >"$results/paths-classical.json"
+"$ttc" evaluate --env ttc/Sorting-v0 --count 200 --steps 1,2,4,8,10,12,14,16,21,24,32,36,48,64,96,128,192,256 --json \
+    --task size=16 --task size=32 --task size=64 --task size=128 --task size=256 | tail -n 1 >"$results/sorting-classical.json"
 sweep paths "${PATHS:-runs/paths}" --count 200 --steps 1,2,4,8,12,16,24,32,48,64,96,128,256,512,1024 \
     --task places=64 --task places=128 --task places=256 --task places=512
 sweep sorting-complete "${COMPLETE:-runs/sorting-complete}" --count 200 --steps 1,2,3,4,6,8,16,32,64,128 \

@@ -15,16 +15,51 @@ if TYPE_CHECKING:
     from ttc_agents.training.trainer import TrainResult
     from ttc_envs import Instances, Task
 
-LEVEL = "minimal"
 CALIBRATION_PUZZLES = 100
 LEAD = (
-    "A small network learned Sudoku from generated puzzles, from nothing, in {seconds:.0f} "
+    "A small network learned {what}, from nothing, in {seconds:.0f} "
     "seconds. It refines its whole answer step by step; the picture shows how many test puzzles it "
     "solves when it may take more steps than the {depth} that a training update looks at."
 )
-ANIMATION_NOTE = (
-    "Digits are tinted by the confidence of the network, from red to green; grey cells are given."
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What a report says of a task.
+
+    Args:
+        what: What was learnt.
+        classical: What one classical step is.
+        animation: How to read the film.
+    """
+
+    what: str
+    classical: str
+    animation: str
+
+
+MAPS = (
+    "The path that the answer gives stands out on the shortest one, which lies light behind it; "
+    "jumps are tinted by the confidence of the network, from red to green, and a jump without a "
+    "road is dashed in red."
 )
+WORDINGS = {
+    "sudoku": Wording(
+        "Sudoku from generated puzzles",
+        "classical singles",
+        "Digits are tinted by the confidence of the network, from red to green; grey cells are "
+        "given.",
+    ),
+    "sorting": Wording(
+        "to sort lists",
+        "odd-even rounds",
+        "Bars are the answer, tinted by the confidence of the network, from red to green; threads "
+        "lead to where each item stood. A red mark stands under neighbours in the wrong order.",
+    ),
+    "shortest_path": Wording("shortest paths from maps of US places", "policy iteration", MAPS),
+    "shortest_path_sequence": Wording("the map of the US from its paths", "no step at all", MAPS),
+}
+"""By the name of the task."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +74,8 @@ class Demo:
         out: Directory of everything that is written.
         seconds: Length of the training.
         recipe: What to train; see ttc train --help.
-        puzzles: Test puzzles, of level minimal, from the split that training never sees.
+        puzzles: Test puzzles, of level minimal or the task's first one, from the split that
+            training never sees.
         steps: Refinement steps to report, separated by commas.
         seed: Of the weights and the training puzzles, instead of the recipe's; the test puzzles are
             always the same.
@@ -58,7 +94,7 @@ class Demo:
         """Train, sweep, report."""
         from ttc_agents.cli import INTERRUPTED, complain
         from ttc_agents.cli.evaluate import parse_steps, progress_line
-        from ttc_agents.cli.puzzles import checkpoint_task, families_of_levels
+        from ttc_agents.cli.puzzles import checkpoint_task, default_level, families_of_levels
         from ttc_agents.cli.train import adjusted, find_recipe
         from ttc_agents.evaluation import calibrate, sweep
         from ttc_agents.training.checkpoint import load_model
@@ -74,12 +110,13 @@ class Demo:
             return complain("interrupted: nothing was measured", INTERRUPTED)
         task = checkpoint_task(str(checkpoint), "test")
         model = load_model(checkpoint, pick_device(self.device))
-        puzzles = families_of_levels(task, (LEVEL,), self.puzzles, seed=0)[LEVEL]
+        level = default_level(task)
+        puzzles = families_of_levels(task, (level,), self.puzzles, seed=0)[level]
         print(f"2/3 refining {self.puzzles} test puzzles for {steps[-1]} steps", flush=True)
-        result = sweep(model, task, {LEVEL: puzzles}, steps, progress=progress_line())
+        result = sweep(model, task, {level: puzzles}, steps, progress=progress_line())
         calibration = calibrate(model, task, puzzles[:CALIBRATION_PUZZLES], steps)
         print("3/3 drawing", flush=True)
-        findings = Findings(recipe, trained, model, task, puzzles, result, calibration)
+        findings = Findings(recipe, trained, model, task, level, puzzles, result, calibration)
         findings.publish(self.out)
         return 0
 
@@ -92,6 +129,7 @@ class Findings:
     trained: TrainResult
     model: RefinementModel
     task: Task
+    level: str
     puzzles: Instances
     result: SweepResult
     calibration: Calibration
@@ -119,7 +157,7 @@ class Findings:
             "seconds": self.trained.seconds,
             "instances": self.trained.instances,
         }
-        document["calibration"] = {LEVEL: self.calibration.to_json()}
+        document["calibration"] = {self.level: self.calibration.to_json()}
         title = "Solved puzzles against refinement steps"
         light, dark = (
             sweep_picture(
@@ -139,7 +177,7 @@ class Findings:
         """One puzzle that is worth watching."""
         from ttc_agents.evaluation.animation import showcase
 
-        chosen = showcase(self.result.records["p1"][LEVEL][0])
+        chosen = showcase(self.result.records["p1"][self.level][0])
         return self.puzzles[chosen : chosen + 1]
 
     def page(self, document: dict[str, Any], images: tuple[bytes, bytes], gif: bytes) -> str:
@@ -147,7 +185,10 @@ class Findings:
         from ttc_agents.evaluation.calibration_figures import calibration_picture
         from ttc_agents.evaluation.report import Report
 
-        lead = LEAD.format(seconds=self.trained.seconds, depth=self.recipe.segment_steps)
+        wording = WORDINGS[self.task.spec.name]
+        lead = LEAD.format(
+            what=wording.what, seconds=self.trained.seconds, depth=self.recipe.segment_steps
+        )
         return Report(
             "A network that thinks longer",
             lead,
@@ -155,7 +196,7 @@ class Findings:
             document,
             images,
             gif,
-            ANIMATION_NOTE,
+            wording.animation,
             tuple(calibration_picture(self.calibration, theme) for theme in ("light", "dark")),
             facts=self.facts(),
             commands=self.commands(),
@@ -163,15 +204,16 @@ class Findings:
 
     def tiles(self, document: dict[str, Any]) -> list[tuple[str, str]]:
         """The figures that matter most."""
-        steps, shares = self.result.steps, document["p1"][LEVEL]
+        steps, shares = self.result.steps, document["p1"][self.level]
         shown = [steps[0], *(s for s in (64, 256) if s in steps[1:])]
-        improve = document["classical"]["improve"][LEVEL][str(steps[-1])]
+        improve = document["classical"]["improve"][self.level][str(steps[-1])]
+        classical = WORDINGS[self.task.spec.name].classical
         return [
             *(
                 (f"{100 * shares[str(step)]['solved']:.1f}%", f"solved after {step} steps")
                 for step in shown
             ),
-            (f"{100 * improve['solved']:.1f}%", "solved by classical singles alone"),
+            (f"{100 * improve['solved']:.1f}%", f"solved by {classical} alone"),
             (f"{self.num_parameters():,}", "parameters"),
         ]
 
@@ -192,8 +234,7 @@ class Findings:
             ),
             (
                 "test",
-                f"{len(self.puzzles)} puzzles of level {LEVEL} from the test split, which shares "
-                "no puzzle with training up to symmetry; "
+                f"{len(self.puzzles)} puzzles of level {self.level}{self.apart()}; "
                 f"{self.result.steps[-1]} steps in float32",
             ),
             (
@@ -203,11 +244,26 @@ class Findings:
             ),
         ]
 
+    def apart(self) -> str:
+        """How the test puzzles keep apart from those of the training."""
+        from ttc_agents.evaluation.policies import has_splits
+        from ttc_envs import SudokuTask
+
+        if isinstance(self.task, SudokuTask):
+            return " from the test split, which shares no puzzle with training up to symmetry"
+        return " from the test split" if has_splits(self.task) else ", drawn by keys of their own"
+
     def commands(self) -> list[str]:
         """How to go on."""
-        from ttc_envs import spell_puzzle
+        from ttc_envs import SudokuTask, spell_puzzle
 
         where = self.trained.checkpoint
+        if not isinstance(self.task, SudokuTask):
+            return [
+                f"ttc solve --checkpoint {where} --seed 1 --gif runs/solve.gif",
+                f"ttc evaluate {where} --steps 1,16,64,256,1024",
+                f"ttc evaluate {where} --protocol p1,p2,p3 --calibration --count 200",
+            ]
         puzzle = spell_puzzle(self.example().fields["givens"][0])
         return [
             f"ttc solve {puzzle} --checkpoint {where}",

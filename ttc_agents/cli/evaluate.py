@@ -28,12 +28,13 @@ class Evaluate:
 
     P1 is one trajectory; P2 takes the one of several with the smallest residual; P3 lets the rules
     choose among several. Every trajectory runs to the largest of --steps. With --policy, anything
-    that has SB3's predict takes the place of the checkpoint, on --env, by P1.
+    that has SB3's predict takes the place of the checkpoint, on --env, by P1; --env alone gives the
+    classical rows.
     Example: ttc evaluate sudoku-cpu --puzzles puzzles.csv --steps 1,16,64,256 --json
 
     Args:
         policy: random, classical, solve, sb3:ALGORITHM:PATH.zip, MODULE:NAME or a checkpoint.
-        env: The id that the policy plays; a checkpoint knows its own.
+        env: The id that the policy or the classical methods play; a checkpoint knows its own.
         task: Arguments of the task, as NAME=VALUE; given several times, each is a task of its own:
             --task size=16 --task size=256.
         action_mode: full, edit or logits, where the policy can act in several.
@@ -83,33 +84,40 @@ class Evaluate:
 
     def run(self) -> int:
         """Evaluate."""
-        if (self.checkpoint is None) == (self.policy is None):
-            raise ValueError("give either a CHECKPOINT or --policy")
-        return self._sweep_model(self.checkpoint) if self.checkpoint else self._sweep_policy()
+        if (self.checkpoint is None) == (self.policy is None and self.env is None):
+            raise ValueError("give either a CHECKPOINT, or --policy, or --env")
+        return self._sweep_policy() if self.policy is not None else self._sweep_tasks()
 
-    def _sweep_model(self, checkpoint: str) -> int:
-        """Sweep a refinement model by its protocols."""
-        from ttc_agents.cli.puzzles import checkpoint_task, has_splits
+    def _sweep_tasks(self) -> int:
+        """Sweep a refinement model by its protocols, or classical methods alone."""
+        from ttc_agents.cli.puzzles import has_splits
         from ttc_agents.evaluation import joined
 
-        for name in ("env", "action_mode", "trust", "stochastic"):
+        for name in ("action_mode", "trust", "stochastic"):
             if getattr(self, name):
                 raise ValueError(f"--{name.replace('_', '-')} belongs to --policy")
+        asked = self.calibration or self.protocol != "p1" or not self.classical
+        if self.checkpoint is None and asked:
+            raise ValueError("--calibration, --protocol and --no-classical: needs a CHECKPOINT")
         steps = parse_steps(self.steps)
         # All tasks and puzzles now, rather than an error after minutes of work.
-        tasks = [checkpoint_task(checkpoint, self.split, words) for words in self.task or ((),)]
+        tasks = [self._task(words) for words in self.task or ((),)]
         families = [self._families(task) for task in tasks]
         if len(tasks) > 1:
             families = [
                 named_after(words, own) for words, own in zip(self.task, families, strict=True)
             ]
+        names = [name for own in families for name in own]
+        if len(set(names)) < len(names):
+            raise ValueError(f"families need names of their own, got {', '.join(names)}")
         if self.out is not None:
             make_room(self.out)
-        runs = [self._sweep(checkpoint, *pair, steps) for pair in zip(tasks, families, strict=True)]
+        runs = [self._sweep(*pair, steps) for pair in zip(tasks, families, strict=True)]
         result = joined([run[0] for run in runs])
         document = result.to_json()
         document["settings"] |= {
-            "checkpoint": checkpoint,
+            "checkpoint": self.checkpoint,
+            "env": self.env,
             "split": self.split if has_splits(tasks[0]) else None,
             "task": [" ".join(words) for words in self.task],
         }
@@ -119,15 +127,27 @@ class Evaluate:
         self._report({**document, **extra}, {**per_puzzle, **extra})
         return 0
 
+    def _task(self, words: Sequence[str]) -> Task:
+        """The task of the checkpoint or of --env, with these arguments."""
+        from ttc_agents.cli.puzzles import checkpoint_task, task_of_env
+
+        if self.checkpoint is not None:
+            return checkpoint_task(self.checkpoint, self.split, words)
+        assert self.env is not None
+        return task_of_env(self.env, words, self.split)
+
     def _sweep(
-        self, checkpoint: str, task: Task, families: dict[str, Instances], steps: Sequence[int]
+        self, task: Task, families: dict[str, Instances], steps: Sequence[int]
     ) -> tuple[SweepResult, dict[str, Any]]:
         """The sweep over one task, and the calibration by family, if it is asked for."""
-        from ttc_agents.evaluation import sweep
+        from ttc_agents.evaluation import sweep, sweep_classical
         from ttc_agents.training.checkpoint import load_model
         from ttc_agents.training.engine import pick_device
 
-        model = load_model(checkpoint, pick_device(self.device), task.spec if self.task else None)
+        if self.checkpoint is None:
+            return sweep_classical(task, families, steps, seed=self.seed), {}
+        spec = task.spec if self.task else None
+        model = load_model(self.checkpoint, pick_device(self.device), spec)
         result = sweep(
             model,
             task,

@@ -5,7 +5,7 @@ from ttc_agents.evaluation.intervals import share, wilson
 from ttc_agents.evaluation.records import Records
 from ttc_agents.evaluation.results import SweepResult, joined
 from ttc_agents.evaluation.rollout import follow, play, rollout
-from ttc_agents.evaluation.sweep import refine, sweep
+from ttc_agents.evaluation.sweep import refine, sweep, sweep_classical
 
 __all__ = [
     "Calibration",
@@ -19,5 +19,6 @@ __all__ = [
     "rollout",
     "share",
     "sweep",
+    "sweep_classical",
     "wilson",
 ]

@@ -1,7 +1,7 @@
 """Does confidence mean anything, and does thinking turn red into green and leave green alone?
 
-Confidence is the softmax probability of a node's current choice; only nodes that are not given
-count.
+Confidence is the softmax probability of a node's current choice; only nodes count that are there,
+are not given and have a right choice. Where labels know all right choices, each of them is right.
 
 - Expected calibration error after a step: the mean of |share right - mean confidence| over ten
   equal bins of confidence, weighted by their nodes.
@@ -102,7 +102,7 @@ def calibrate(
     recorded = tuple(sorted(set(steps)))
 
     def work(rows: Instances, start: int, check: Callable[[], None]) -> Calibration:
-        follower = _Follower(recorded, rows.labels["answer"], _free_nodes(task, rows))
+        follower = _Follower(recorded, rows, _free_nodes(task, rows))
         for logits, finite, _ in refine(model, task, rows, recorded[-1]):
             check()
             follower.add(*decide(logits), finite)
@@ -119,9 +119,9 @@ def calibrate(
 class _Follower:
     """Adds up what one batch does, step by step."""
 
-    def __init__(self, steps: tuple[int, ...], label: np.ndarray, free: np.ndarray) -> None:
+    def __init__(self, steps: tuple[int, ...], instances: Instances, free: np.ndarray) -> None:
         rows = len(steps)
-        self._steps, self._label, self._free = steps, label, free
+        self._steps, self._labels, self._free = steps, instances.labels, free
         self._step = 0
         self._before: tuple[np.ndarray, np.ndarray] | None = None
         self._bins = np.zeros((3, rows, BINS))
@@ -132,7 +132,7 @@ class _Follower:
     def add(self, answer: np.ndarray, confidence: np.ndarray, finite: np.ndarray) -> None:
         """One step."""
         self._step += 1
-        live, right = self._free & finite[:, None], answer == self._label
+        live, right = self._free & finite[:, None], self._right(answer)
         row = int(np.searchsorted(self._steps, self._step))
         self._flipped |= self._sure & live & ~right
         if self._before is not None:
@@ -143,6 +143,13 @@ class _Follower:
             self._count(row, confidence[live], right[live])
             self._sure[row] = live & right & (confidence > SURE)
         self._before = answer, confidence
+
+    def _right(self, answer: np.ndarray) -> np.ndarray:
+        """(B, N) bool: the choices that are right."""
+        if "right" not in self._labels:
+            same: np.ndarray = answer == self._labels["answer"]
+            return same
+        return np.take_along_axis(self._labels["right"], answer[..., None], axis=2)[..., 0]
 
     def _count(self, row: int, confidence: np.ndarray, right: np.ndarray) -> None:
         bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
@@ -163,11 +170,17 @@ class _Follower:
 
 
 def _free_nodes(task: Task, instances: Instances) -> np.ndarray:
-    """(B, N) bool: the nodes whose choice is not given."""
+    """(B, N) bool: the nodes that count."""
+    counts = np.ones((len(instances), task.spec.num_nodes), dtype=bool)
     free = free_nodes(task.spec, to_batch(instances.fields))
-    if free is None:
-        return np.ones((len(instances), task.spec.num_nodes), dtype=bool)
-    return free.numpy()
+    if free is not None:
+        counts &= free.numpy()
+    for name, field in task.spec.fields.items():
+        if (field.per, field.kind) == ("node", "mask"):
+            counts &= instances.fields[name] > 0
+    if "right" in instances.labels:
+        counts &= instances.labels["right"].any(axis=2)
+    return counts
 
 
 def _ratio(whole: int, part: int) -> float | None:

@@ -6,6 +6,7 @@ Images are part of the file; it follows the reader's light or dark mode.
 from __future__ import annotations
 
 import base64
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -112,7 +113,7 @@ def _score_lines(document: dict[str, Any]) -> list[str]:
 
 def _part_lines(document: dict[str, Any]) -> list[str]:
     """Percent of the parts that hold, all depths together; the document has them one by one."""
-    table = []
+    table: list[list[str]] = []
     for row, families in document.get("parts", {}).items():
         name = PROTOCOL_NAMES.get(row) or classical_name(row)
         for family, parts in families.items():
@@ -200,7 +201,9 @@ class Report:
             source = _data_url(self.animation, "gif")
             yield "<h2>One answer, step by step</h2>"
             yield f'<p class="note">{escape(self.animation_note)}</p>'
-            yield f'<img class="board" alt="An answer being refined" src="{source}">'
+            width, height = struct.unpack("<HH", self.animation[6:10])
+            wide = " wide" if width > 1.2 * height else ""
+            yield f'<img class="board{wide}" alt="An answer being refined" src="{source}">'
         yield "<h2>The numbers</h2>"
         yield f'<div class="scroll">{_html_table(self.document)}</div>'
         yield (

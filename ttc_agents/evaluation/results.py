@@ -42,7 +42,8 @@ class SweepResult:
         """The table {protocol: {family: {steps: {"solved", "n", "low", "high"}}}} and the settings.
 
         `scores` and `parts` ({row: {family: table}}) and `pace` ({classical row: {family: table}},
-        of P1) are those of the module `scores`; their rows are "p1" and the classical ones.
+        of P1) are those of the module `scores`; their rows are "p1" and the classical ones, the last
+        two without those whose steps mean nothing.
 
         Args:
             per_puzzle: Whether to add `records`, one entry per puzzle and column.
@@ -81,6 +82,7 @@ class SweepResult:
         parts = {
             row: {f: table for f, r in families.items() if (table := part_table(r))}
             for row, families in rows.items()
+            if row not in STEPLESS
         }
         return {
             "scores": {

@@ -78,13 +78,8 @@ def sweep(
     """
     steps = _checked_steps(steps)
     _check_names("protocol", protocols, PROTOCOLS)
-    known = (*CLASSICAL, *task.baselines())
-    classical = known if classical is None else classical
-    _check_names("classical row", classical, known)
+    classical = _checked_rows(task, families, classical)
     _check_model(model, task)
-    for family, instances in families.items():
-        if not len(instances):
-            raise ValueError(f"family {family!r} holds no instance")
     if num_trajectories < 1:
         raise ValueError(f"num_trajectories must be at least 1, got {num_trajectories}")
     size = pick_batch_size(model, batch_size)
@@ -99,15 +94,25 @@ def sweep(
                 _run(model, task, instances, steps, size, _seeds(seed, k), partial(report, family))
                 for k in members
             ]
-    rows = {
-        name: {
-            family: _classical(name, task, instances, steps, seed)
-            for family, instances in families.items()
-        }
-        for name in classical
-    }
+    rows = _classical_rows(task, families, steps, classical, seed)
     settings = {"seed": seed, "num_trajectories": num_trajectories, "batch_size": size}
     return SweepResult(steps, _by_protocol(protocols, records), rows, records, settings)
+
+
+def sweep_classical(
+    task: Task,
+    families: dict[str, Instances],
+    steps: Sequence[int],
+    *,
+    classical: Sequence[str] | None = None,
+    seed: int = 0,
+) -> SweepResult:
+    """The classical rows of a sweep alone, without a model; arguments and errors as in `sweep`."""
+    steps = _checked_steps(steps)
+    rows = _checked_rows(task, families, classical)
+    return SweepResult(
+        steps, {}, _classical_rows(task, families, steps, rows, seed), {}, {"seed": seed}
+    )
 
 
 def refine(
@@ -202,6 +207,23 @@ def _least_residual(parts: Sequence[Records]) -> np.ndarray:
     return np.take_along_axis(np.stack([r.solved for r in parts]), chosen[None], axis=0)[0]
 
 
+def _classical_rows(
+    task: Task,
+    families: dict[str, Instances],
+    steps: tuple[int, ...],
+    names: Sequence[str],
+    seed: int,
+) -> dict[str, dict[str, Records]]:
+    """{row: {family: one trajectory}}."""
+    return {
+        name: {
+            family: _classical(name, task, instances, steps, seed)
+            for family, instances in families.items()
+        }
+        for name in names
+    }
+
+
 def _classical(
     name: str, task: Task, instances: Instances, steps: tuple[int, ...], seed: int
 ) -> Records:
@@ -227,6 +249,19 @@ def _checked_steps(steps: Sequence[int]) -> tuple[int, ...]:
     if not numbers or numbers[0] < 1:
         raise ValueError(f"steps must be positive integers, got {list(steps)}")
     return numbers
+
+
+def _checked_rows(
+    task: Task, families: dict[str, Instances], names: Sequence[str] | None
+) -> Sequence[str]:
+    """The classical rows that are asked for, on families that hold something."""
+    known = (*CLASSICAL, *task.baselines())
+    names = known if names is None else names
+    _check_names("classical row", names, known)
+    for family, instances in families.items():
+        if not len(instances):
+            raise ValueError(f"family {family!r} holds no instance")
+    return names
 
 
 def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ import json
 from PIL import Image
 
 from ttc_agents.cli import main
+from ttc_agents.training.recipes import RECIPES, Recipe
 
 
 def test_demo_writes_everything_and_runs_a_second_time(capsys, tmp_path):
@@ -30,3 +31,27 @@ def test_demo_writes_everything_and_runs_a_second_time(capsys, tmp_path):
     first = (out / "sweep.json").stat().st_mtime_ns
     assert main(arguments) == 0
     assert (out / "sweep.json").stat().st_mtime_ns > first
+
+
+def test_demo_of_another_task(capsys, tmp_path, monkeypatch):
+    recipe = Recipe(
+        name="some-maps",
+        description="",
+        env_id="ttc/ShortestPath-v0",
+        model="relational_network",
+        level="spread8",
+        task={"places": 8},
+        model_options={"width": 8, "embedding": 4, "message_layers": 1, "node_layers": 1},
+        updates=2,
+    )
+    monkeypatch.setitem(RECIPES, recipe.name, recipe)
+    arguments = ["demo", "--out", str(tmp_path), "--recipe", recipe.name, "--seconds", "0.2"]
+    assert main([*arguments, "--puzzles", "6", "--steps", "1,8", "--device", "cpu"]) == 0
+    text = capsys.readouterr().out
+    assert "bellman ford" in text
+    assert f"ttc solve --checkpoint {tmp_path / 'checkpoint'}" in text
+    found = json.loads((tmp_path / "sweep.json").read_text())
+    assert found["p1"]["spread8"]["8"]["n"] == 6
+    page = (tmp_path / "report.html").read_text()
+    assert "learned shortest paths from maps" in page
+    assert "dashed in red" in page

@@ -163,3 +163,52 @@ def test_progress_is_one_line_of_a_terminal(capsys, monkeypatch):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "\reasy:   0%\reasy:  50%\reasy: 100%\n"
+
+
+def test_a_checkpoint_for_small_maps_is_swept_on_larger_ones(
+    capsys, tmp_path, map_directory, document
+):
+    out = tmp_path / "sizes.json"
+    arguments = ["evaluate", map_directory, "--count", "4", "--steps", "1,8", "--out", str(out)]
+    arguments += ["--task", "places=12", "--task", "places=20"]
+    assert main([*arguments, "--calibration"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[3:6] == ["places=12", "4", lines[1].split()[5]]
+    assert any(line.startswith("bellman ford") and "places=20" in line for line in lines)
+    found = json.loads(out.read_text())
+    assert found["settings"]["task"] == ["places=12", "places=20"]
+    assert list(found["p1"]) == list(found["calibration"]) == ["places=12", "places=20"]
+    assert {"greedy", "one_step_a_star", "bellman_ford"} < set(found["classical"])
+    assert found["parts"]["bellman_ford"]["places=20"]["n"]["all"] == 4 * 19
+    assert found["scores"]["p1"]["places=20"]["within_1_percent"]["8"]["n"] == 4
+    levels = ["--task", "places=16", "--task", "places=20", "--level", "spread16", "spread10"]
+    assert main([*arguments[:6], *levels, "--no-classical", "--json"]) == 0
+    families = [f"places={places} spread{level}" for places in (16, 20) for level in (16, 10)]
+    assert list(document()["p1"]) == families
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--task", "size=4"), "unexpected keyword argument 'size'"),
+        (("--task", "places"), "expected NAME=VALUE"),
+        (("--task", "places=12", "--task", "places=12"), "names of their own"),
+    ],
+)
+def test_what_the_task_option_refuses(map_directory, complaint, words, message):
+    options = ["--count", "1", "--steps", "1", "--no-classical"]
+    assert message in complaint("evaluate", map_directory, *options, *words)
+
+
+def test_an_env_alone_gives_the_classical_rows(document):
+    arguments = ["evaluate", "--env", "ttc/Sorting-v0", "--task", "size=5", "--task", "size=8"]
+    assert main([*arguments, "--count", "6", "--steps", "1,8", "--json"]) == 0
+    found = document()
+    assert found["p1"] == {}
+    assert set(found["classical"]) == {"random", "improve", "solve", "bitonic"}
+    assert found["classical"]["bitonic"]["size=8"]["8"]["solved"] == 1
+
+
+@pytest.mark.parametrize("extra", [("--calibration",), ("--protocol", "p2"), ("--no-classical",)])
+def test_what_needs_a_checkpoint_is_refused_without_one(complaint, extra):
+    assert "needs a CHECKPOINT" in complaint("evaluate", "--env", "ttc/Sorting-v0", *extra)

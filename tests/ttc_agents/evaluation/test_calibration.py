@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ttc_agents.evaluation import calibrate
+from ttc_envs import Instances, NextHopTask, SortingTask
 
 # The scripted model is right with this confidence and wrong with that one.
 SURE = math.exp(4.0) / (math.exp(4.0) + 3)
@@ -56,3 +57,23 @@ def test_rows_that_are_not_finite_are_left_out(task, scripted, puzzles):
     lost = puzzles.fields["givens"][:, 0] < 0
     result = calibrate(scripted(broken=2), task, puzzles, (1, 2))
     assert result.count.sum(axis=1).tolist() == [120, 10 * (~lost).sum()]
+
+
+def test_any_right_choice_is_right_and_nodes_without_one_do_not_count(improving):
+    task = NextHopTask(places=10, split="test")
+    maps = task.sample(np.arange(6, dtype=np.uint64), "spread7")
+    calibration = calibrate(improving(task), task, maps, (16,))
+    # All places but the target, not the three nodes of padding.
+    assert calibration.count.sum() == calibration.right.sum() == 6 * 6
+    tied = dict(maps.labels)
+    tied["right"] = np.broadcast_to(maps.fields["neighbours"] >= 0, maps.labels["right"].shape)
+    anything = Instances(maps.keys, maps.fields, tied)
+    calibration = calibrate(improving(task), task, anything, (1, 16))
+    assert (calibration.count == calibration.right).all()
+
+
+def test_what_stands_behind_a_list_does_not_count(improving):
+    task = SortingTask(8, min_size=3)
+    lists = task.sample(np.arange(6, dtype=np.uint64), "uniform")
+    calibration = calibrate(improving(task), task, lists, (16,))
+    assert calibration.count.sum() == calibration.right.sum() == lists.fields["mask"].sum()

@@ -9,6 +9,9 @@ from ttc_agents.evaluation import sweep
 from ttc_agents.evaluation.report import Report, text_table
 from ttc_envs import NextHopTask
 
+MOVING = b"GIF89a" + (16).to_bytes(2, "little") + (8).to_bytes(2, "little")
+"""What a GIF of 16 x 8 pixels begins with."""
+
 
 @pytest.fixture
 def document(task, scripted):
@@ -52,7 +55,7 @@ class Tags(HTMLParser):
 def test_the_page_is_whole_and_needs_nothing_else(document):
     page = made(
         document,
-        animation=b"moving",
+        animation=MOVING,
         animation_note="Red & green",
         calibration_images=(b"a", b"b"),
         facts=[("recipe", "some <recipe>")],
@@ -66,12 +69,14 @@ def test_the_page_is_whole_and_needs_nothing_else(document):
     assert all(source.startswith("data:image/") for source in sources)
     assert "http" not in page
     assert "prefers-color-scheme: dark" in page
-    assert base64.b64encode(b"moving").decode() in page
+    assert base64.b64encode(MOVING).decode() in page
     assert "Thinking &amp; longer" in page
     assert "Red &amp; green" in page
     assert "some &lt;recipe&gt;" in page
     assert "ten &lt;b&gt;" in page
     assert "ten <b>" not in page
+    assert 'class="board wide"' in page
+    assert 'class="board"' in made(document, animation=b"GIF89a" + bytes([8, 0, 8, 0]))
 
 
 def test_parts_that_are_absent_leave_no_heading(document):

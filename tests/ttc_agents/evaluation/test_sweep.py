@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ttc_agents.evaluation import sweep
+from ttc_agents.evaluation import sweep, sweep_classical
 from ttc_agents.evaluation.sweep import CLASSICAL, refine
 from ttc_envs import Instances, SudokuTask
 
@@ -212,3 +212,17 @@ def test_a_model_that_reads_the_answer_sees_the_first_one(task, scripted, puzzle
     finally:
         type(model).reads_answer = False
     np.testing.assert_array_equal(seen[0].numpy(), task.initial_answer(puzzles))
+
+
+def test_classical_rows_without_a_model_are_those_of_a_sweep(task, scripted, puzzles):
+    families = {"a": puzzles, "b": puzzles[:7]}
+    alone = sweep_classical(task, families, (1, 16), seed=5).to_json()
+    beside = sweep(scripted(), task, families, (1, 16), seed=5).to_json()
+    assert alone["classical"] == beside["classical"]
+    assert alone["scores"] == {row: s for row, s in beside["scores"].items() if row != "p1"}
+    assert alone["p1"] == {}
+    assert alone["pace"]["improve"] == {}
+    with pytest.raises(ValueError, match="unknown classical row 'guess'"):
+        sweep_classical(task, families, (1,), classical=("guess",))
+    with pytest.raises(ValueError, match="'none' holds no instance"):
+        sweep_classical(task, {"none": puzzles[:0]}, (1,))

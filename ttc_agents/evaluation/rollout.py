@@ -97,8 +97,9 @@ def rollout(
     starts, state = np.ones(env.num_envs, dtype=bool), None
     solved = np.zeros((num_steps, env.num_envs), dtype=bool)
     masked = getattr(policy, "reads_masks", False)
+    unwrapped: Any = env.unwrapped  # a vector env as such has no masks
     for step in range(num_steps):
-        masks = {"action_masks": env.unwrapped.action_masks()} if masked else {}
+        masks = {"action_masks": unwrapped.action_masks()} if masked else {}
         action, state = policy.predict(observation, state, starts, deterministic, **masks)
         observation, _, terminated, truncated, info = env.step(action)
         starts = terminated | truncated

@@ -77,7 +77,9 @@ DOCUMENTED = {env_id: type(ttc_envs.make_task(env_id)) for env_id in IDS}
 FACES = [ttc_envs.RefinementEnv, ttc_envs.RefinementVectorEnv]
 
 
-@pytest.mark.parametrize("documented", [*{*DOCUMENTED.values()}, *FACES], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "documented", dict.fromkeys([*DOCUMENTED.values(), *FACES]), ids=lambda c: c.__name__
+)
 def test_docstrings_have_gymnasiums_sections_in_order(documented):
     assert list(sections(documented)) == SECTIONS
 

@@ -82,7 +82,7 @@ def test_the_pace_is_that_of_each_list_in_the_rounds_of_odd_even_sort(improving)
     task = SortingTask(12, view="complete")
     lists = task.sample(np.arange(30, dtype=np.uint64), "uniform")
     result = sweep(improving(task), task, {"a": lists}, (32,))
-    rounds = rounds_needed(lists.fields["keys"], odd_even_network(12))
+    rounds = rounds_needed(lists.fields["numbers"], odd_even_network(12))
     improve = result.classical["improve"]["a"]
     assert set(rounds - improve.first_solved) <= {0, 1}
     document = json.loads(json.dumps(result.to_json(per_puzzle=True)))

@@ -68,18 +68,18 @@ def sorting(levels=("uniform",)) -> tuple[CarriedBatch, RelationalNetwork]:
 def test_answers_are_moved_on_as_the_environment_would():
     batch, model = sorting()
     batch.refill(model)
-    keys = batch.batch["keys"].clone()
+    keys = batch.batch["numbers"].clone()
     assert (batch.batch["answer"] == torch.arange(6)).all()
     asked = batch.task.improve(batch.answers.instances, batch.answers.answer)
     assert torch.equal(batch.answers.improved("cpu"), torch.from_numpy(asked).long())
     shown = batch.observe(torch.nn.functional.one_hot(torch.from_numpy(asked).long(), 6).float())
     assert shown is batch.batch
     assert torch.equal(shown["answer"], torch.from_numpy(asked).long())
-    assert torch.equal(shown["keys"], keys.gather(1, shown["answer"]))
+    assert torch.equal(shown["numbers"], keys.gather(1, shown["answer"]))
     batch.refill(model)
     restarted = (batch.batch["answer"] == torch.arange(6)).all(1)
     assert 4 < int(restarted.sum()) < 32
-    assert torch.equal(batch.batch["keys"][~restarted], shown["keys"][~restarted])
+    assert torch.equal(batch.batch["numbers"][~restarted], shown["numbers"][~restarted])
 
 
 def test_state_dict_continues_the_answers():
@@ -101,7 +101,7 @@ def test_each_refill_draws_one_of_the_levels():
     for _ in range(20):
         batch.discard()
         batch.refill(model)
-        keys = batch.batch["keys"]
+        keys = batch.batch["numbers"]
         kinds.append(bool((keys[:, 1:] <= keys[:, :-1]).all()))
         batch.keep(batch.state, 1)
     assert 3 < sum(kinds) < 17

@@ -122,7 +122,7 @@ def test_what_stands_behind_a_shorter_list_is_apart(view):
         assert graph.free.tolist() == (lists.fields["mask"][row] > 0).tolist()
         assert (graph.y[length:] == -1).all()
         np.testing.assert_array_equal(graph.y[:length], lists.labels["answer"][row, :length])
-        np.testing.assert_array_equal(graph.x[:, 0], lists.fields["keys"][row])
+        np.testing.assert_array_equal(graph.x[:, 0], lists.fields["numbers"][row])
         np.testing.assert_array_equal(graph.pos[:, 0], np.arange(8))
 
 

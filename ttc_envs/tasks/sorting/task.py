@@ -57,7 +57,7 @@ class SortingTask:
 
     | entry | shape | dtype | values |
     |---|---|---|---|
-    | `keys` | (size,) | float32 | keys in [0, 1]; 1 behind a shorter list |
+    | `numbers` | (size,) | float32 | keys in [0, 1]; 1 behind a shorter list |
     | `mask` | (size,) | int8 | 1 for what is in the list, 0 behind a shorter one |
     | `answer` | (size,) | int8, int32 above size 128 | the item at each position |
     | `step` | (1,) | int32 | steps taken |
@@ -76,9 +76,9 @@ class SortingTask:
 
     ## Starting State
     A list drawn by a key from the env's own generator; the answer is the list as it stands. `reset`
-    takes these options: `instance_id` (a key, to replay a list), `level`, and `instance` (`{"keys":
-    ...}`, numbers in [0, 1], with a `mask` where it is shorter than `size`; or `Instances`) for a
-    list of one's own. Labels are not shown.
+    takes these options: `instance_id` (a key, to replay a list), `level`, and `instance`
+    (`{"numbers": ...}`, numbers in [0, 1], with a `mask` where it is shorter than `size`; or
+    `Instances`) for a list of one's own. Labels are not shown.
 
     ## Episode End
     - Termination: the answer is a permutation in order (not with `terminate_on_solved=False`).
@@ -138,11 +138,11 @@ class SortingTask:
 
     def from_fields(self, fields: dict[str, Any]) -> Instances:
         """Lists of the caller's; without a field `mask` they fill all positions."""
-        if "keys" in fields and "mask" not in fields:
-            rows = np.shape(fields["keys"])[:1]
+        if "numbers" in fields and "mask" not in fields:
+            rows = np.shape(fields["numbers"])[:1]
             fields = {**fields, "mask": np.ones((*rows, self.size), dtype=np.int8)}
         checked = self.spec.check_fields(fields)
-        values, mask = checked["keys"], checked["mask"]
+        values, mask = checked["numbers"], checked["mask"]
         if not mask[:, 0].all() or (mask[:, 1:] > mask[:, :-1]).any():
             raise ValueError("mask must be ones, at least one, followed by zeros")
         values[mask == 0] = lists.PADDING
@@ -150,7 +150,7 @@ class SortingTask:
 
     def _labelled(self, keys: Array, values: Array, mask: Array) -> Instances:
         labels = scoring.labels_of(values, mask, self.spec.answer_dtype)
-        return Instances(keys, {"keys": values, "mask": mask}, labels)
+        return Instances(keys, {"numbers": values, "mask": mask}, labels)
 
     # Answers
 
@@ -203,7 +203,7 @@ class SortingTask:
         """Scores of answers (B, N), which may be any integers; see `scoring`."""
         labels, fields = instances.labels, instances.fields
         if "place" not in labels:
-            labels = scoring.labels_of(fields["keys"], fields["mask"], self.spec.answer_dtype)
+            labels = scoring.labels_of(fields["numbers"], fields["mask"], self.spec.answer_dtype)
         return scoring.score(labels, fields["mask"], answer)
 
     def score_parts(self, instances: Instances, answer: Array) -> None:
@@ -213,7 +213,7 @@ class SortingTask:
 
     def solve(self, instances: Instances) -> Array:
         """The items by their keys, equal ones in the order of the list."""
-        order = instances.fields["keys"].argsort(axis=1, kind="stable")
+        order = instances.fields["numbers"].argsort(axis=1, kind="stable")
         return order.astype(self.spec.answer_dtype)
 
     def improve(self, instances: Instances, answer: Array) -> Array:
@@ -222,7 +222,7 @@ class SortingTask:
         items = np.arange(self.size)
         whole = (np.sort(answer, axis=1) == items).all(axis=1, keepdims=True)
         answer = np.where(whole, answer, items).astype(self.spec.answer_dtype)
-        return odd_even_round(instances.fields["keys"], answer)
+        return odd_even_round(instances.fields["numbers"], answer)
 
     def baselines(self) -> dict[str, Baseline]:
         """Rounds of bitonic sort, which compare positions of any distance, whatever the view."""
@@ -232,7 +232,7 @@ class SortingTask:
         """The answers after each round of the network."""
         answer = self.initial_answer(instances)
         for pairs in bitonic_network(self.size):
-            answer = exchange_items(instances.fields["keys"], answer, pairs)
+            answer = exchange_items(instances.fields["numbers"], answer, pairs)
             yield answer
 
     def render(
@@ -242,7 +242,7 @@ class SortingTask:
         from ttc_envs.tasks.sorting.render import render
 
         length = int(instance.fields["mask"][0].sum())
-        keys, items = instance.fields["keys"][0, :length], answer[0, :length]
+        keys, items = instance.fields["numbers"][0, :length], answer[0, :length]
         return render(keys, items, mode, None if confidence is None else confidence[:length])
 
 
@@ -259,7 +259,9 @@ def _spec(size: int, adjacent: bool) -> TaskSpec:
         name="sorting",
         levels=lists.LEVELS,
         fields={
-            "keys": Field("answer" if adjacent else "node", "real", (size,), "float32", 0.0, 1.0),
+            "numbers": Field(
+                "answer" if adjacent else "node", "real", (size,), "float32", 0.0, 1.0
+            ),
             "mask": Field("node", "mask", (size,), "int8", 0, 1),
         },
         num_nodes=size,

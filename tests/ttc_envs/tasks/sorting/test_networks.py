@@ -42,13 +42,13 @@ def test_a_sorted_list_needs_no_round():
 def test_the_bitonic_row_moves_items_as_the_network_moves_keys(view):
     task = SortingTask(13, min_size=5, view=view)
     lists = task.sample(np.arange(40, dtype=np.uint64), "few_distinct")
-    keys = lists.fields["keys"]
+    keys = lists.fields["numbers"]
     network = bitonic_network(13)
     answers = list(task.baselines()["bitonic"](lists))
     assert len(answers) == len(network)
     for pairs, answer in zip(network, answers, strict=True):
         keys = exchange(keys, pairs)
-        shown = np.take_along_axis(lists.fields["keys"], answer.astype(np.int64), axis=1)
+        shown = np.take_along_axis(lists.fields["numbers"], answer.astype(np.int64), axis=1)
         np.testing.assert_array_equal(shown, keys)
         assert task.score(lists, answer)["valid_permutation"].all()
     assert task.score(lists, answers[-1])["solved"].all()
@@ -57,7 +57,7 @@ def test_the_bitonic_row_moves_items_as_the_network_moves_keys(view):
 def test_improving_takes_the_rounds_of_odd_even_sort():
     task = SortingTask(16, view="adjacent")
     lists = task.sample(np.arange(50, dtype=np.uint64), "uniform")
-    rounds = rounds_needed(lists.fields["keys"], odd_even_network(16))
+    rounds = rounds_needed(lists.fields["numbers"], odd_even_network(16))
     answer, first = task.initial_answer(lists), np.zeros(50, dtype=int)
     for step in range(1, 17):
         answer = task.improve(lists, answer)

@@ -116,7 +116,7 @@ def test_bad_arguments_are_refused(changed, message):
 
 def test_environments_draw_shorter_lists_without_padding():
     env = gym.make("ttc/Sorting-v0", size=8, action_mode="logits", render_mode="ansi")
-    env.reset(options={"instance": {"keys": np.linspace(1, 0, 8), "mask": [1] * 5 + [0] * 3}})
+    env.reset(options={"instance": {"numbers": np.linspace(1, 0, 8), "mask": [1] * 5 + [0] * 3}})
     assert "5 keys, 4 of 4 neighbours" in env.render()
     env.step(env.unwrapped.solution())
     assert "5 keys, 0 of 4 neighbours" in env.render()

@@ -26,11 +26,11 @@ def test_the_spec_describes_both_views():
     spec = SortingTask(size=5).spec
     assert (spec.num_nodes, spec.num_choices, spec.num_edits, spec.choices) == (5, 5, 10, "node")
     assert [set(row) | {i} for i, row in enumerate(spec.neighbours.tolist())] == [set(range(5))] * 5
-    assert spec.fields["keys"].per == "node"
+    assert spec.fields["numbers"].per == "node"
     adjacent = SortingTask(size=5, view="adjacent").spec
     assert adjacent.num_edits == 4
     assert adjacent.neighbours.tolist() == [[-1, 1], [0, 2], [1, 3], [2, 4], [3, -1]]
-    assert adjacent.fields["keys"].per == "answer"
+    assert adjacent.fields["numbers"].per == "answer"
     assert spec.positions.tolist() == [[0], [1], [2], [3], [4]]
     for each in (spec, adjacent):
         again = type(each).from_json(each.to_json())
@@ -71,15 +71,15 @@ def test_an_unknown_level_is_refused():
 
 
 BAD_FIELDS = [
-    ({"keys": [[0.1, np.nan, 0.2]]}, "keys must lie in"),
-    ({"keys": [[0.1, np.inf, 0.2]]}, "keys must lie in"),
-    ({"keys": [[0.1, 1.5, 0.2]]}, "keys must lie in"),
-    ({"keys": [[0.1, 0.2]]}, "keys must have shape"),
-    ({"keys": 0.5}, "keys must have shape"),
-    ({"keys": [["a", "b", "c"]]}, "keys must be float32"),
-    ({"keys": [[0.1, 0.2, 0.3]], "mask": [[1, 0, 1]]}, "mask must be ones"),
-    ({"keys": [[0.1, 0.2, 0.3]], "mask": [[0, 0, 0]]}, "mask must be ones"),
-    ({"keys": [[0.1, 0.2, 0.3]], "lengths": [3]}, "fields"),
+    ({"numbers": [[0.1, np.nan, 0.2]]}, "numbers must lie in"),
+    ({"numbers": [[0.1, np.inf, 0.2]]}, "numbers must lie in"),
+    ({"numbers": [[0.1, 1.5, 0.2]]}, "numbers must lie in"),
+    ({"numbers": [[0.1, 0.2]]}, "numbers must have shape"),
+    ({"numbers": 0.5}, "numbers must have shape"),
+    ({"numbers": [["a", "b", "c"]]}, "numbers must be float32"),
+    ({"numbers": [[0.1, 0.2, 0.3]], "mask": [[1, 0, 1]]}, "mask must be ones"),
+    ({"numbers": [[0.1, 0.2, 0.3]], "mask": [[0, 0, 0]]}, "mask must be ones"),
+    ({"numbers": [[0.1, 0.2, 0.3]], "lengths": [3]}, "fields"),
     ({}, "fields"),
 ]
 
@@ -92,9 +92,9 @@ def test_bad_fields_are_refused(fields, message):
 
 def test_lists_of_ones_own():
     env = gym.make("ttc/Sorting-v0", size=4)
-    options = {"instance": {"keys": [0.5, 0.25, 0.5, 0.9], "mask": [1, 1, 1, 0]}}
+    options = {"instance": {"numbers": [0.5, 0.25, 0.5, 0.9], "mask": [1, 1, 1, 0]}}
     observation, info = env.reset(options=options)
-    assert observation["keys"].tolist() == [0.5, 0.25, 0.5, 1.0]
+    assert observation["numbers"].tolist() == [0.5, 0.25, 0.5, 1.0]
     assert (info["inversions"], info["level"]) == (1, -1)
     # Padding is put back, and item 2 may stand before item 0, which has the same key.
     _, reward, terminated, _, info = env.step(np.array([1, 2, 0, 0]))
@@ -103,7 +103,7 @@ def test_lists_of_ones_own():
 
 def test_a_list_of_one_key_is_sorted():
     task = SortingTask(size=2)
-    one = task.from_fields({"keys": [[0.5, 0.0]], "mask": [[1, 0]]})
+    one = task.from_fields({"numbers": [[0.5, 0.0]], "mask": [[1, 0]]})
     scores = task.score(one, np.array([[0, 1]], dtype=np.int8))
     assert (scores["solved"][0], scores["quality"][0], scores["accuracy"][0]) == (True, 1, 1)
     assert task.edit_mask(one, task.initial_answer(one)).tolist() == [[0]]
@@ -132,7 +132,7 @@ def test_classical_steps_sort(view):
 
 def test_improving_what_is_no_permutation_begins_with_the_list():
     task = SortingTask(size=4)
-    instances = task.from_fields({"keys": [[0.4, 0.3, 0.2, 0.1]]})
+    instances = task.from_fields({"numbers": [[0.4, 0.3, 0.2, 0.1]]})
     for answer in ([[0, 0, 1, 2]], [[-1, 1, 2, 3]]):
         improved = task.improve(instances, np.array(answer, dtype=np.int8))
         assert improved.tolist() == [[1, 0, 3, 2]]
@@ -215,7 +215,7 @@ def test_the_complete_view_shows_the_list():
     env = gym.make("ttc/Sorting-v0", size=5)
     first, _ = env.reset(seed=0)
     after = env.step(np.array([4, 3, 2, 1, 0]))[0]
-    assert np.array_equal(first["keys"], after["keys"])
+    assert np.array_equal(first["numbers"], after["numbers"])
     assert after["answer"].tolist() == [4, 3, 2, 1, 0]
 
 
@@ -223,14 +223,14 @@ def test_the_complete_view_shows_the_list():
 def test_the_adjacent_view_shows_keys_in_the_order_of_the_answer(mode):
     env = gym.make("ttc/Sorting-v0", size=6, view="adjacent", level="reversed", action_mode=mode)
     observation, _ = env.reset(seed=0)
-    keys = observation["keys"].copy()
+    keys = observation["numbers"].copy()
     inversions = [15]
     for _ in range(8):
         solution = env.unwrapped.solution()
         if mode == "edit" and not len(solution):
             break
         observation, *_, terminated, _, info = env.step(solution[0] if mode == "edit" else solution)
-        assert np.array_equal(observation["keys"], keys[observation["answer"]])
+        assert np.array_equal(observation["numbers"], keys[observation["answer"]])
         assert info["valid_permutation"]
         inversions.append(int(info["inversions"]))
         if terminated:

@@ -24,6 +24,7 @@ EXTRA = (
     "torch",
     "torch_geometric",
     "tyro",
+    "yaml",
 )
 """Top-level modules of the extra `agents`."""
 
@@ -75,6 +76,7 @@ def _parse(words: Sequence[str]) -> Command | int:
     """The subcommand, or the exit code where there is nothing to run."""
     from tyro.extras import subcommand_cli_from_dict
 
+    from ttc_agents.cli.compare import Compare
     from ttc_agents.cli.data import Data
     from ttc_agents.cli.demo import Demo
     from ttc_agents.cli.evaluate import Evaluate
@@ -84,6 +86,7 @@ def _parse(words: Sequence[str]) -> Command | int:
     commands: dict[str, Callable[..., Command]] = {
         "train": Train,
         "evaluate": Evaluate,
+        "compare": Compare,
         "solve": Solve,
         "demo": Demo,
         "data": Data,

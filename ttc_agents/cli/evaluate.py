@@ -90,8 +90,8 @@ class Evaluate:
 
     def _sweep_tasks(self) -> int:
         """Sweep a refinement model by its protocols, or classical methods alone."""
-        from ttc_agents.cli.puzzles import has_splits
         from ttc_agents.evaluation import joined
+        from ttc_agents.evaluation.policies import has_splits
 
         for name in ("action_mode", "trust", "stochastic"):
             if getattr(self, name):
@@ -163,8 +163,8 @@ class Evaluate:
 
     def _sweep_policy(self) -> int:
         """Sweep anything with `predict` through the environment."""
-        from ttc_agents.cli.puzzles import default_mode, has_splits, policy_task
-        from ttc_agents.evaluation.policies import sweep_player
+        from ttc_agents.cli.puzzles import default_mode, policy_task
+        from ttc_agents.evaluation.policies import has_splits, sweep_player
         from ttc_agents.policies.loading import load_policy
         from ttc_agents.training.engine import pick_device
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ttc_agents.evaluation.policies import has_splits
 from ttc_envs import (
     ENVIRONMENTS,
     Instances,
@@ -56,11 +56,6 @@ def _task_of_split(env: str, options: dict[str, Any], split: str) -> Task:
     except TypeError as error:
         raise ValueError(f"{env} with {options}: {error}") from error
     return make_task(env, **{**options, "split": split}) if has_splits(task) else task
-
-
-def has_splits(task: Task) -> bool:
-    """Whether a task can be told which split to draw from."""
-    return "split" in inspect.signature(type(task)).parameters
 
 
 def policy_task(policy: str, env: str | None, task: Sequence[str], split: str) -> Task:

@@ -9,30 +9,57 @@ Shapes: n instances of a family, R recorded steps, B instances at a time.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ttc_agents.evaluation.results import SweepResult
 from ttc_agents.evaluation.rollout import rollout
 from ttc_agents.policies.loading import Player
-from ttc_envs import Instances, RefinementVectorEnv, Task
+from ttc_envs import Instances, RefinementVectorEnv, Task, make_task
 
 BATCH_SIZE = 500
 
 
-def solved_by(
+def has_splits(task: Task) -> bool:
+    """Whether a task can be told which split to draw from."""
+    return "split" in inspect.signature(type(task)).parameters
+
+
+def split_task(env_id: str, options: dict[str, Any], split: str) -> Task:
+    """The task of an id that draws from a split; one without splits draws what its keys say."""
+    task = make_task(env_id, **options)
+    return make_task(env_id, **{**options, "split": split}) if has_splits(task) else task
+
+
+class Played(NamedTuple):
+    """What a policy did to n instances, (n, R) bool each.
+
+    Args:
+        holds: Whether the rules held after each recorded step.
+        reached: Whether they had held after that step or one before it. The environment ends an
+            episode there unless told otherwise, and an edit that the mask allows changes something,
+            so a policy that edits by masks cannot keep a solution; but to stop there is to look at
+            the verifier.
+    """
+
+    holds: np.ndarray
+    reached: np.ndarray
+
+
+def play_out(
     player: Player,
     task: Task,
     instances: Instances,
     steps: Sequence[int],
     *,
     deterministic: bool = True,
-    batch_size: int = BATCH_SIZE,
     report: Callable[[float], None] = lambda done: None,
-) -> np.ndarray:
-    """Whether the rules held after each of the steps.
+) -> Played:
+    """One trajectory of each instance.
 
     Args:
         player: The policy and its modes.
@@ -40,15 +67,11 @@ def solved_by(
         instances: n instances.
         steps: The steps to record, ascending; the last is the budget, which is run in full.
         deterministic: Passed to the policy.
-        batch_size: Instances at a time.
         report: Called with the share that is done.
-
-    Returns:
-        (n, R) bool.
     """
     parts = []
-    for start in range(0, len(instances), batch_size):
-        rows = instances[start : start + batch_size]
+    for start in range(0, len(instances), BATCH_SIZE):
+        rows = instances[start : start + BATCH_SIZE]
         envs = RefinementVectorEnv(
             task,
             len(rows),
@@ -61,9 +84,11 @@ def solved_by(
         solved = rollout(
             player.policy, envs, steps[-1], seed=0, options=options, deterministic=deterministic
         )
-        parts.append(solved[np.array(steps) - 1].T)
-        report(min(1.0, (start + batch_size) / len(instances)))
-    return np.concatenate(parts)
+        parts.append(solved)
+        report(min(1.0, (start + BATCH_SIZE) / len(instances)))
+    holds = np.concatenate(parts, axis=1)
+    recorded = np.array(steps) - 1
+    return Played(holds[recorded].T, np.logical_or.accumulate(holds)[recorded].T)
 
 
 def sweep_player(
@@ -77,6 +102,9 @@ def sweep_player(
 ) -> SweepResult:
     """One trajectory of a policy for each instance of each family, as `sweep` has it for a model.
 
+    In mode `edit` an instance counts from the first step on after which the rules held, see
+    `Played.reached`.
+
     Args:
         player: The policy and its modes.
         task: The task.
@@ -85,8 +113,9 @@ def sweep_player(
         deterministic: Passed to the policy.
         report: Called with the family and the share of it that is done.
     """
-    solved = {
-        family: solved_by(
+    solved = {}
+    for family, instances in families.items():
+        played = play_out(
             player,
             task,
             instances,
@@ -94,7 +123,6 @@ def sweep_player(
             deterministic=deterministic,
             report=partial(report, family),
         )
-        for family, instances in families.items()
-    }
+        solved[family] = played.reached if player.action_mode == "edit" else played.holds
     settings = {"action_mode": player.action_mode, "deterministic": deterministic}
     return SweepResult(tuple(steps), {"p1": solved}, {}, {}, settings)

@@ -224,7 +224,8 @@ def warm_start(agent: BaseAlgorithm, checkpoint: str | Path) -> None:
     Raises:
         ValueError: The checkpoint is of another model.
     """
-    own: RefinementModel = agent.policy.features_extractor.model
+    policy: Any = agent.policy
+    own: RefinementModel = policy.features_extractor.model
     given = load_model(checkpoint)
     try:
         own.load_state_dict(given.state_dict())

@@ -1,0 +1,153 @@
+"""What `ttc compare` knows to compare: data alone.
+
+A preset names arenas, in each the rows that compete, and the budget of each row's training. A model
+joins with one line: a `Row` of kind `refinement` with a recipe, or of kind `policy` with a
+checkpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ttc_agents.evaluation.comparison import Arena, Preset
+from ttc_agents.evaluation.contestants import Row
+from ttc_agents.training.budget import Budget
+
+REFERENCES = (
+    Row("random answers", "policy", {"policy": "random"}, trained=False),
+    Row("classical steps", "policy", {"policy": "classical"}, trained=False),
+    Row("exact solver", "policy", {"policy": "solve"}, trained=False),
+)
+RANDOM_EDITS = Row(
+    "random edits", "policy", {"policy": "random", "action_mode": "edit"}, trained=False
+)
+
+NETWORKS = "ttc_agents.policies.sb3_network"
+SMALL = {"width": 16, "message_width": 16, "hidden_width": 32}
+
+
+def agents(edits_as: str, **env_options: Any) -> tuple[Row, ...]:
+    """Plain MLPs: whole answers by PPO and A2C, edits by MaskablePPO and DQN.
+
+    Args:
+        edits_as: The id under which hyperparameters for edits stand.
+        env_options: Arguments of the training environments, such as an easier `level`.
+    """
+    whole = {"env_options": env_options}
+    edits = {"env_options": env_options, "action_mode": "edit", "tuned_as": edits_as}
+    return (
+        Row("PPO, MLP", "sb3", {"algorithm": "ppo", **whole}),
+        Row("A2C, MLP", "sb3", {"algorithm": "a2c", **whole}),
+        Row("MaskablePPO, MLP", "sb3", {"algorithm": "ppo_mask", **edits}),
+        Row("DQN, MLP", "sb3", {"algorithm": "dqn", **edits}),
+    )
+
+
+def network_agents(env_id: str, model: str, steps: int, **model_options: Any) -> tuple[Row, ...]:
+    """The same algorithms with a refinement model as their network, from nothing."""
+    inside = {"env_id": env_id, "model": model, "model_options": model_options, "steps": steps}
+    shared = {
+        "n_envs": 64,
+        "n_steps": 32,
+        "batch_size": 512,
+        "learning_rate": 0.003,
+        "policy_kwargs": inside,
+    }
+    return (
+        Row(
+            "PPO, refinement network",
+            "sb3",
+            {
+                "algorithm": "ppo",
+                "observation": "default",
+                "hyperparameters": {**shared, "policy": f"{NETWORKS}.RefinementNetwork"},
+            },
+        ),
+        Row(
+            "MaskablePPO, refinement network",
+            "sb3",
+            {
+                "algorithm": "ppo_mask",
+                "action_mode": "edit",
+                "observation": "default",
+                "hyperparameters": {**shared, "policy": f"{NETWORKS}.MaskableRefinementNetwork"},
+            },
+        ),
+    )
+
+
+def refinement(recipe: str, model: str, **verifier_options: Any) -> tuple[Row, ...]:
+    """A refinement model: with labels, with the rules alone, and one after the other."""
+    rules = {"recipe": recipe, "verifier_options": verifier_options}
+    return (
+        Row(f"{model}, labels", "refinement", {"recipe": recipe}),
+        Row(f"{model}, verifier", "refinement", {**rules, "verifier": 1.0}),
+        Row(f"{model}, labels then verifier", "refinement", {**rules, "verifier": 0.5}),
+    )
+
+
+SUDOKU_4 = Arena(
+    env_id="ttc/Sudoku4-v0",
+    level="minimal",
+    steps=(1, 4, 8, 16, 32, 64),
+    rows=(
+        *agents("ttc/SudokuEdit4-v0", level="givens=4..14"),
+        *network_agents("ttc/Sudoku4-v0", "factor_graph_network", 4, **SMALL),
+        *refinement("sudoku4-demo", "factor-graph network", learning_rate=0.003),
+        RANDOM_EDITS,
+        *REFERENCES,
+    ),
+)
+EDITS_4 = replace(
+    SUDOKU_4, rows=tuple(row for row in SUDOKU_4.rows if row.name.startswith("MaskablePPO"))
+)
+SUDOKU_9 = Arena(
+    env_id="ttc/Sudoku-v0",
+    level="minimal",
+    steps=(1, 4, 16, 32, 64),
+    count=500,
+    rows=(
+        Row("PPO, MLP", "sb3", {"algorithm": "ppo", "env_options": {"level": "easy"}}),
+        *refinement("sudoku9-cpu-2min", "factor-graph network", learning_rate=0.0003),
+        *REFERENCES,
+    ),
+)
+SORTING = Arena(
+    env_id="ttc/Sorting-v0",
+    task={"size": 8},
+    level="uniform",
+    steps=(1, 4, 8, 16, 32),
+    rows=(*agents("ttc/Sorting-v0"), RANDOM_EDITS, *REFERENCES),
+)
+PATHS = Arena(
+    env_id="ttc/ShortestPath-v0",
+    task={"places": 16},
+    level="spread16",
+    steps=(1, 4, 8, 16, 32, 64),
+    rows=(*agents("ttc/ShortestPath-v0"), RANDOM_EDITS, *REFERENCES),
+)
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="rl-cpu",
+            description="RL agents and refinement agents on three tasks, 40 CPU seconds each",
+            arenas={
+                "sudoku4": SUDOKU_4,
+                "sorting8": SORTING,
+                "paths16": PATHS,
+                "sudoku9": SUDOKU_9,
+            },
+            budget=Budget(seconds=40),
+        ),
+        Preset(
+            name="rl-edits4-10min",
+            description="MaskablePPO on 4x4 Sudoku, ten CPU minutes",
+            arenas={"edits4": EDITS_4},
+            budget=Budget(seconds=600),
+            seeds=3,
+        ),
+    )
+}

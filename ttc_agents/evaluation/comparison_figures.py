@@ -1,0 +1,63 @@
+"""The picture of a comparison: test-time steps, and what training bought."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ttc_agents.evaluation.comparison import Cell, by_row, mean_share
+from ttc_agents.evaluation.figures import LINES, THEMES, canvas, png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COSTS = {"env_steps": "environment steps of training", "flops": "training FLOPs"}
+
+
+def comparison_picture(title: str, cells: list[Cell], theme: str = "light") -> bytes:
+    """Three panels: solved by refinement steps, by environment steps and by training FLOPs.
+
+    The first is on test instances, means over seeds; the others are learning curves on validation
+    instances, one line per seed, at the last step. Rows that were not trained are dashed lines in
+    the first.
+
+    Args:
+        title: Above the first panel.
+        cells: Of one arena.
+        theme: `light` or `dark`.
+    """
+    colours = THEMES[theme]
+    figure, axes = canvas(colours, (15.0, 5.0), columns=3)
+    rows = by_row(cells)
+    trained = [name for name, own in rows.items() if own[0]["seconds"]]
+    tint = {name: LINES[i % len(LINES)] for i, name in enumerate(trained)}
+    steps = list(cells[0]["reached"])
+    for name, own in rows.items():
+        shares = [100 * mean_share(own, "reached", step) for step in steps]
+        mark = {"color": tint[name], "marker": "o"} if name in tint else {"linestyle": "--"}
+        options: dict[str, Any] = {"color": colours.soft, "label": name, **mark}
+        axes[0].plot([int(step) for step in steps], shares, **options)
+    axes[0].set_xscale("log", base=2)
+    axes[0].set_xticks([int(step) for step in steps], steps)
+    axes[0].set_xlabel("refinement steps at test time")
+    axes[0].set_title(f"{title}: solved", loc="left", fontsize=12, fontweight="bold")
+    for panel, (cost, label) in zip(axes[1:], COSTS.items(), strict=True):
+        for name in trained:
+            for cell in rows[name]:
+                _learning_curve(panel, cell, cost, tint[name])
+        panel.set_xscale("log")
+        panel.set_xlabel(label)
+    for panel in axes:
+        panel.set_ylim(-3, 103)
+        panel.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=4, frameon=False, labelcolor=colours.ink
+    )
+    return png(figure)
+
+
+def _learning_curve(panel: Axes, cell: Cell, cost: str, colour: Any) -> None:
+    """Solved validation instances against what the training had cost."""
+    points = [(point[cost], 100 * point["solved"]) for point in cell["curve"] if point[cost]]
+    if points:
+        panel.plot(*zip(*points, strict=True), color=colour, linewidth=1.6, marker=".")

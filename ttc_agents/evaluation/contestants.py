@@ -1,0 +1,221 @@
+"""Who stands in a comparison, and how each kind is trained.
+
+A kind is a function that trains one row within a budget and gives a `Player`; a new kind is one
+function and one line in `KINDS`.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ttc_agents.models import RefinementModel
+from ttc_agents.policies.loading import Player, load_policy
+from ttc_agents.policies.refinement import RefinementPolicy
+from ttc_agents.training.budget import NOTHING, Budget, Meter, Spent
+from ttc_agents.training.policy_gradient import PolicyGradient, VerifierTraining
+from ttc_agents.training.recipes import RECIPES
+from ttc_agents.training.trainer import Training
+from ttc_envs import Task
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a comparison.
+
+    Args:
+        name: What it is called.
+        kind: Key of `KINDS`.
+        options: Arguments of the kind.
+        trained: Whether it costs a budget, and so is repeated with several seeds.
+    """
+
+    name: str
+    kind: str
+    options: dict[str, Any] = field(default_factory=dict)
+    trained: bool = True
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A row that is ready to play.
+
+    Args:
+        player: The policy and its modes.
+        spent: What its training has cost.
+        parameters: Trained numbers.
+    """
+
+    player: Player
+    spent: Spent = NOTHING
+    parameters: int = 0
+
+
+Report = Callable[[Player, Spent], None]
+"""Called in the middle of a training."""
+
+
+def prepare_policy(
+    task: Task, env_id: str, level: str, budget: Budget, seed: int, report: Report, **options: Any
+) -> Prepared:
+    """A policy that is ready, by the names of `load_policy`."""
+    return Prepared(load_policy(options.pop("policy"), task, seed=seed, **options))
+
+
+def prepare_sb3(
+    task: Task,
+    env_id: str,
+    level: str,
+    budget: Budget,
+    seed: int,
+    report: Report,
+    *,
+    algorithm: str,
+    action_mode: str = "full",
+    observation: str = "one_hot",
+    hyperparameters: dict[str, Any] | None = None,
+    env_options: dict[str, Any] | None = None,
+    tuned_as: str | None = None,
+) -> Prepared:
+    """An agent of SB3 or sb3-contrib.
+
+    Args:
+        task: The task that it learns on.
+        env_id: The id.
+        level: The level that it learns on, unless `env_options` has another.
+        budget: What it may cost.
+        seed: Of everything.
+        report: Called in the middle of the training.
+        algorithm: Key of `ALGORITHMS`.
+        action_mode: `full`, `edit` or `logits`.
+        observation: `default` or `one_hot`.
+        hyperparameters: What replaces entries of the file.
+        env_options: More arguments of its environments.
+        tuned_as: The id under which its hyperparameters stand, if not `env_id`.
+    """
+    from ttc_agents.policies.sb3 import SB3Agent
+    from ttc_agents.training.rl import make_agent, read_hyperparameters, train_agent
+
+    agent = make_agent(
+        algorithm,
+        task,
+        {**read_hyperparameters(algorithm, tuned_as or env_id), **(hyperparameters or {})},
+        {
+            "level": level,
+            "action_mode": action_mode,
+            "observation": observation,
+            "max_episode_steps": 32 if action_mode != "edit" else 4 * task.spec.num_nodes,
+            **(env_options or {}),
+        },
+        seed,
+    )
+    player = Player(SB3Agent(agent), action_mode, observation)
+    spent = train_agent(agent, budget, partial(report, player))
+    parameters = sum(p.numel() for p in agent.policy.parameters())
+    return Prepared(player, spent, parameters)
+
+
+def prepare_refinement(
+    task: Task,
+    env_id: str,
+    level: str,
+    budget: Budget,
+    seed: int,
+    report: Report,
+    *,
+    recipe: str,
+    verifier: float = 0.0,
+    verifier_options: dict[str, Any] | None = None,
+) -> Prepared:
+    """A refinement model by a recipe, by the verifier, or by one after the other.
+
+    Args:
+        task: The task that it learns on.
+        env_id: The id.
+        level: The level that the verifier draws from; the recipe has its own.
+        budget: What both may cost together.
+        seed: Of everything.
+        report: Called in the middle of the training.
+        recipe: Key of `RECIPES`, whose length the budget replaces.
+        verifier: Share of the budget for training by the verifier, which follows the recipe.
+        verifier_options: Arguments of `PolicyGradient`.
+    """
+    # Its own length only paces the schedule, by the share that is done.
+    plan = dataclasses.replace(RECIPES[recipe], seed=seed, seconds=1.0, updates=None)
+    training = Training(plan, task, torch.device("cpu"))
+    spent = NOTHING
+    if verifier < 1:
+        spent = _by_recipe(training, budget.part(1 - verifier), report)
+    model = _averaged(training)
+    if verifier > 0:
+        settings = PolicyGradient(**(verifier_options or {}))
+        tuned = VerifierTraining(model, task, level, settings, seed)
+        spent = _by_verifier(tuned, budget.part(verifier), spent, report)
+    parameters = sum(p.numel() for p in model.parameters())
+    return Prepared(Player(RefinementPolicy(model.eval())), spent, parameters)
+
+
+def _by_recipe(training: Training, budget: Budget, report: Report) -> Spent:
+    """Labelled training until the budget is used up."""
+    recipe = dataclasses.replace(training.recipe, precision="float32", compile="off")
+    training.recipe = recipe
+    engine = training.engine(lambda line: None)
+    per_update = 3 * forward_flops(training.model, training.carried.batch, recipe.segment_steps)
+
+    def show(spent: Spent) -> None:
+        report(Player(RefinementPolicy(_averaged(training))), spent)
+
+    def counts() -> tuple[int, float]:
+        steps = training.updates * recipe.batch_size * recipe.segment_steps
+        return steps, training.updates * per_update
+
+    meter = Meter(budget, show)
+    while (share := meter.share(*counts())) < 1:
+        training.seconds = share
+        training.update(engine)
+    return meter.own(*counts())
+
+
+def _by_verifier(tuned: VerifierTraining, budget: Budget, before: Spent, report: Report) -> Spent:
+    """Training by the rules until the budget is used up."""
+    tuned.update()
+    forward = forward_flops(tuned.model, tuned.batch, tuned.settings.segment_steps)
+
+    def show(spent: Spent) -> None:
+        report(Player(RefinementPolicy(tuned.model)), spent)
+
+    def counts() -> tuple[int, float]:
+        return tuned.env_steps, 3 * forward * tuned.updates
+
+    meter = Meter(budget, show, before=before)
+    while meter.share(*counts()) < 1:
+        tuned.update()
+    return meter.total(*counts())
+
+
+def _averaged(training: Training) -> RefinementModel:
+    """A copy of the model with the averaged weights."""
+    model = copy.deepcopy(training.model)
+    model.load_state_dict(training.averaged_weights())
+    return model.eval()
+
+
+def forward_flops(model: RefinementModel, batch: dict[str, torch.Tensor], steps: int) -> float:
+    """Floating-point operations of a forward pass of so many steps."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(batch, steps)
+    return float(counter.get_total_flops())
+
+
+KINDS: dict[str, Callable[..., Prepared]] = {
+    "policy": prepare_policy,
+    "sb3": prepare_sb3,
+    "refinement": prepare_refinement,
+}

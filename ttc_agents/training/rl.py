@@ -1,0 +1,182 @@
+"""Training agents of Stable-Baselines3 and sb3-contrib on the fast vector environments.
+
+Hyperparameters come from a YAML file in rl-zoo3's layout (`rl_hyperparameters.yml`), the length is
+a `Budget`, so that agents of all kinds can be given the same.
+
+    training FLOPs = (environment steps + 3 x trained samples) x f
+
+f being the floating-point operations of the policy's forward pass for one observation (matrix
+products, two per multiply-add); a backward pass costs twice as many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module, resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.utils import LinearSchedule
+from torch.utils.flop_counter import FlopCounterMode
+
+from ttc_agents.policies.sb3 import SB3VecEnv, algorithm_class
+from ttc_agents.training.budget import Budget, Meter, Spent
+from ttc_envs import RefinementVectorEnv, Task
+
+PPO_FAMILY = ("ppo", "ppo_mask", "ppo_lstm")
+"""Algorithms that share the entries at the top of the file."""
+DEFAULT = "default"
+FILTER = "gymnasium.wrappers.FilterObservation"
+NO_LIMIT = 2**62
+
+
+@cache
+def _file(path: Path | None) -> dict[str, Any]:
+    import yaml
+
+    source = path or resources.files("ttc_agents.training").joinpath("rl_hyperparameters.yml")
+    return yaml.safe_load(source.read_text(encoding="utf-8"))
+
+
+def read_hyperparameters(algorithm: str, env_id: str, path: Path | None = None) -> dict[str, Any]:
+    """The hyperparameters of an algorithm on an id.
+
+    Args:
+        algorithm: Key of `ttc_agents.policies.sb3.ALGORITHMS`.
+        env_id: A registered id; without an entry the algorithm's `default` holds.
+        path: Another file.
+
+    Raises:
+        ValueError: The file has neither the id nor a default for this algorithm.
+    """
+    document = _file(path)
+    sections = [document.get(algorithm, {})]
+    if algorithm in PPO_FAMILY:
+        sections.append(document)
+    for name in (env_id, DEFAULT):
+        for section in sections:
+            if name in section:
+                return dict(section[name])
+    raise ValueError(f"no hyperparameters of {algorithm} for {env_id}, and no default")
+
+
+def make_agent(
+    algorithm: str,
+    task: Task,
+    hyperparameters: dict[str, Any],
+    env_options: dict[str, Any],
+    seed: int,
+) -> BaseAlgorithm:
+    """An untrained agent and its environments.
+
+    Args:
+        algorithm: Key of `ttc_agents.policies.sb3.ALGORITHMS`.
+        task: The task.
+        hyperparameters: An entry of the file; `n_timesteps` is not used.
+        env_options: Arguments of the vector env (`action_mode`, `observation`, `level`, ...).
+        seed: Of weights, actions and instances.
+
+    Raises:
+        ValueError: An entry asks for a wrapper that the vector env does not stand in for.
+    """
+    options = {k: v for k, v in hyperparameters.items() if k != "n_timesteps"}
+    envs = RefinementVectorEnv(task, options.pop("n_envs", 1), **env_options)
+    vec_env = SB3VecEnv(envs, _shown_entries(options.pop("env_wrapper", None)))
+    policy: Any = options.pop("policy")
+    if "." in policy:
+        module, _, name = policy.rpartition(".")
+        policy = getattr(import_module(module), name)
+    if isinstance(options.get("train_freq"), list):
+        options["train_freq"] = tuple(options["train_freq"])
+    rate = options.get("learning_rate")
+    if isinstance(rate, str):
+        options["learning_rate"] = LinearSchedule(float(rate.removeprefix("lin_")), 0.0, 1.0)
+    return algorithm_class(algorithm)(policy, vec_env, seed=seed, device="cpu", **options)
+
+
+def _shown_entries(wrapper: Any) -> list[str] | None:
+    """The entries that a `FilterObservation` among the wrappers shows, None for all."""
+    if wrapper is None:
+        return None
+    if not isinstance(wrapper, dict) or set(wrapper) != {FILTER}:
+        raise ValueError(f"env_wrapper can be {FILTER} with filter_keys, got {wrapper!r}")
+    return list(wrapper[FILTER]["filter_keys"])
+
+
+def train_agent(
+    agent: BaseAlgorithm, budget: Budget, report: Callable[[Spent], None] = lambda spent: None
+) -> Spent:
+    """Train until the budget is used up.
+
+    Args:
+        agent: Of `make_agent`.
+        budget: What it may cost.
+        report: Called at equal parts of the budget, in the middle of the training.
+    """
+    pace = _Pace(Meter(budget, report), forward_flops(agent))
+    # Schedules follow the budget, since nobody knows how many steps it will buy.
+    agent._update_current_progress_remaining = pace.tell  # type: ignore[method-assign]
+    try:
+        agent.learn(NO_LIMIT, callback=pace, log_interval=NO_LIMIT)
+    finally:
+        del agent._update_current_progress_remaining
+    return pace.spent()
+
+
+class _Pace(BaseCallback):
+    """Ends a training when its budget is used up."""
+
+    def __init__(self, meter: Meter, flops: float) -> None:
+        super().__init__()
+        self.meter, self._flops = meter, flops
+        self._share = 0.0
+
+    def _on_step(self) -> bool:
+        steps, flops = self.counts()
+        self._share = self.meter.share(steps, flops)
+        return self._share < 1
+
+    def tell(self, num_timesteps: int, total_timesteps: int) -> None:
+        """Tell the agent which share of the training is to come."""
+        self.model._current_progress_remaining = 1.0 - self._share
+
+    def spent(self) -> Spent:
+        """What the training has cost so far."""
+        steps, flops = self.counts()
+        return self.meter.own(steps, flops)
+
+    def counts(self) -> tuple[int, float]:
+        """Environment steps and floating-point operations so far."""
+        agent: Any = self.model
+        if isinstance(agent, OffPolicyAlgorithm):
+            # A target network looks at each sample, too.
+            passes = 4 * agent._n_updates * agent.batch_size
+        else:
+            # SB3 counts an epoch of PPO as an update; each looks at the whole buffer.
+            passes = 3 * agent._n_updates * agent.n_steps * agent.n_envs
+        return self.num_timesteps, (self.num_timesteps + passes) * self._flops
+
+
+def forward_flops(agent: BaseAlgorithm) -> float:
+    """Floating-point operations of the policy's forward pass, per observation."""
+    assert agent.env is not None
+    count, space = agent.env.num_envs, agent.observation_space
+    assert isinstance(space, spaces.Dict)
+    observation = {
+        name: np.zeros((count, *(box.shape or ())), box.dtype) for name, box in space.items()
+    }
+    policy: Any = agent.policy
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        if hasattr(policy, "lstm_actor"):
+            # Its forward wants states; this leaves out the critic.
+            agent.predict(observation, episode_start=np.ones(count, dtype=bool))
+        else:
+            policy(policy.obs_to_tensor(observation)[0])
+    return counter.get_total_flops() / count

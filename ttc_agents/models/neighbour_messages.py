@@ -172,15 +172,16 @@ def greatest_neighbour(theirs: Tensor, edge: Tensor, links: Prepared) -> Tensor:
     them: what an edge costs is then a sum and a comparison.
     """
     edges = links.edges.to(edge)
+    absent = None if links.valid is None else torch.where(links.valid, 0, -torch.inf).to(theirs)
     with torch.no_grad():
         best = theirs.new_full((len(links.rows), theirs.shape[1]), -torch.inf)
         slot = torch.zeros_like(best, dtype=torch.int64)
         for d in range(links.rows.shape[1]):
             value = theirs[links.rows[:, d]]
-            if edge.shape[1]:
-                value += F.linear(edges[:, d], edge)
-            if links.valid is not None:
-                value.masked_fill_(~links.valid[:, d, None], -torch.inf)
+            for f in range(edge.shape[1]):
+                value.addcmul_(edges[:, d, f, None], edge[:, f])
+            if absent is not None:
+                value += absent[:, d, None]
             slot = torch.where(value > best, d, slot)
             torch.maximum(best, value, out=best)
     out = theirs.gather(0, links.rows.gather(1, slot))

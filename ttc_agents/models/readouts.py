@@ -19,7 +19,9 @@ from ttc_envs import TaskSpec
 ABSENT = -1e4
 """Logit of a choice that is padding; finite, since rows that are not finite count as failed."""
 POINTER_WIDTH = 16
-PLACE_WIDTH = 4
+SHARPNESS = 8.0
+"""Of pointers to nodes. Cross-entropy is least where points are spread a little too widely, by a
+share that falls as 1 / SHARPNESS; much sharper pointers give no derivatives to learn from."""
 
 
 class NeighbourPointer(nn.Module):
@@ -39,62 +41,53 @@ class NeighbourPointer(nn.Module):
         mine, theirs, edge = self.pair.per_node(h.flatten(0, 1), p.flatten(0, 1))
         # index_select adds up its derivatives as they come; other ways of indexing sort them first.
         u = theirs.index_select(0, rows.flatten()).unflatten(0, rows.shape) + mine[:, None]
-        if edge.shape[1]:
-            u = u + F.linear(links.edges.flatten(0, 1).to(edge), edge)
+        for f in range(edge.shape[1]):
+            u = torch.addcmul(u, links.edges.flatten(0, 1)[:, :, f, None].to(edge), edge[:, f])
         hidden, direct = u.split([POINTER_WIDTH, 1], dim=-1)
         logits = (self.score(F.relu(hidden)) + direct).view(links.neighbours.shape)
         return logits if links.valid is None else logits.masked_fill(~links.valid, ABSENT)
 
 
 class NodePointer(nn.Module):
-    """A place takes the node that is nearest to it: -|k_j - q_i|^2.
+    """A place takes the node whose point is nearest to it: -SHARPNESS |y_j - x_i|^2.
 
-        q_i = W_x x_i + W_q h_i,    k_j = W_x x_j + W_p p_j + W_k h_j
+        y_j = x_j + W_p p_j + W_h h_j
 
-    x are the positions, so at first each node stands at its own place; states and potentials move
-    it.
+    x are the positions, so that at first each node stands at its own place; potentials and states
+    move it. The scale is fixed: if it were learned it would grow until small errors cost nothing,
+    and they would then never be corrected, although they grow with the number of nodes.
 
     Args:
-        spec: With node choices.
+        spec: With node choices and positions (N, p).
         width: H.
         potentials: K.
 
     Shapes: h (B, N, H), p (B, N, K), present (B, N) bool or None -> (B, N, N).
     """
 
+    positions: Tensor
+
     def __init__(self, spec: TaskSpec, width: int, potentials: int) -> None:
         super().__init__()
-        positions = torch.zeros(spec.num_nodes, 0)
-        if spec.positions is not None:
-            positions = torch.as_tensor(spec.positions)
+        positions = torch.as_tensor(spec.positions)
         self.register_buffer("positions", positions, persistent=False)
-        self.place = unbiased(positions.shape[1], PLACE_WIDTH)
-        self.potential = unbiased(potentials, PLACE_WIDTH)
-        self.query = linear(width, PLACE_WIDTH)
-        self.key = linear(width, PLACE_WIDTH)
+        axes = positions.shape[1]
+        self.shift = linear(width, axes)
+        nn.init.zeros_(self.shift.weight)
+        self.potential = nn.Linear(potentials, axes, bias=False) if potentials else None
 
     def forward(self, h: Tensor, p: Tensor, present: Tensor | None) -> Tensor:
         """The logits. An absent node is at its own place and at no other's."""
-        query, key = self.query(h), self.key(h)
-        if self.place is not None:
-            place = self.place(self.positions.to(h))
-            query, key = query + place, key + place
+        places = self.positions.to(h)
+        points = places + self.shift(h)
         if self.potential is not None:
-            key = key + self.potential(p)
-        # One coordinate after the other: expanding the square would lose the digits that count.
-        logits = -sum(
-            (k[:, None] - q[:, :, None]).square()
-            for q, k in zip(query.unbind(-1), key.unbind(-1), strict=True)
-        )
+            points = points + self.potential(p)
+        # The square is not expanded: that would lose the digits that count.
+        logits = -SHARPNESS * (places[:, None] - points[:, None]).square().sum(-1)
         if present is None:
             return logits
         own = torch.eye(h.shape[1], dtype=torch.bool, device=h.device)
         return logits.masked_fill(~(present[:, None] & present[:, :, None] | own), ABSENT)
-
-
-def unbiased(inputs: int, outputs: int) -> nn.Linear | None:
-    """A linear layer without bias; None without inputs."""
-    return nn.Linear(inputs, outputs, bias=False) if inputs else None
 
 
 def in_order_of_choices(logits: Tensor, answer: Tensor) -> Tensor:

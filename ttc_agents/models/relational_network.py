@@ -14,7 +14,8 @@ e, f and g are perceptrons of ReLU layers with a linear last one. Beyond the pap
 - a node may have potentials p_i, values without bound that a step adds to and of which others see
   differences alone. With them lengths and counts can grow beyond what training has shown:
 
-      f([h_i ; h_j ; e_ij ; p_j - p_i]),    p_i <- p_i + W_p g([x_i ; m_i]),    p_i = P x_i at first
+      f([h_i ; h_j ; e_ij ; p_j - p_i])
+      p_i <- p_i + W_p [g([x_i ; m_i]) ; m_i]                      p_i = P x_i at first
 
 - pointers to neighbours or nodes in place of classes: see `readouts`;
 - where a field shows the instance in the order of the current answer, the model reads the answer:
@@ -115,7 +116,8 @@ class RelationalNetwork(RefinementModel):
         nn.init.ones_(self.gates.bias.data[width : 2 * width])  # remember, until taught otherwise
         if potentials:
             self.height = nn.Linear(width, potentials, bias=False)
-            self.drift = nn.Linear(width, potentials, bias=False)
+            self.drift = nn.Linear(2 * width, potentials, bias=False)
+            nn.init.zeros_(self.drift.weight.data[:, :width])  # lengths and counts are linear
         self.logits = self.make_readout(width, potentials)
 
     def make_readout(self, width: int, potentials: int) -> nn.Module:
@@ -129,6 +131,8 @@ class RelationalNetwork(RefinementModel):
     @classmethod
     def supports(cls, spec: TaskSpec) -> str | None:
         """It needs a graph, and no fields but such as it reads."""
+        if spec.choices == "node" and spec.positions is None:
+            return "its pointers to nodes need positions"
         if spec.neighbours is None and GRAPH_FIELD not in spec.fields:
             return f"it has neither neighbours nor a field {GRAPH_FIELD!r}"
         unread = [name for name, f in spec.fields.items() if not (is_input(f) or is_graph(name, f))]
@@ -186,7 +190,8 @@ class RelationalNetwork(RefinementModel):
         c = forget.sigmoid() * c + enter.sigmoid() * new.tanh()
         parts = [leave.sigmoid() * c.tanh(), c]
         if self.sizes[2]:
-            parts.append(p + self.drift(u).to(z.dtype))
+            drift = self.drift(torch.cat([u, messages.to(u)], dim=-1))
+            parts.append(p + drift.to(z.dtype))
         return torch.cat(parts, dim=-1).view(z.shape)
 
     def readout(self, context: Context, z: Tensor) -> Tensor:

@@ -138,6 +138,45 @@ RELATIONAL_9 = Recipe(
     compile="off",
 )
 
+PATHS_64 = Recipe(
+    name="shortest-path-cpu-20min",
+    description="Relational network with potentials on maps of 64 places, twenty minutes on a laptop",
+    env_id="ttc/ShortestPath-v0",
+    model="relational_network",
+    level="spread64,dense64",
+    task={"places": 64, "degree": 16},
+    model_options={
+        "width": 32,
+        "embedding": 8,
+        "message_layers": 0,
+        "node_layers": 1,
+        "aggregation": "max",
+        "potentials": 8,
+    },
+    seconds=1200,
+    restart=0.15,
+    matrix_learning_rate=0.01,
+    precision="float32",
+    compile="off",
+)
+"""Linear messages of which the greatest counts can add lengths and take the shortest."""
+
+ADJACENT_16 = Recipe(
+    name="sorting-adjacent-cpu-2min",
+    description="Relational network that exchanges neighbours as odd-even sort does, two minutes",
+    env_id="ttc/Sorting-v0",
+    model="relational_network",
+    level="uniform",
+    task={"size": 16, "view": "adjacent"},
+    model_options={"width": 32, "message_layers": 1, "node_layers": 1},
+    target="improve",
+    seconds=120,
+    batch_size=32,
+    matrix_learning_rate=0.01,
+    precision="float32",
+    compile="off",
+)
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -190,5 +229,27 @@ RECIPES: dict[str, Recipe] = {
             restart=0.125,
             compile="auto",
         ),
+        PATHS_64,
+        dataclasses.replace(
+            ADJACENT_16,
+            name="sorting-cpu-3min",
+            description="Relational network that counts smaller keys, in one step, three minutes",
+            task={"size": 16, "min_size": 5},
+            model_options={
+                "width": 16,
+                "message_layers": 0,
+                "node_layers": 1,
+                "positions": False,
+                "potentials": 2,
+            },
+            target="solution",
+            seconds=180,
+            batch_size=64,
+            segment_steps=1,
+            restart=1.0,
+            learning_rate=5e-3,
+            matrix_learning_rate=None,
+        ),
+        ADJACENT_16,
     )
 }

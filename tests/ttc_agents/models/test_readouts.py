@@ -7,7 +7,13 @@ import torch
 from ttc_agents.models import RelationalNetwork
 from ttc_agents.models.base import to_batch
 from ttc_agents.models.neighbour_graph import Links
-from ttc_agents.models.readouts import ABSENT, NeighbourPointer, NodePointer, in_order_of_choices
+from ttc_agents.models.readouts import (
+    ABSENT,
+    SHARPNESS,
+    NeighbourPointer,
+    NodePointer,
+    in_order_of_choices,
+)
 from ttc_envs import NextHopTask, SortingTask
 
 KEYS = np.arange(3, dtype=np.uint64)
@@ -41,15 +47,13 @@ def test_scores_of_neighbours_are_those_of_all_pairs():
 
 def test_scores_of_nodes_are_distances():
     torch.manual_seed(0)
-    spec = SortingTask(size=5).spec
-    pointer = NodePointer(spec, 3, 2).double()
+    pointer = NodePointer(SortingTask(size=5).spec, 3, 2).double()
+    torch.nn.init.normal_(pointer.shift.weight)
     h, p = torch.randn(2, 5, 3).double(), torch.randn(2, 5, 2).double()
     logits = pointer(h, p, None)
-    place = pointer.place(torch.as_tensor(spec.positions).double())
     for b, i, j in np.ndindex(2, 5, 5):
-        key = place[j] + pointer.key(h[b, j]) + pointer.potential(p[b, j])
-        query = place[i] + pointer.query(h[b, i])
-        close(logits[b, i, j], -(key - query).square().sum())
+        point = j + pointer.shift(h[b, j]) + pointer.potential(p[b, j])
+        close(logits[b, i, j], -SHARPNESS * (i - point).square()[0])
 
 
 def test_absent_nodes_are_at_their_own_places():
@@ -66,12 +70,12 @@ def test_padding_changes_nothing_for_the_rest():
     short, long = SortingTask(size=4), SortingTask(size=7)
     keys = torch.rand(3, 4).double()
     padded = {
-        "keys": torch.cat([keys, torch.ones(3, 3)], dim=1),
+        "numbers": torch.cat([keys, torch.ones(3, 3)], dim=1),
         "mask": torch.tensor([[1] * 4 + [0] * 3] * 3),
     }
     model, larger = made(short.spec), made(long.spec)
     larger.load_state_dict(model.state_dict())
-    logits = model({"keys": keys, "mask": torch.ones(3, 4).long()}, 3).logits
+    logits = model({"numbers": keys, "mask": torch.ones(3, 4).long()}, 3).logits
     close(larger(padded, 3).logits[:, :, :4, :4], logits)
 
 
@@ -119,6 +123,6 @@ def test_where_keys_come_in_the_order_of_the_answer_the_model_reads_it():
     order = torch.tensor([[3, 1, 0, 2]])
     keys = torch.tensor([[0.1, 0.4, 0.2, 0.3]]).double()
     mask = torch.ones(1, 4).long()
-    plain = model({"keys": keys, "mask": mask, "answer": torch.arange(4)[None]}, 1).logits[0, 0]
-    named = model({"keys": keys, "mask": mask, "answer": order}, 1).logits[0, 0]
+    plain = model({"numbers": keys, "mask": mask, "answer": torch.arange(4)[None]}, 1).logits[0, 0]
+    named = model({"numbers": keys, "mask": mask, "answer": order}, 1).logits[0, 0]
     close(named[:, order[0]], plain)

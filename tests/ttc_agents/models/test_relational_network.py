@@ -270,6 +270,7 @@ def test_all_kinds_of_node_fields_are_read():
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
+        (dataclasses.replace(colouring(RING), choices="node"), "pointers to nodes need positions"),
         (colouring(), "neither neighbours nor a field 'neighbours'"),
         (colouring(RING, goal=Field("instance", "node", (1,), "int32", 0, 4)), r"\['goal'\]"),
         (dataclasses.replace(colouring(RING), fields={}), "it has no node fields"),

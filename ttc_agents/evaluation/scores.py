@@ -79,9 +79,10 @@ def pace_table(records: Records, classical: Records) -> dict[str, dict[str, floa
 
     Instances that the classical row did not solve within its budget are left out. So that none is
     cut off, the budget of both has to be the largest factor times what the classical row takes.
+    Nothing is said of a classical row that solves none, or never takes more than one step.
     """
     known = classical.first_solved >= 1
-    if not known.any():
+    if classical.first_solved.max(initial=0) <= 1:
         return {}
     first, pace = records.first_solved[known], classical.first_solved[known]
     return {

@@ -111,6 +111,12 @@ def test_the_pace_counts_what_was_solved_in_time_among_what_the_row_solved(relax
     )
 
 
+def test_a_method_that_takes_one_look_sets_no_pace(paths, maps, relaxed):
+    at_once = follow(paths.baselines()["greedy"](maps), paths, maps, STEPS)
+    assert at_once.first_solved.max() == 1
+    assert pace_table(relaxed, at_once) == {}
+
+
 def test_sweeps_of_other_sizes_are_joined(improving):
     results = []
     for size in (4, 9):

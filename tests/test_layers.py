@@ -46,6 +46,9 @@ SHARED_BY_MODELS = {
     f"ttc_agents.models.{name}"
     for name in (
         "base",
+        "count_network",
+        "edge_logits",
+        "graph_draws",
         "layers",
         "neighbour_graph",
         "neighbour_messages",

@@ -58,6 +58,11 @@ class RefinementModel(nn.Module, ABC):
     def supports(cls, spec: TaskSpec) -> str | None:
         """None, or the reason why this model cannot work on the task."""
 
+    @classmethod
+    def inner_spec(cls, spec: TaskSpec, options: dict[str, Any]) -> TaskSpec:
+        """Of a model that wraps another: what that one is made for, by the wrapper's options."""
+        return spec
+
     @abstractmethod
     def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
         """Everything that stays fixed while the answer is refined.

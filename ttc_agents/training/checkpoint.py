@@ -23,7 +23,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from ttc_agents.models import MODELS, RefinementModel
+from ttc_agents.models import MODELS, RefinementModel, make_model
 from ttc_envs import TaskSpec
 
 FORMAT = 1
@@ -120,7 +120,7 @@ def load_model(
     path = find_checkpoint(name) / "model.safetensors"
     try:
         own = TaskSpec.from_json(config["spec"])
-        model = MODELS[config["model"]](spec or own, **config["model_options"])
+        model = make_model(config["model"], spec or own, config["model_options"])
     except (TypeError, KeyError, ValueError) as error:
         config_path = path.with_name("config.json")
         raise ValueError(f"{config_path}: describes no {config['model']} ({error})") from error

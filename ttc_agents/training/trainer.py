@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ttc_agents.models import MODELS, RefinementModel, Trace
+from ttc_agents.models import RefinementModel, Trace, make_model
 from ttc_agents.models.base import Batch, free_nodes
 from ttc_agents.training import checkpoint
 from ttc_agents.training.data import CarriedBatch
@@ -60,7 +60,7 @@ class Training:
         """Make everything anew from the recipe's seed."""
         self.recipe, self.task, self.device = recipe, task, device
         torch.manual_seed(recipe.seed)
-        self.model: RefinementModel = MODELS[recipe.model](task.spec, **recipe.model_options)
+        self.model: RefinementModel = make_model(recipe.model, task.spec, recipe.model_options)
         if recipe.target == "improve" and not self.model.reads_answer:
             raise ValueError(
                 "target='improve' trains models that read the answer; "

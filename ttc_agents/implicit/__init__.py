@@ -4,6 +4,7 @@ Needs torch alone. `solve(SOLVERS["anderson"](memory=5), f, z0, max_steps=50, to
 """
 
 from ttc_agents.implicit.anderson import Anderson
+from ttc_agents.implicit.assignment import sinkhorn
 from ttc_agents.implicit.broyden import Broyden
 from ttc_agents.implicit.gradient import GRADIENTS, BackwardReport, Implicit, Phantom, Unrolled
 from ttc_agents.implicit.newton_krylov import NewtonKrylov
@@ -29,5 +30,6 @@ __all__ = [
     "Solution",
     "Solver",
     "Unrolled",
+    "sinkhorn",
     "solve",
 ]

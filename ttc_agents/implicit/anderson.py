@@ -78,25 +78,30 @@ class Anderson:
         dz = pushed(memory.dz, z - flat(memory.point), known)
         dg = pushed(memory.dg, g - memory.g, known)
         gamma = least_squares(dg, g, self.ridge)
-        mixed = z - (gamma[:, None] @ (dz + self.damping * dg))[:, 0] + self.damping * g
+        mixed = z - combined(gamma, dz) + self.damping * (g - combined(gamma, dg))
         return AndersonMemory(**fields, z=chosen(fields, kept, mixed), dz=dz, dg=dg)
 
 
 def pushed(kept: Tensor, new: Tensor, known: Tensor) -> Tensor:
     """(B, m, D) with `new` (B, D) as the last of m where `known` (B,) bool, else as it was."""
     shifted = torch.cat([kept[:, 1:], new[:, None]], dim=1)
-    return torch.where(known[:, None, None], shifted, kept)
+    return shifted if known.all() else torch.where(known[:, None, None], shifted, kept)
+
+
+def combined(weights: Tensor, columns: Tensor) -> Tensor:
+    """(B, D), the sum of `columns` (B, m, D) with these weights (B, m)."""
+    return (weights[:, None] @ columns)[:, 0]
 
 
 def least_squares(columns: Tensor, target: Tensor, ridge: float) -> Tensor:
     """Coefficients (B, m) of `columns` (B, m, D) that come closest to `target` (B, D)."""
-    norms = columns.norm(dim=2, keepdim=True).clamp_min(SMALLEST_NORM)
-    unit = columns / norms
-    gram = unit @ unit.mT
-    right = unit @ target[:, :, None]
+    gram = columns @ columns.mT
+    norms = gram.diagonal(dim1=1, dim2=2).sqrt().clamp_min(SMALLEST_NORM)
+    gram = gram / (norms[:, :, None] * norms[:, None])
+    right = (columns @ target[:, :, None]) / norms[:, :, None]
     size = gram.shape[-1]
-    mean = gram.diagonal(dim1=1, dim2=2).mean(1)
     eye = torch.eye(size, dtype=gram.dtype, device=gram.device)
+    mean = gram.diagonal(dim1=1, dim2=2).mean(1)
     gram = gram + (ridge * mean).clamp_min(SMALLEST_NORM)[:, None, None] * eye
     factor, failed = torch.linalg.cholesky_ex(gram)
     solution = torch.cholesky_solve(right, factor)
@@ -104,9 +109,6 @@ def least_squares(columns: Tensor, target: Tensor, ridge: float) -> Tensor:
     if lost.any():
         usable = torch.where(gram.isfinite().all(2).all(1)[:, None, None], gram, eye)
         rank = size * torch.finfo(gram.dtype).eps
-        solution = torch.where(
-            lost[:, None, None],
-            torch.linalg.pinv(usable, rtol=rank, hermitian=True) @ right,
-            solution,
-        )
-    return (solution / norms)[:, :, 0]
+        inverse = torch.linalg.pinv(usable, rtol=rank, hermitian=True)
+        solution = torch.where(lost[:, None, None], inverse @ right, solution)
+    return solution[:, :, 0] / norms

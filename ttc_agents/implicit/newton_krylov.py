@@ -17,7 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ttc_agents.implicit.anderson import least_squares
+from ttc_agents.implicit.anderson import combined, least_squares
 from ttc_agents.implicit.safeguard import CARRIED, GuardedMemory, beginning, chosen, flat, judged
 from ttc_agents.implicit.solvers import SMALLEST_NORM, Map
 
@@ -86,7 +86,7 @@ def gmres(operator: Map, right: Tensor, dimensions: int) -> Tensor:
         exhausted = direction.norm(dim=1) <= 1e-6 * image.norm(dim=1)
         basis.append(unit(torch.where(exhausted[:, None], 0.0, direction)))
     y = least_squares(torch.stack(images, 1), right, 0.0)
-    return (y[:, None] @ torch.stack(basis[:-1], 1))[:, 0]
+    return combined(y, torch.stack(basis[:-1], 1))
 
 
 def unit(x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ttc_agents.implicit.solvers import Map, Memory, evaluate, norms, unknown
+from ttc_agents.implicit.solvers import Map, Memory, chosen_rows, evaluate, norms, unknown
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,12 @@ def judged(f: Map, memory: GuardedMemory, growth: float) -> tuple[dict[str, Any]
     finite = residual.isfinite()
     kept = finite & ~(norm > growth * memory.best_norm)
     better = finite & (norm < memory.best_norm)
-    column = better[:, None]
     fields = {
         "point": memory.z,
         "residual": residual,
         "g": g,
-        "best": torch.where(column, z, memory.best),
-        "best_g": torch.where(column, g, memory.best_g),
+        "best": chosen_rows(better, z, memory.best),
+        "best_g": chosen_rows(better, g, memory.best_g),
         "best_norm": torch.where(better, norm, memory.best_norm),
         "rejected": torch.where(kept, 0.0, memory.rejected + 1),
     }
@@ -87,7 +86,9 @@ def judged(f: Map, memory: GuardedMemory, growth: float) -> tuple[dict[str, Any]
 
 def chosen(fields: dict[str, Any], kept: Tensor, proposal: Tensor) -> Tensor:
     """The next z (B, ...): the proposal (B, D), or the way back where the step was not kept."""
-    length = 0.5 ** (fields["rejected"] - 1).clamp_min(0)
-    back = fields["best"] + length[:, None] * fields["best_g"]
     usable = kept & proposal.isfinite().all(1)
-    return torch.where(usable[:, None], proposal, back).view_as(fields["point"])
+    if not usable.all():
+        length = 0.5 ** (fields["rejected"] - 1).clamp_min(0)
+        back = fields["best"] + length[:, None] * fields["best_g"]
+        proposal = torch.where(usable[:, None], proposal, back)
+    return proposal.view_as(fields["point"])

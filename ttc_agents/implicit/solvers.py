@@ -141,15 +141,15 @@ def run(
     for _ in range(max_steps):
         new = solver.step(inner, memory)
         better = active & (new.residual < residual)
-        value = torch.where(like(better, value), new.point, value)
+        value = chosen_rows(better, new.point, value)
         residual = torch.where(better, new.residual, residual)
         num_steps = num_steps + active
         if trajectory:
-            points.append(torch.where(like(active, value), new.point, value).to(z0.dtype))
+            points.append(chosen_rows(active, new.point, value).to(z0.dtype))
         active = active & ~(residual < tol)
         if not active.any():
             break
-        memory = dataclasses.replace(new, z=torch.where(like(active, value), new.z, value))
+        memory = dataclasses.replace(new, z=chosen_rows(active, new.z, value))
     stacked = torch.stack(points) if trajectory else None
     return Solution(value.to(z0.dtype), residual, num_steps, residual < tol, stacked)
 
@@ -162,6 +162,11 @@ def promote(z: Tensor) -> Tensor:
 def promoting(f: Map, dtype: torch.dtype) -> Map:
     """The map with inputs cast to `dtype` and outputs promoted to the type of its input."""
     return lambda z: f(z.to(dtype)).to(z.dtype)
+
+
+def chosen_rows(rows: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """`yes` (B, ...) in these rows (B,) bool, else `no`; no copy where all rows are `yes`."""
+    return yes if rows.all() else torch.where(like(rows, yes), yes, no)
 
 
 def like(rows: Tensor, z: Tensor) -> Tensor:
@@ -182,6 +187,8 @@ def evaluate(f: Map, z: Tensor) -> tuple[Tensor, Tensor]:
     # Where a norm overflows the row has diverged; finite over infinite would look converged.
     finite = size.isfinite() & change.isfinite()
     residual = change / size.clamp_min(SMALLEST_NORM)
+    if finite.all():
+        return g, residual
     g = torch.where(like(finite, g), g, torch.zeros_like(g))
     return g, torch.where(finite, residual, torch.inf)
 
@@ -216,7 +223,7 @@ class Picard:
     def step(self, f: Map, memory: Memory) -> Memory:
         """One call of f. A row where it is not finite stays where it is."""
         g, residual = evaluate(f, memory.z)
-        return Memory(memory.z + self.damping * g, memory.z, residual)
+        return Memory(torch.add(memory.z, g, alpha=self.damping), memory.z, residual)
 
 
 def check_damping(damping: float) -> None:

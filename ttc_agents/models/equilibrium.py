@@ -39,7 +39,8 @@ class Equilibrium(RefinementModel):
     - `unrolled`: of so many steps from the first state; nothing is solved.
 
     The trace's extras are `residual` (B,) and `solver_steps` (B,) of the solve, and with a
-    Jacobian weight `penalty`. `backward` reports on the last backward pass.
+    Jacobian weight `jacobian_penalty`, to be added to any loss. `backward` reports on the last
+    backward pass.
 
     Args:
         spec: Of the task.
@@ -95,6 +96,11 @@ class Equilibrium(RefinementModel):
         self.gate = nn.Parameter(torch.logit(torch.tensor(float(gate))))
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
         self.backward: BackwardReport | None = None
+
+    @classmethod
+    def inner_spec(cls, spec: TaskSpec, options: dict[str, Any]) -> TaskSpec:
+        """The inner model works on the task itself."""
+        return spec
 
     @classmethod
     def supports(cls, spec: TaskSpec) -> str | None:
@@ -182,7 +188,7 @@ class Equilibrium(RefinementModel):
         logits = torch.stack([self.inner.readout(context["inner"], z) for z in states])
         extras = {"residual": solution.residual, "solver_steps": solution.num_steps}
         if self.jacobian_weight:
-            extras["penalty"] = self.jacobian_weight * self.penalty(f, states[-1])
+            extras["jacobian_penalty"] = self.jacobian_weight * self.penalty(f, states[-1])
         self.calls += 1
         last = self.pack(self.solver.init(f, states[-1]))
         return Trace(logits, last, extras)

@@ -30,6 +30,9 @@ class Recipe:
         target: What each step is trained towards: the `solution`, or for models that read the
             answer `improve`, what one step of the task's classical method makes of that answer.
         objective: Key of `ttc_agents.training.objectives.OBJECTIVES`.
+        first: Name of a recipe that is trained before, into DIR/first; what its weights have in
+            common with this one's, by name and shape, is taken over.
+        frozen: Parameters whose names begin so are not trained; empty: all are.
         seconds: Length in seconds, or None.
         updates: Length in updates, or None.
         batch_size: Instances per update.
@@ -59,6 +62,8 @@ class Recipe:
     model_options: dict[str, Any] = field(default_factory=dict)
     target: Literal["solution", "improve"] = "solution"
     objective: str = "cross_entropy"
+    first: str | None = None
+    frozen: str = ""
     seconds: float | None = None
     updates: int | None = None
     batch_size: int = 16
@@ -140,7 +145,7 @@ RELATIONAL_9 = Recipe(
 
 PATHS_64 = Recipe(
     name="shortest-path-cpu-20min",
-    description="Relational network with potentials on maps of 64 places, twenty minutes on a laptop",
+    description="Relational network with potentials on maps of 64 places, on a laptop",
     env_id="ttc/ShortestPath-v0",
     model="relational_network",
     level="spread64,dense64",
@@ -175,6 +180,42 @@ ADJACENT_16 = Recipe(
     matrix_learning_rate=0.01,
     precision="float32",
     compile="off",
+)
+
+GRAPH_9 = Recipe(
+    name="graph-9x9",
+    description="The graph of 9x9 from raw digits, by the score function, in seconds",
+    env_id="ttc/Sudoku-v0",
+    model="adjacency_learner",
+    level="givens=40..75",
+    objective="sampled_graphs",
+    model_options={"neighbours": 20},
+    updates=350,
+    batch_size=64,
+    segment_steps=1,
+    restart=1.0,
+    learning_rate=0.01,
+    warmup=10,
+    clip=100.0,
+    ema=0.9,
+    precision="float32",
+    compile="off",
+)
+"""A board with few blanks needs no boxes: the loss would be content with rows and columns."""
+
+LEARNED_GRAPH_9 = dataclasses.replace(
+    RELATIONAL_9,
+    name="learned-graph-9x9",
+    description="Relational network on a graph of 9x9 that `graph-9x9` learns first",
+    model="adjacency_learner",
+    model_options={
+        "neighbours": 20,
+        "training_graphs": 0,
+        "inner": {"model": "relational_network", "options": {"message_layers": 1}},
+    },
+    first="graph-9x9",
+    frozen="edges.",
+    seconds=1800,
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -251,5 +292,35 @@ RECIPES: dict[str, Recipe] = {
             matrix_learning_rate=None,
         ),
         ADJACENT_16,
+        GRAPH_9,
+        LEARNED_GRAPH_9,
+        dataclasses.replace(
+            GRAPH_9,
+            name="graph-4x4",
+            description="The graph of 4x4 from raw digits, in a second",
+            env_id="ttc/Sudoku4-v0",
+            level="givens=7..13",
+            model_options={"neighbours": 7},
+            updates=250,
+        ),
+        dataclasses.replace(
+            LEARNED_GRAPH_9,
+            name="learned-graph-4x4",
+            description="Relational network on a graph of 4x4 that `graph-4x4` learns first",
+            env_id="ttc/Sudoku4-v0",
+            level="minimal",
+            model_options={
+                "neighbours": 7,
+                "training_graphs": 0,
+                "inner": {
+                    "model": "relational_network",
+                    "options": {"message_layers": 1, "width": 48},
+                },
+            },
+            first="graph-4x4",
+            seconds=None,
+            updates=600,
+            precision="float32",
+        ),
     )
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ttc_envs import Instances, Task
 
 DEFAULT_COUNT = 1000
+STABILITY_COUNT = 100
 DEFAULT_STEPS = "1,2,4,8,16,32,64,128,256"
 
 
@@ -50,6 +52,8 @@ class Evaluate:
         trajectories: Trajectories of P2 and P3.
         classical: Rows of classical policies in the table; --no-classical leaves them out.
         calibration: Also measure what confidence means; with --out, draw it, too.
+        stability: Also follow the first 100 puzzles of each family to 64 times the depth of
+            training: residual, spectral radius, solved; with --out, draw it, too.
         json: Print one JSON document, as the last line.
         out: Write the JSON here, with one entry per puzzle besides.
         seed: Of drawn puzzles, random first states and random answers.
@@ -77,6 +81,7 @@ class Evaluate:
     trajectories: int = 5
     classical: conf.FlagCreatePairsOff[bool] = True
     calibration: conf.FlagCreatePairsOff[bool] = False
+    stability: conf.FlagCreatePairsOff[bool] = False
     json: conf.FlagCreatePairsOff[bool] = False
     out: Path | None = None
     seed: int = 0
@@ -96,9 +101,11 @@ class Evaluate:
         for name in ("action_mode", "trust", "stochastic"):
             if getattr(self, name):
                 raise ValueError(f"--{name.replace('_', '-')} belongs to --policy")
-        asked = self.calibration or self.protocol != "p1" or not self.classical
-        if self.checkpoint is None and asked:
-            raise ValueError("--calibration, --protocol and --no-classical: needs a CHECKPOINT")
+        measured = self.calibration or self.stability
+        if self.checkpoint is None and (measured or self.protocol != "p1" or not self.classical):
+            raise ValueError(
+                "--calibration, --stability, --protocol and --no-classical: needs a CHECKPOINT"
+            )
         steps = parse_steps(self.steps)
         # All tasks and puzzles now, rather than an error after minutes of work.
         tasks = [self._task(words) for words in self.task or ((),)]
@@ -121,8 +128,10 @@ class Evaluate:
             "split": self.split if has_splits(tasks[0]) else None,
             "task": [" ".join(words) for words in self.task],
         }
-        calibration = {family: c for run in runs for family, c in run[1].items()}
-        extra = {"calibration": calibration} if calibration else {}
+        extra: dict[str, Any] = {}
+        for _, documents in runs:
+            for kind, by_family in documents.items():
+                extra.setdefault(kind, {}).update(by_family)
         per_puzzle = {**result.to_json(per_puzzle=True), **document} if self.out else {}
         self._report({**document, **extra}, {**per_puzzle, **extra})
         return 0
@@ -138,8 +147,8 @@ class Evaluate:
 
     def _sweep(
         self, task: Task, families: dict[str, Instances], steps: Sequence[int]
-    ) -> tuple[SweepResult, dict[str, Any]]:
-        """The sweep over one task, and the calibration by family, if it is asked for."""
+    ) -> tuple[SweepResult, dict[str, dict[str, Any]]]:
+        """The sweep over one task, and by family what else is asked for."""
         from ttc_agents.evaluation import sweep, sweep_classical
         from ttc_agents.training.checkpoint import load_model
         from ttc_agents.training.engine import pick_device
@@ -159,7 +168,12 @@ class Evaluate:
             seed=self.seed,
             progress=progress_line(),
         )
-        return result, self._calibrate(model, task, families, steps) if self.calibration else {}
+        extra = {}
+        if self.calibration:
+            extra["calibration"] = self._calibrate(model, task, families, steps)
+        if self.stability:
+            extra["stability"] = self._stability(model, task, families)
+        return result, extra
 
     def _sweep_policy(self) -> int:
         """Sweep anything with `predict` through the environment."""
@@ -169,8 +183,10 @@ class Evaluate:
         from ttc_agents.training.engine import pick_device
 
         assert self.policy is not None
-        if self.calibration or self.protocol != "p1":
-            raise ValueError("--protocol and --calibration are for checkpoints, --policy is P1")
+        if self.calibration or self.stability or self.protocol != "p1":
+            raise ValueError(
+                "--protocol, --calibration and --stability are for checkpoints, --policy is P1"
+            )
         steps = parse_steps(self.steps)
         if len(self.task) > 1:
             raise ValueError(f"--policy plays one --task, got {len(self.task)}")
@@ -216,6 +232,8 @@ class Evaluate:
         print(text_table(document))
         for family, numbers in document.get("calibration", {}).items():
             print(calibration_lines(family, numbers))
+        for family, numbers in document.get("stability", {}).items():
+            print(stability_lines(family, numbers))
 
     def _families(self, task: Task) -> dict[str, Instances]:
         from ttc_agents.cli.puzzles import default_level, families_of_files, families_of_levels
@@ -245,13 +263,35 @@ class Evaluate:
             family: calibrate(model, task, instances, steps)
             for family, instances in families.items()
         }
-        if self.out is not None:
-            for family, calibration in measured.items():
-                name = re.sub(r"[^\w.=-]+", "_", family)
-                picture = self.out.with_name(f"{self.out.stem}-calibration-{name}.png")
-                picture.write_bytes(calibration_picture(calibration))
-                print(picture, file=sys.stderr)
+        for family, calibration in measured.items():
+            self._draw("calibration", family, partial(calibration_picture, calibration))
         return {family: c.to_json() for family, c in measured.items()}
+
+    def _stability(
+        self, model: RefinementModel, task: Task, families: dict[str, Instances]
+    ) -> dict[str, Any]:
+        """Numbers by family; pictures beside `out`."""
+        from ttc_agents.evaluation.stability import stability, trained_depth
+        from ttc_agents.evaluation.stability_figures import stability_picture
+        from ttc_agents.training.checkpoint import load_config
+
+        assert self.checkpoint is not None
+        depth = trained_depth(model, load_config(self.checkpoint))
+        documents = {}
+        for family, instances in families.items():
+            report = stability(model, task, instances[:STABILITY_COUNT], depth)
+            documents[family] = report.to_json()
+            self._draw("stability", family, partial(stability_picture, report))
+        return documents
+
+    def _draw(self, kind: str, family: str, picture: Callable[[], bytes]) -> None:
+        """Write a picture beside `out`, where there is one."""
+        if self.out is None:
+            return
+        name = re.sub(r"[^\w.=-]+", "_", family)
+        path = self.out.with_name(f"{self.out.stem}-{kind}-{name}.png")
+        path.write_bytes(picture())
+        print(path, file=sys.stderr)
 
 
 def named_after(words: Sequence[str], families: dict[str, Instances]) -> dict[str, Instances]:
@@ -271,6 +311,27 @@ def parse_steps(text: str) -> tuple[int, ...]:
     if not all(word.isascii() and word.isdigit() and int(word) > 0 for word in words):
         raise ValueError(f"steps must be positive integers separated by commas, got {text!r}")
     return tuple(sorted({int(word) for word in words}))
+
+
+def stability_lines(family: str, numbers: dict[str, Any]) -> str:
+    """The stability of a family in words."""
+
+    def text(value: float | None) -> str:
+        return "none" if value is None else f"{value:.2g}"
+
+    lines = [
+        f"{family}: {numbers['mean_steps']:.0f} steps on average until the residual is below "
+        f"{numbers['tol']:g}"
+    ]
+    for step, entry in numbers["steps"].items():
+        solved, converged = entry["solved"], entry["converged"]
+        lines.append(
+            f"  step {step:>4}: solved {100 * solved['solved']:.0f}%, converged "
+            f"{100 * converged['solved']:.0f}%, residual "
+            f"{text(entry['residual']['median'])}, spectral radius "
+            f"{text(entry['radius']['median'])}, not finite {entry['nonfinite']}"
+        )
+    return "\n".join(lines)
 
 
 def calibration_lines(family: str, numbers: dict[str, Any]) -> str:

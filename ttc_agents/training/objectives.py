@@ -22,8 +22,10 @@ Objective = Callable[[Trace, Labels, Tensor | None], Tensor]
 
 
 def cross_entropy(trace: Trace, labels: Labels, free: Tensor | None = None) -> Tensor:
-    """`stepwise_cross_entropy` of a trace."""
-    return stepwise_cross_entropy(trace.logits, labels, free)
+    """`stepwise_cross_entropy` of a trace, and its Jacobian penalty where it has one."""
+    loss = stepwise_cross_entropy(trace.logits, labels, free)
+    penalty = trace.extras.get("jacobian_penalty")
+    return loss if penalty is None else loss + penalty
 
 
 def sampled_graphs(trace: Trace, labels: Labels, free: Tensor | None = None) -> Tensor:

@@ -322,5 +322,29 @@ RECIPES: dict[str, Recipe] = {
             updates=600,
             precision="float32",
         ),
+        dataclasses.replace(
+            FACTOR_GRAPH_9,
+            name="sudoku6-deq",
+            description="Equilibrium of a factor-graph network on 6x6, implicit gradient, a minute",
+            task={"size": 6},
+            model="equilibrium",
+            model_options={
+                "inner": {
+                    "model": "factor_graph_network",
+                    "options": {"width": 24, "message_width": 24, "hidden_width": 48},
+                },
+                "solver_options": {"damping": 1.0},
+                "backward_solver": "picard",
+                "backward_tol": 0.01,
+                "tol": 0.01,
+                "max_steps": 40,
+                "jacobian_weight": 0.3,
+            },
+            level="givens=8..16",
+            seconds=60,
+            segment_steps=1,
+            restart=1.0,
+            precision="float32",
+        ),
     )
 }

@@ -212,3 +212,24 @@ def test_an_env_alone_gives_the_classical_rows(document):
 @pytest.mark.parametrize("extra", [("--calibration",), ("--protocol", "p2"), ("--no-classical",)])
 def test_what_needs_a_checkpoint_is_refused_without_one(complaint, extra):
     assert "needs a CHECKPOINT" in complaint("evaluate", "--env", "ttc/Sorting-v0", *extra)
+
+
+def test_stability_of_any_checkpoint(tmp_path, directory, document, capsys):
+    out = tmp_path / "swept.json"
+    arguments = ["evaluate", directory, "--stability", "--count", "3", "--steps", "1", "--json"]
+    assert main([*arguments, "--no-classical", "--out", str(out)]) == 0
+    found = document()["stability"]["minimal"]
+    assert list(found["steps"]) == ["8", "16", "32", "64", "128", "256", "512"]
+    assert found["steps"]["8"]["radius"]["median"] > 0
+    assert found["steps"]["512"]["solved"]["n"] == 3
+    assert json.loads(out.read_text())["stability"]["minimal"] == found
+    with Image.open(tmp_path / "swept-stability-minimal.png") as picture:
+        assert picture.width > 1000
+    assert main(arguments[:-1]) == 0
+    assert "steps on average until the residual is below 0.001" in capsys.readouterr().out
+
+
+def test_stability_needs_a_checkpoint(complaint):
+    assert "--stability" in complaint("evaluate", "--env", "ttc/Sudoku4-v0", "--stability")
+    policy = ["--policy", "random", "--env", "ttc/Sudoku4-v0"]
+    assert "--stability" in complaint("evaluate", *policy, "--stability")

@@ -153,6 +153,16 @@ def test_equally_short_ways_all_count():
         assert scores["accuracy"].tolist() == [1.0]
 
 
+def test_of_two_roads_between_the_same_places_the_shorter_counts():
+    task = NextHopTask(places=4)
+    fields = square()
+    fields["neighbours"][0, 0, 2], fields["distances"][0, 0, 2] = 1, 0.5
+    instance = task.from_fields(fields)
+    assert instance.labels["optimum"][0] == pytest.approx(1.46)
+    assert instance.labels["answer"][0, 0] == 2
+    assert task.score(instance, instance.labels["answer"])["solved"].all()
+
+
 def test_relaxation_sweeps_reach_the_optimum(task, instances):
     answer = task.initial_answer(instances)
     accuracy = []

@@ -29,6 +29,7 @@ from ttc_agents.evaluation.rollout import Policy, follow, play
 from ttc_agents.models.base import Batch, RefinementModel, to_batch
 from ttc_agents.policies.classical import ImprovePolicy, RandomPolicy, SolvePolicy
 from ttc_agents.policies.refinement import decide, device_of, finite_rows, norms
+from ttc_agents.training.data import Answers
 from ttc_envs import Instances, Task
 
 CLASSICAL = ("random", "improve", "solve")
@@ -131,21 +132,14 @@ def refine(
         num_steps: The budget.
         generator: Draws the first state; None takes the model's own.
     """
-    answer = task.initial_answer(instances)
-
-    def shown() -> Batch:
-        """What an environment would show, of which `answer` is for models that read it."""
-        fields = instances.fields
-        if model.reads_answer:
-            fields = {**task.spec.shown(fields, answer), "answer": answer}
-        return to_batch(fields, device_of(model))
+    device = device_of(model)
+    answers = Answers(task, instances, task.initial_answer(instances))
 
     def observe(logits: Tensor) -> Batch:
-        nonlocal answer
-        answer = task.apply(instances, answer, decide(logits)[0], "full")
-        return shown()
+        answers.apply(logits)
+        return answers.shown(device)
 
-    batch = shown()
+    batch = answers.shown(device) if model.reads_answer else to_batch(instances.fields, device)
     before = model.initial_state(model.encode(batch), generator)
     for logits, z in model.iterate(batch, num_steps, state=before, observe=observe):
         norm = norms(z)

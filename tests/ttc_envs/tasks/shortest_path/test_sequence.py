@@ -9,13 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ttc_envs.spec import Instances
-from ttc_envs.tasks.shortest_path.fixed_map import MOST_IN_TABLE, FixedMap, in_split
-from ttc_envs.tasks.shortest_path.graph import (
-    city_graph,
-    connecting_radius,
-    select_cities,
-    unit_vectors,
-)
 from ttc_envs.tasks.shortest_path.sequence import SequenceTask
 
 KEYS = np.arange(3, 11, dtype=np.uint64)
@@ -64,36 +57,6 @@ def test_an_instance_depends_on_its_key_and_level_alone(task, instances):
     again = task.sample(KEYS[::-1], "any")[::-1]
     for name, values in instances.fields.items():
         assert np.array_equal(values, again.fields[name])
-
-
-def test_levels_tell_the_hops(task):
-    keys = np.arange(300, dtype=np.uint64)
-    hops = task.map.hops()
-    for level, low, high in (("hops=3", 3, 3), ("hops=2..4", 2, 4), ("near", 1, 2)):
-        assert task.level_index(level) == (1 if level == "near" else -1)
-        sample = task.sample(keys, level)
-        assert set(hops[ends(sample)].tolist()) == set(range(low, high + 1))
-    assert hops[ends(task.sample(keys, "any"))].max() > 6
-
-
-def test_splits_divide_the_unordered_pairs():
-    rng = np.random.default_rng(0)
-    first, second = rng.integers(0, 500, (2, 4000))
-    shares = {}
-    for split in ("train", "validation", "test"):
-        here = in_split(first, second, split)
-        assert np.array_equal(here, in_split(second, first, split))
-        shares[split] = here
-    assert (sum(flags.astype(int) for flags in shares.values()) == 1).all()
-    assert shares["test"].mean() == pytest.approx(0.1, abs=0.02)
-    keys = np.arange(500, dtype=np.uint64)
-    pairs = {}
-    for split in shares:
-        task = SequenceTask(cities="spread=40", slots=SLOTS, split=split)
-        source, target = ends(task.sample(keys, "any"))
-        pairs[split] = {frozenset(pair) for pair in zip(source, target, strict=True)}
-    assert not pairs["train"] & (pairs["validation"] | pairs["test"])
-    assert not pairs["validation"] & pairs["test"]
 
 
 def test_the_label_and_the_solver_are_right(task, instances):
@@ -279,61 +242,6 @@ def test_a_table_without_paths_is_an_error(tmp_path, text, message):
         gym.make("ttc/ShortestPathUSA-v0", cities=str(path), radius_km=70.0)
 
 
-@given(seed=st.integers(0, 10_000), size=st.integers(2, 30))
-@settings(max_examples=20, deadline=None)
-def test_distances_and_paths_of_random_maps_agree_with_networkx(seed, size):
-    rng = np.random.default_rng(seed)
-    latitude, longitude = rng.uniform(30, 45, size), rng.uniform(-110, -80, size)
-    cities = {"latitude": latitude, "longitude": longitude}
-    paths = FixedMap(city_graph(cities, connecting_radius(unit_vectors(latitude, longitude)) * 1.2))
-    oracle = paths.graph.networkx()
-    source, target = np.divmod(np.arange(size * size), size)
-    found, fits = paths.paths(source, target, size)
-    assert fits.all()
-    distance, hops = paths.distances(source, target), paths.hops()
-    lengths = dict(networkx.all_pairs_dijkstra_path_length(oracle))
-    for row, (a, b) in enumerate(zip(source.tolist(), target.tolist(), strict=True)):
-        assert distance[row] == pytest.approx(lengths[a][b])
-        path = found[row, : hops[a, b] + 1].tolist()
-        assert (path[0], path[-1]) == (a, b)
-        assert sum(oracle.edges[jump]["weight"] for jump in pairwise(path)) == (
-            pytest.approx(lengths[a][b])
-        )
-
-
-def test_a_large_map_is_looked_up_without_a_table():
-    graph = city_graph(select_cities("spread=40"))
-    small, large = FixedMap(graph), FixedMap(graph)
-    large._tables = None
-    path = np.random.default_rng(3).integers(-1, 40, (50, 30))
-    code = small.codes(path)
-    assert np.array_equal(code, large.codes(path))
-    assert np.array_equal(small.roads(code), large.roads(code))
-    assert small.roads(code).any()
-    assert small.lengths(code) == pytest.approx(large.lengths(code), rel=1e-6)
-    assert MOST_IN_TABLE < 21783
-
-
-@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.int64])
-def test_codes_do_not_overflow(dtype):
-    paths = FixedMap(city_graph(select_cities("spread=120")))
-    path = np.array([[119, 118, -1, 5]], dtype=dtype)
-    assert paths.codes(path)[0, :3].tolist() == [119 * 121 + 118, 118 * 121 - 1, -121 + 5]
-
-
-def test_more_than_1024_places_draw_pairs_by_trying():
-    task = SequenceTask(cities="spread=1100", slots=30, split="test")
-    assert task.spec.levels == ("any",)
-    sample = task.sample(KEYS, "any")
-    again = task.sample(KEYS[2:4], "any")
-    assert np.array_equal(sample.fields["givens"][2:4], again.fields["givens"])
-    source, target = ends(sample)
-    assert in_split(source, target, "test").all()
-    assert task.score(sample, sample.labels["answer"])["solved"].all()
-    with pytest.raises(ValueError, match="needs at most 1024 places"):
-        task.level_index("near")
-
-
 def test_pairs_of_the_callers(task, instances):
     again = task.from_fields({k: v.astype(int) for k, v in instances.fields.items()})
     assert np.array_equal(again.labels["answer"], instances.labels["answer"])
@@ -375,17 +283,3 @@ ARGUMENTS = [
 def test_a_bad_argument_is_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
         SequenceTask(**arguments)
-
-
-BAD_LEVELS = ["", "hops", "hops=", "hops=0", "hops=4..3", "hops=1..99", "hops=1..2..3", "easy"]
-
-
-@pytest.mark.parametrize("level", BAD_LEVELS)
-def test_a_bad_level_is_an_error(task, level):
-    with pytest.raises(ValueError, match="level must be one of"):
-        task.level_index(level)
-
-
-def test_a_level_without_pairs_is_an_error(task):
-    with pytest.raises(ValueError, match="no pair of the split 'train'"):
-        task.level_index("hops=19")

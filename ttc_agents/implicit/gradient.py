@@ -149,6 +149,8 @@ class ImplicitValue(torch.autograd.Function):
 
 def pulled_back(image: Tensor, point: Tensor, u: Tensor, **options: bool) -> Tensor:
     """J' u, zero where the image does not depend on the point."""
+    if not image.requires_grad:
+        return torch.zeros_like(point)
     (product,) = torch.autograd.grad(
         image, point, u, allow_unused=True, materialize_grads=True, **options
     )

@@ -54,7 +54,7 @@ class BagSum(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, bags: None, transposed: None) -> Tensor:
         """The sum is linear."""
-        return ctx.bags.sum(tangent)
+        return BagSum.apply(tangent, ctx.bags, ctx.transposed)
 
 
 @dataclass(frozen=True)

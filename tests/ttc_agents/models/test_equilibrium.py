@@ -1,0 +1,154 @@
+"""What an equilibrium adds to the model that it wraps."""
+
+import numpy as np
+import pytest
+import torch
+
+from ttc_agents.implicit import SOLVERS
+from ttc_agents.implicit.diagnostics import spectral_radius
+from ttc_agents.models import Equilibrium, FactorGraphNetwork, RelationalNetwork
+from ttc_agents.models.base import to_batch
+from ttc_envs import make_task
+
+SMALL = {"width": 8, "message_width": 8, "hidden_width": 8}
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_task("ttc/Sudoku4-v0")
+
+
+@pytest.fixture(scope="module")
+def batch(task):
+    return to_batch(task.sample(np.arange(3, dtype=np.uint64), "givens=6").fields)
+
+
+def made(task, **options):
+    torch.manual_seed(0)
+    inner = FactorGraphNetwork(task.spec, **SMALL).double()
+    torch.nn.init.normal_(inner.to_logit)
+    return Equilibrium(task.spec, inner, **options).double()
+
+
+@pytest.mark.parametrize("model", [FactorGraphNetwork, RelationalNetwork])
+def test_it_contracts_when_it_is_made(model, task, batch):
+    torch.manual_seed(0)
+    equilibrium = Equilibrium(task.spec, model(task.spec)).eval()
+    with torch.no_grad():
+        context = equilibrium.encode(batch)
+        f = equilibrium.map(context)
+        first = equilibrium.initial_state(context)
+        other = equilibrium.initial_state(context, torch.Generator().manual_seed(0))
+        for z in (first, other):
+            assert spectral_radius(f, z, 40).max() < 0.9
+        for _ in range(60):
+            first, other = f(first), f(other)
+    torch.testing.assert_close(first, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_every_solver_leads_to_the_same_logits(solver, task, batch):
+    expected = made(task).eval()(batch, 120).logits[-1]
+    found = made(task, solver=solver).eval()(batch, 120 if solver == "picard" else 25).logits[-1]
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_damping_mixes_the_state_with_its_image(task, batch):
+    plain, damped = made(task, solver_options={"damping": 1.0}), made(task)
+    context = plain.encode(batch)
+    z, t = context["x"], torch.zeros(3).long()
+    torch.testing.assert_close(
+        damped.step(context, z, t), (z + plain.step(context, z, t)) / 2, rtol=1e-12, atol=1e-12
+    )
+
+
+def test_training_solves_and_reports(task, batch):
+    model = made(task, tol=1e-8, backward_tol=1e-8, max_steps=200, jacobian_weight=2.0)
+    trace = model.train()(batch, 1)
+    assert trace.logits.shape[0] == 1
+    assert (trace.extras["residual"] < 1e-8).all()
+    assert (trace.extras["solver_steps"] > 5).all()
+    expected = model.eval()(batch, 200).logits[-1]
+    torch.testing.assert_close(trace.logits[0], expected, rtol=1e-6, atol=1e-6)
+    assert trace.extras["jacobian_penalty"] > 0
+    assert model.backward.residual is None
+    (trace.logits.square().mean() + trace.extras["jacobian_penalty"]).backward()
+    assert model.backward.failures() == 0
+    assert (model.backward.residual < 1e-8).all()
+
+
+def gradients(model, batch, steps):
+    model.zero_grad()
+    model(batch, steps).logits[-1].sin().sum().backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+
+def test_the_three_gradients_agree_on_a_long_way(task, batch):
+    options = {"tol": 1e-12, "backward_tol": 1e-12, "max_steps": 400}
+    expected = gradients(made(task, gradient="unrolled", **options).train(), batch, 150)
+    for gradient, steps in (("implicit", 1), ("phantom", 80)):
+        found = gradients(made(task, gradient=gradient, **options).train(), batch, steps)
+        assert (found - expected).norm() < 1e-6 * expected.norm()
+
+
+def test_fixed_point_correction_gives_the_logits_of_iterates(task, batch):
+    model = made(task, tol=1e-8, max_steps=200).train()
+    logits = model(batch, 4).logits
+    assert len(logits) == 4
+    distance = [(step - logits[-1]).norm().item() for step in logits]
+    assert distance == sorted(distance, reverse=True)
+    assert distance[0] > distance[2] > 0
+
+
+def test_late_states_take_turns(task, batch):
+    model = made(task, gradient="phantom", depths=(0, 3, 40), tol=0.0).train()
+    steps = [model(batch, 2).extras["solver_steps"].tolist() for _ in range(4)]
+    assert steps == [[0] * 3, [3] * 3, [40] * 3, [0] * 3]
+    other = made(task, gradient="phantom", depths=(0, 3, 40), tol=0.0).train()
+    other.load_state_dict(model.state_dict())
+    assert other(batch, 2).extras["solver_steps"].tolist() == [3] * 3
+
+
+def test_rows_that_settled_stop_where_they_are(task, batch):
+    model = made(task, stop=1e-3).eval()
+    states = [z for _, z in model.iterate(batch, 80)]
+    assert torch.equal(states[-1], states[-2])
+    assert not torch.equal(states[0], states[1])
+    endless = made(task).eval()(batch, 80).state
+    assert not torch.equal(endless, states[-1])
+    torch.testing.assert_close(endless, states[-1], rtol=0.02, atol=0.02)
+
+
+def test_a_row_that_fails_is_not_taken_for_settled(task, batch):
+    model = made(task).eval()
+    context = model.encode(batch)
+    z = model.initial_state(context).clone()
+    z[1] = torch.inf
+    new = model.step(context, z, torch.zeros(3).long())
+    assert new[1].isnan().all()
+    assert new[::2].isfinite().all()
+
+
+def test_what_reads_the_answer_is_refused(task):
+    spec = make_task("ttc/Sorting-v0", size=4, view="adjacent").spec
+    assert "changes with the answer" in Equilibrium.supports(spec)
+    inner = FactorGraphNetwork(task.spec, **SMALL)
+    inner.reads_answer = True
+    with pytest.raises(ValueError, match="reads the answer"):
+        Equilibrium(task.spec, inner)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"solver": "newton"}, "got 'newton'"),
+        ({"backward_solver": "newton"}, "got 'newton'"),
+        ({"gradient": "exact"}, "got 'exact'"),
+        ({"gate": 1.0}, "gate must be in"),
+        ({"depths": ()}, "depths must be"),
+        ({"depths": (-1,)}, "depths must be"),
+    ],
+)
+def test_bad_options_are_errors(task, options, message):
+    with pytest.raises(ValueError, match=message):
+        made(task, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,8 @@ class Train:
         overwrite: Replace the checkpoint in --out.
         seconds: Train so many seconds instead of the recipe's length.
         seed: Random seed instead of the recipe's.
+        json: Measure the checkpoint on test instances in the end, draw the graph of a model that
+            learns one, and print one JSON document as the last line.
         device: auto (CUDA where there is one), cpu, cuda, cuda:1, ...
     """
 
@@ -40,15 +43,24 @@ class Train:
     seconds: float | None = None
     seed: int | None = None
     device: str = "auto"
+    json: conf.FlagCreatePairsOff[bool] = False
 
     def run(self) -> int:
         """Train."""
         from ttc_agents.cli import INTERRUPTED, complain
+        from ttc_agents.evaluation.graphs import GraphWatch
+        from ttc_agents.evaluation.outcome import outcome
         from ttc_agents.training.trainer import train
 
         recipe = adjusted(find_recipe(self.recipe), self.seconds, self.seed)
+        watch = GraphWatch()
         result = train(
-            recipe, self.out, resume=self.resume, overwrite=self.overwrite, device=self.device
+            recipe,
+            self.out,
+            resume=self.resume,
+            overwrite=self.overwrite,
+            device=self.device,
+            watch=watch,
         )
         if not result.finished:
             return complain(f"interrupted: {self.out} is saved, --resume goes on", INTERRUPTED)
@@ -57,6 +69,8 @@ class Train:
             f"in {result.seconds:.0f} s"
         )
         print(f"next: ttc evaluate {result.checkpoint}")
+        if self.json:
+            print(json.dumps(outcome(result, recipe, watch)))
         return 0
 
 

@@ -7,6 +7,7 @@ the weights, which is what gets evaluated.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -25,13 +26,15 @@ from ttc_agents.training.engine import Engine, choose_engine, pick_device
 from ttc_agents.training.metrics import MetricsLog, Progress
 from ttc_agents.training.objectives import OBJECTIVES, Labels, solved_rows
 from ttc_agents.training.optimizer import Optimizer
-from ttc_agents.training.recipes import Recipe
+from ttc_agents.training.recipes import RECIPES, Recipe
 from ttc_agents.training.signals import StopRequest
 from ttc_envs import Task, make_task
 
 REPORT_SECONDS = 2.0
 CHECKPOINT_SECONDS = 120.0
 MAX_SKIPPED = 20
+FIRST = "first"
+"""Directory, in that of a training, of the recipe that was trained before it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,11 @@ class Training:
                 f"{recipe.model} does not on {task.spec.name}"
             )
         self.model.to(device)
-        self.parameters = list(self.model.parameters())
+        trained = {name: p for name, p in self.model.named_parameters() if not self.frozen(name)}
+        self.model.requires_grad_(False)
+        for parameter in trained.values():
+            parameter.requires_grad_(True)
+        self.names, self.parameters = list(trained), list(trained.values())
         self.optimizer = Optimizer(
             self.model,
             recipe.learning_rate,
@@ -81,6 +88,19 @@ class Training:
             task, recipe.levels(), recipe.batch_size, recipe.restart, generator, device
         )
         self.updates, self.seconds, self.skipped = 0, 0.0, 0
+
+    def frozen(self, name: str) -> bool:
+        """Whether a parameter is not trained."""
+        return bool(self.recipe.frozen) and name.startswith(self.recipe.frozen)
+
+    def take_over(self, directory: Path) -> None:
+        """Begin with the weights of a checkpoint that have the names and shapes of this model's."""
+        mine = self.model.state_dict()
+        theirs = checkpoint.load_model(directory).state_dict()
+        for name, values in theirs.items():
+            if name in mine and mine[name].shape == values.shape:
+                mine[name].copy_(values)
+        self.average = [p.detach().clone() for p in self.parameters]
 
     def progress(self) -> float:
         """The share of the training that is done, 0 to 1."""
@@ -179,8 +199,7 @@ class Training:
     def averaged_weights(self) -> dict[str, Tensor]:
         """The state of the model with the averaged weights in place."""
         state = dict(self.model.state_dict())
-        names = [name for name, _ in self.model.named_parameters()]
-        return {**state, **dict(zip(names, self.average, strict=True))}
+        return {**state, **dict(zip(self.names, self.average, strict=True))}
 
     def save(self, directory: Path) -> None:
         """Write the whole checkpoint."""
@@ -202,6 +221,7 @@ class Training:
             "carried": self.carried.state_dict(),
             "updates": self.updates,
             "seconds": self.seconds,
+            "random": torch.get_rng_state(),
         }
         checkpoint.save_training(directory, state)
 
@@ -220,9 +240,13 @@ class Training:
                 mine.copy_(saved)
             self.carried.load_state_dict(state["carried"])
             self.updates, self.seconds = state["updates"], state["seconds"]
+            torch.set_rng_state(state["random"])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             path = directory / "training.pt"
             raise ValueError(f"{path}: not of this training ({error})") from error
+
+
+Watch = Callable[[Training], dict[str, Tensor]]
 
 
 def train(
@@ -233,8 +257,9 @@ def train(
     overwrite: bool = False,
     device: str = "auto",
     show: bool | None = None,
+    watch: Watch | None = None,
 ) -> TrainResult:
-    """Train a recipe into a directory.
+    """Train a recipe into a directory, and before it the one that it names as its first.
 
     The first Ctrl-C or SIGTERM finishes the update and saves; a second one leaves at once.
 
@@ -245,20 +270,39 @@ def train(
         overwrite: Replace the checkpoint in `out`.
         device: `auto`, `cpu`, `cuda`, ...
         show: Draw a progress bar; None does so on a terminal.
+        watch: Called after each update; what it returns joins the metrics.
 
     Raises:
         FileExistsError, FileNotFoundError, ValueError: See
             `checkpoint.prepare_directory` and `engine.pick_device`.
     """
     target = pick_device(device)
-    checkpoint.prepare_directory(out, resume, overwrite)
+    begun = resume and (out / "training.pt").is_file()
+    if begun or not (resume and recipe.first):
+        checkpoint.prepare_directory(out, resume, overwrite)
+    if recipe.first and not begun:
+        stage = dataclasses.replace(RECIPES[recipe.first], seed=recipe.seed)
+        again = resume and (out / FIRST / "training.pt").is_file()
+        result = train(
+            stage,
+            out / FIRST,
+            resume=again,
+            overwrite=overwrite,
+            device=device,
+            show=show,
+            watch=watch,
+        )
+        if not result.finished:
+            return result
     training = Training(recipe, make_task(recipe.env_id, **recipe.task), target)
-    if resume:
+    if begun:
         checkpoint.check_same_recipe(out, recipe.to_json())
         training.load(out)
+    elif recipe.first:
+        training.take_over(out / FIRST)
     log = MetricsLog(out / "metrics.jsonl", keep_until=training.updates)
     with StopRequest() as stop, Progress(recipe, show) as progress, log:
-        run(training, out, stop, progress, log)
+        run(training, out, stop, progress, log, watch)
     training.save(out)
     return TrainResult(
         out, training.updates, training.seconds, training.carried.drawn, training.progress() >= 1
@@ -266,7 +310,12 @@ def train(
 
 
 def run(
-    training: Training, out: Path, stop: StopRequest, progress: Progress, log: MetricsLog
+    training: Training,
+    out: Path,
+    stop: StopRequest,
+    progress: Progress,
+    log: MetricsLog,
+    watch: Watch | None = None,
 ) -> None:
     """Update until the end or a stop, reporting and saving on the way."""
     before, start = training.seconds, time.perf_counter()
@@ -278,6 +327,8 @@ def run(
         metrics = training.update(engine)
         now = time.perf_counter()
         training.seconds = before + now - start
+        if watch is not None:
+            metrics = {**metrics, **watch(training)}
         log.collect(metrics)
         if now - reported >= REPORT_SECONDS or training.progress() >= 1:
             progress.show(log.write(training_counts(training)), training.progress())

@@ -13,17 +13,25 @@ from ttc_envs.tasks.sudoku.solver import solve
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+LIBRARIES = re.search(r"^## Use it with your RL library$.*?(?=^## )", README, re.M | re.S)[0]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/**/*.md")])
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language, text=None):
+    """Blocks of the README, without those for RL libraries, or of a text."""
+    text = README.replace(LIBRARIES, "") if text is None else text
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def library_blocks():
+    """One block for each library; not all of them are installed everywhere."""
+    return blocks("python", LIBRARIES)
 
 
 def code_spans():
     """Every piece of code in the README, blocks and inline alike, its line breaks as spaces."""
     inline = re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", README, flags=re.M | re.S))
-    return [" ".join(span.split()) for span in inline] + "".join(blocks("sh")).splitlines()
+    return [" ".join(span.split()) for span in inline] + "".join(blocks("sh", README)).splitlines()
 
 
 def commands():
@@ -57,6 +65,15 @@ def test_python_blocks_run_one_after_the_other(tmp_path, monkeypatch):
     names = {"__name__": "__main__"}
     for code in blocks("python"):
         exec(compile(code, "README.md", "exec"), names)
+
+
+@pytest.mark.parametrize("library", ["stable_baselines3", "sb3_contrib", "torchrl"])
+def test_the_blocks_for_rl_libraries_are_short_and_run(library, tmp_path, monkeypatch):
+    (code,) = (code for code in library_blocks() if f"from {library}" in code)
+    assert len([line for line in code.splitlines() if line]) <= 8
+    pytest.importorskip(library)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
 
 
 def test_the_puzzle_to_solve_has_one_solution():

@@ -35,7 +35,9 @@ def test_ppo_trains():
 
     class Actor(CategoricalMixin, Model):
         def __init__(self):
-            Model.__init__(self, observation_space=env.observation_space, action_space=env.action_space)
+            Model.__init__(
+                self, observation_space=env.observation_space, action_space=env.action_space
+            )
             CategoricalMixin.__init__(self)
             self.net = torch.nn.Linear(self.num_observations, self.num_actions)
 
@@ -44,7 +46,9 @@ def test_ppo_trains():
 
     class Critic(DeterministicMixin, Model):
         def __init__(self):
-            Model.__init__(self, observation_space=env.observation_space, action_space=env.action_space)
+            Model.__init__(
+                self, observation_space=env.observation_space, action_space=env.action_space
+            )
             DeterministicMixin.__init__(self)
             self.net = torch.nn.Linear(self.num_observations, 1)
 

@@ -107,6 +107,7 @@ SUDOKU_9 = Arena(
     level="minimal",
     steps=(1, 4, 16, 32, 64),
     count=500,
+    curve_count=50,
     rows=(
         Row("PPO, MLP", "sb3", {"algorithm": "ppo", "env_options": {"level": "easy"}}),
         *refinement("sudoku9-cpu-2min", "factor-graph network", learning_rate=0.0003),

@@ -28,7 +28,6 @@ Cell = dict[str, Any]
 """What came of one row with one seed: a JSON document."""
 
 TEST_SEED, CURVE_SEED = 10_000, 20_000
-CURVE_COUNT = 200
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Arena:
         rows: Who competes.
         task: Arguments of the task.
         count: Test instances.
+        curve_count: Validation instances of the learning curves.
     """
 
     env_id: str
@@ -50,6 +50,7 @@ class Arena:
     rows: tuple[Row, ...]
     task: dict[str, Any] = field(default_factory=dict)
     count: int = 1000
+    curve_count: int = 200
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def run_cell(arena: Arena, row: Row, budget: Budget, seed: int) -> Cell:
     train, validation, test = (
         split_task(arena.env_id, arena.task, split) for split in ("train", "validation", "test")
     )
-    held_out = _instances(validation, arena.level, CURVE_COUNT, CURVE_SEED)
+    held_out = _instances(validation, arena.level, arena.curve_count, CURVE_SEED)
     curve: list[dict[str, float]] = []
 
     def report(player: Player, spent: Spent) -> None:

@@ -1,0 +1,68 @@
+"""`ttc compare`."""
+
+import json
+
+import pytest
+
+pytest.importorskip("stable_baselines3")
+
+from ttc_agents.cli import main
+from ttc_agents.cli.presets import PRESETS
+from ttc_agents.evaluation.contestants import KINDS
+from ttc_agents.training.recipes import RECIPES
+from ttc_envs import ENVIRONMENTS, make_task
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+def test_presets_name_what_exists(preset):
+    for arena in preset.arenas.values():
+        assert arena.env_id in ENVIRONMENTS
+        make_task(arena.env_id, **arena.task).level_index(arena.level)
+        names = [row.name for row in arena.rows]
+        assert len(names) == len(set(names))
+        for row in arena.rows:
+            assert row.kind in KINDS
+            assert row.options.get("recipe", "sudoku4-demo") in RECIPES
+
+
+def compare(out, *words):
+    small = ["--arena", "sorting8", "--seeds", "1", "--count", "20"]
+    return main(["compare", "--preset", "rl-cpu", "--out", str(out), *small, *words])
+
+
+def test_it_writes_results_and_goes_on_from_them(tmp_path, capsys):
+    assert compare(tmp_path, "--only", "exact", "classical") == 0
+    first = capsys.readouterr()
+    assert "| exact solver | full | 100.0 |" in first.out
+    assert "sorting8: classical steps, seed 0" in first.err
+    assert (tmp_path / "sorting8.png").stat().st_size > 1000
+    assert compare(tmp_path, "--only", "exact", "random answers") == 0
+    assert "exact" not in capsys.readouterr().err
+    document = json.loads((tmp_path / "sorting8.json").read_text())
+    # In the order of the preset, whatever was run first.
+    rows = [cell["row"] for cell in document["cells"]]
+    assert rows == ["random answers", "classical steps", "exact solver"]
+    assert document["settings"]["count"] == 20
+
+
+def test_results_of_other_settings_are_not_mixed(tmp_path, capsys):
+    assert compare(tmp_path, "--only", "exact") == 0
+    assert compare(tmp_path, "--only", "exact", "--seconds", "3") == 2
+    assert "was made with" in capsys.readouterr().err
+    (tmp_path / "sorting8.json").write_text("[]")
+    assert compare(tmp_path, "--only", "exact") == 2
+    assert "expected the results of `ttc compare`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--preset", "nothing"], "no preset 'nothing'"),
+        (["--preset", "rl-cpu", "--arena", "chess"], "has no arena 'chess'"),
+        (["--preset", "rl-cpu", "--seeds", "0"], "at least 1"),
+        (["--preset", "rl-cpu", "--seconds", "0"], "budget must be positive"),
+    ],
+)
+def test_mistakes_are_one_line(words, message, tmp_path, capsys):
+    assert main(["compare", "--out", str(tmp_path / "out"), *words]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,107 @@
+"""Names of policies, and what each plays."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from ttc_agents.evaluation.policies import play_out, split_task, sweep_player
+from ttc_agents.policies.loading import load_policy
+from ttc_envs import make_task
+
+TASK = make_task("ttc/Sudoku4-v0")
+
+
+def instances(count=40, level="minimal"):
+    return TASK.sample(np.arange(count, dtype=np.uint64), level)
+
+
+def zeros(observation, state=None, episode_start=None, deterministic=True):
+    """A policy that is a function: every cell takes choice 0."""
+    return np.zeros_like(observation["answer"], dtype=np.int64), state
+
+
+class Zeros:
+    """The same as an object."""
+
+    predict = staticmethod(zeros)
+
+
+ZEROS = Zeros()
+
+
+def played(name, steps=(1, 8, 32), **options):
+    return play_out(load_policy(name, TASK, **options), TASK, instances(), steps)
+
+
+def test_the_exact_solver_solves_and_holds():
+    result = played("solve")
+    assert result.holds.all()
+    assert result.reached.all()
+
+
+def test_classical_steps_need_several():
+    result = played("classical")
+    assert result.holds[:, 0].mean() < 0.2
+    assert result.holds[:, 2].mean() > 0.9
+
+
+def test_random_edits_are_allowed_ones_and_lose_what_they_reach():
+    player = load_policy("random", TASK, action_mode="edit", seed=1)
+    easy = TASK.sample(np.arange(60, dtype=np.uint64), "givens=14")
+    result = play_out(player, TASK, easy, (1, 16))
+    assert result.reached[:, 1].mean() > result.holds[:, 1].mean()
+    assert not (result.holds[:, 1] & ~result.reached[:, 1]).any()
+    masks = np.eye(4, dtype=bool)
+    assert player.policy.predict({}, action_masks=masks)[0].tolist() == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="need action_masks"):
+        player.policy.predict({})
+
+
+@pytest.mark.parametrize("name", ["zeros", "ZEROS"])
+def test_functions_and_objects_are_imported(name, monkeypatch, tmp_path):
+    shutil.copy(__file__, tmp_path / "own_policies.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not played(f"own_policies:{name}").reached.any()
+
+
+def test_a_checkpoint_is_a_policy():
+    task = make_task("ttc/Sudoku-v0", split="test")
+    player = load_policy("sudoku-cpu", task)
+    easy = task.sample(np.arange(20, dtype=np.uint64), "easy")
+    assert play_out(player, task, easy, (16,)).holds.mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("no_such_module:x", {}, "there is no module 'no_such_module'"),
+        ("math:nothing", {}, "math has no 'nothing'"),
+        ("math:pi", {}, "neither an object with predict nor a function"),
+        ("random", {"action_mode": "logits"}, "got 'logits'"),
+        ("solve", {"action_mode": "edit"}, "has action mode 'full', got 'edit'"),
+        ("solve", {"observation": "one_hot"}, "has observation 'default', got 'one_hot'"),
+    ],
+)
+def test_names_that_mean_nothing_are_refused(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        load_policy(name, TASK, **options)
+
+
+def test_a_model_of_another_task_is_refused():
+    with pytest.raises(ValueError, match="is a model of sudoku, the task is sorting"):
+        load_policy("sudoku-cpu", make_task("ttc/Sorting-v0"))
+
+
+def test_a_sweep_of_a_policy_counts_edits_from_the_first_solve():
+    player = load_policy("random", TASK, action_mode="edit", seed=1)
+    families = {"easy": TASK.sample(np.arange(60, dtype=np.uint64), "givens=14")}
+    document = sweep_player(player, TASK, families, (4, 16)).to_json()
+    shares = document["p1"]["easy"]
+    assert shares["16"]["solved"] > shares["4"]["solved"]
+    assert document["settings"]["action_mode"] == "edit"
+
+
+def test_a_task_without_splits_draws_what_its_keys_say():
+    assert split_task("ttc/Sudoku4-v0", {}, "test").split == "test"
+    assert split_task("ttc/Sorting-v0", {"size": 5}, "test").spec.num_nodes == 5

@@ -1,0 +1,164 @@
+"""SB3's conventions over the vector env, agents in the harness, and names of policies."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from ttc_envs import RefinementVectorEnv, make_task
+
+sb3 = pytest.importorskip("stable_baselines3")
+contrib = pytest.importorskip("sb3_contrib")
+
+from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported  # noqa: E402
+from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
+from stable_baselines3.common.vec_env import DummyVecEnv  # noqa: E402
+
+from ttc_agents.evaluation.policies import play_out  # noqa: E402
+from ttc_agents.policies.loading import Player, load_policy  # noqa: E402
+from ttc_agents.policies.refinement import RefinementPolicy  # noqa: E402
+from ttc_agents.policies.sb3 import SB3Agent, SB3VecEnv, load_agent, modes_of  # noqa: E402
+from ttc_agents.training.checkpoint import load_model  # noqa: E402
+
+EDITS = "ttc_envs:ttc/SudokuEdit4-v0"
+
+
+def adapter(count=3, entries=None, **options):
+    return SB3VecEnv(gym.make_vec(EDITS, num_envs=count, **options), entries)
+
+
+def allowed(masks, rng):
+    return (rng.random(masks.shape) * masks).argmax(axis=1)
+
+
+def test_it_agrees_with_sb3s_own_vec_env_step_by_step():
+    options = {"max_episode_steps": 5, "level": "givens=14"}
+    ours = adapter(3, **options)
+    theirs = DummyVecEnv(
+        [lambda: gym.wrappers.RecordEpisodeStatistics(gym.make(EDITS, **options))] * 3
+    )
+    for env in (ours, theirs):
+        env.seed(7)
+    first, second = ours.reset(), theirs.reset()
+    rng, ended = np.random.default_rng(0), 0
+    for _ in range(12):
+        assert all(np.array_equal(first[name], second[name]) for name in second)
+        masks = get_action_masks(ours)
+        assert np.array_equal(masks, get_action_masks(theirs))
+        actions = allowed(masks, rng)
+        first, rewards, dones, infos = ours.step(actions)
+        second, rewards2, dones2, infos2 = theirs.step(actions)
+        assert np.array_equal(rewards, rewards2)
+        assert np.array_equal(dones, dones2)
+        for row in np.flatnonzero(dones):
+            ended += 1
+            assert infos[row]["TimeLimit.truncated"] == infos2[row]["TimeLimit.truncated"]
+            last, last2 = (i[row]["terminal_observation"] for i in (infos, infos2))
+            assert all(np.array_equal(last[name], last2[name]) for name in last2)
+            assert infos[row]["is_success"] == infos2[row]["is_success"]
+            assert infos[row]["episode"]["l"] == infos2[row]["episode"]["l"]
+            assert infos[row]["episode"]["r"] == pytest.approx(infos2[row]["episode"]["r"])
+    assert ended >= 6
+
+
+def test_only_the_asked_entries_are_shown():
+    env = adapter(2, ["givens", "answer"])
+    assert list(env.reset()) == ["givens", "answer"]
+    assert set(env.observation_space) == {"givens", "answer"}
+    with pytest.raises(ValueError, match=r"lacks \['colour'\]"):
+        adapter(2, ["colour"])
+
+
+def test_reset_options_replay_instances():
+    env = adapter(3)
+    env.set_options([{"instance_id": key, "level": "easy"} for key in (5, 6, 5)])
+    observation = env.reset()
+    assert np.array_equal(observation["givens"][0], observation["givens"][2])
+    assert env.reset_infos[1]["instance_id"] == 6
+    env.set_options([{"level": "easy"}, {"level": "hard"}, {"level": "easy"}])
+    with pytest.raises(ValueError, match="'level' must be the same"):
+        env.reset()
+    env.set_options([{"level": "easy"}, {}, {}])
+    with pytest.raises(ValueError, match="same names"):
+        env.reset()
+
+
+def test_methods_and_attributes_reach_each_environment():
+    env = adapter(3)
+    env.reset()
+    assert is_masking_supported(env)
+    assert np.array_equal(env.env_method("action_masks", indices=[2])[0], get_action_masks(env)[2])
+    assert env.get_attr("render_mode", indices=0) == [None]
+    assert not env.has_attr("nothing")
+    with pytest.raises(AttributeError, match="share one object"):
+        env.set_attr("level", "hard")
+
+
+def test_an_env_that_resets_later_is_refused():
+    envs = gym.make_vec(EDITS, num_envs=2, autoreset_mode=gym.vector.AutoresetMode.NEXT_STEP)
+    with pytest.raises(ValueError, match="resets in the same step"):
+        SB3VecEnv(envs)
+
+
+def test_a_refinement_model_passes_through_sb3s_evaluation():
+    options = {"level": "easy", "max_episode_steps": 24}
+    envs = SB3VecEnv(gym.make_vec("ttc_envs:ttc/Sudoku-v0", num_envs=4, **options))
+    envs.seed(0)
+    policy = RefinementPolicy(load_model("sudoku-cpu"))
+    returns, lengths = evaluate_policy(policy, envs, n_eval_episodes=8, return_episode_rewards=True)
+    assert np.mean(np.array(returns) > 1) >= 0.75
+    assert 1 < np.mean(lengths) < 24
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory):
+    """A MaskablePPO after two updates, and its zip."""
+    env = adapter(8, ["givens", "answer"], observation="one_hot", level="givens=14")
+    made = contrib.MaskablePPO(
+        "MultiInputPolicy", env, n_steps=8, batch_size=64, seed=0, device="cpu"
+    ).learn(64)
+    path = tmp_path_factory.mktemp("agents") / "agent.zip"
+    made.save(path)
+    return made, path
+
+
+def test_an_agent_plays_through_the_harness(agent):
+    task = make_task("ttc/SudokuEdit4-v0")
+    assert modes_of(agent[0], task) == ("edit", "one_hot")
+    player = Player(SB3Agent(agent[0]), "edit", "one_hot")
+    instances = task.sample(np.arange(20, dtype=np.uint64), "givens=14")
+    played = play_out(player, task, instances, (1, 16))
+    assert played.reached.shape == (20, 2)
+    assert (played.reached >= played.holds).all()
+    # Two blanks: even a beginner's edits hit some of them.
+    assert played.reached[:, 1].any()
+
+
+def test_a_zip_is_loaded_by_name_and_plays_alike(agent):
+    task = make_task("ttc/SudokuEdit4-v0")
+    player = load_policy(f"sb3:ppo_mask:{agent[1]}", task, trust=True)
+    assert (player.action_mode, player.observation) == ("edit", "one_hot")
+    envs = RefinementVectorEnv(task, 5, action_mode="edit", observation="one_hot")
+    observation, _ = envs.reset(seed=0)
+    masks = envs.action_masks()
+    expected, _ = SB3Agent(agent[0]).predict(observation, action_masks=masks)
+    assert np.array_equal(player.policy.predict(observation, action_masks=masks)[0], expected)
+
+
+def test_a_zip_without_trust_is_refused(agent):
+    with pytest.raises(ValueError, match=r"pickles, which may run any code.*--trust"):
+        load_agent("ppo_mask", agent[1], trust=False)
+
+
+def test_what_is_no_agent_is_refused(agent, tmp_path):
+    task = make_task("ttc/Sorting-v0")
+    with pytest.raises(ValueError, match="not made for sorting"):
+        load_policy(f"sb3:ppo_mask:{agent[1]}", task, trust=True)
+    (tmp_path / "text.zip").write_text("no zip")
+    with pytest.raises(ValueError, match="not an agent of ppo"):
+        load_agent("ppo", tmp_path / "text.zip", trust=True)
+    with pytest.raises(FileNotFoundError, match="no agent at"):
+        load_agent("ppo", tmp_path / "absent.zip", trust=True)
+    with pytest.raises(ValueError, match="no algorithm 'alchemy'"):
+        load_agent("alchemy", agent[1], trust=True)
+    with pytest.raises(ValueError, match="expected sb3:ALGORITHM:PATH"):
+        load_policy("sb3:ppo", task)

@@ -295,6 +295,13 @@ RECIPES: dict[str, Recipe] = {
         GRAPH_9,
         LEARNED_GRAPH_9,
         dataclasses.replace(
+            RELATIONAL_9,
+            name="true-graph-9x9",
+            description="The same relational network on the task's own graph, without positions",
+            model_options={"message_layers": 1, "positions": False},
+            seconds=1800,
+        ),
+        dataclasses.replace(
             GRAPH_9,
             name="graph-4x4",
             description="The graph of 4x4 from raw digits, in a second",

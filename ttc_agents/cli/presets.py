@@ -119,14 +119,32 @@ SORTING = Arena(
     task={"size": 8},
     level="uniform",
     steps=(1, 4, 8, 16, 32),
-    rows=(*agents("ttc/Sorting-v0"), RANDOM_EDITS, *REFERENCES),
+    rows=(
+        *agents("ttc/Sorting-v0"),
+        Row(
+            "relational network, labels",
+            "refinement",
+            {"recipe": "sorting-cpu-3min", "recipe_level": "uniform"},
+        ),
+        RANDOM_EDITS,
+        *REFERENCES,
+    ),
 )
 PATHS = Arena(
     env_id="ttc/ShortestPath-v0",
     task={"places": 16},
     level="spread16",
     steps=(1, 4, 8, 16, 32, 64),
-    rows=(*agents("ttc/ShortestPath-v0"), RANDOM_EDITS, *REFERENCES),
+    rows=(
+        *agents("ttc/ShortestPath-v0"),
+        Row(
+            "relational network, labels",
+            "refinement",
+            {"recipe": "shortest-path-cpu-20min", "recipe_level": "spread16"},
+        ),
+        RANDOM_EDITS,
+        *REFERENCES,
+    ),
 )
 
 PRESETS: dict[str, Preset] = {

@@ -131,6 +131,7 @@ def prepare_refinement(
     report: Report,
     *,
     recipe: str,
+    recipe_level: str | None = None,
     verifier: float = 0.0,
     verifier_options: dict[str, Any] | None = None,
 ) -> Prepared:
@@ -143,12 +144,15 @@ def prepare_refinement(
         budget: What both may cost together.
         seed: Of everything.
         report: Called in the middle of the training.
-        recipe: Key of `RECIPES`, whose length the budget replaces.
+        recipe: Key of `RECIPES`, whose length the budget replaces, and whose task the given one.
+        recipe_level: The level that the labelled training draws from instead of the recipe's.
         verifier: Share of the budget for training by the verifier, which follows the recipe.
         verifier_options: Arguments of `PolicyGradient`.
     """
     # Its own length only paces the schedule, by the share that is done.
     plan = dataclasses.replace(RECIPES[recipe], seed=seed, seconds=1.0, updates=None)
+    if recipe_level is not None:
+        plan = dataclasses.replace(plan, level=recipe_level)
     training = Training(plan, task, torch.device("cpu"))
     spent = NOTHING
     if verifier < 1:

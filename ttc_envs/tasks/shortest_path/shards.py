@@ -8,6 +8,7 @@ Shapes: V places, S sources, P paths of a shard, K tokens of a shard.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ PER_TARGET = 4096
 SHARD_PATHS = 65_536
 BLOCK = 16
 """Targets of one call of scipy."""
+TOGETHER = 8192
+"""Paths that are traced at once, about; more leave the cache."""
 TARGET_STREAM, SOURCE_STREAM = 7, 8
 
 
@@ -139,21 +142,36 @@ def shard_paths(graph: CityGraph, settings: PathSettings, shard: int) -> Paths:
     plan = plan_of(settings.count, len(graph))
     turns = np.arange(shard * plan.per_shard, min((shard + 1) * plan.per_shard, plan.num_targets))
     targets = _shuffled(len(graph), settings.seed, TARGET_STREAM)[turns]
-    parts = []
+    sources = [
+        _sources(target, min(plan.per_target, plan.count - turn * plan.per_target), graph, settings)
+        for turn, target in zip(turns.tolist(), targets.tolist(), strict=True)
+    ]
+    together = max(1, TOGETHER // plan.per_target)
+    parts: list[Paths] = []
     for first in range(0, len(targets), BLOCK):
-        block = targets[first : first + BLOCK]
-        distance, following = graph.fields(block)
-        for row, target in enumerate(block):
-            turn = int(turns[first + row])
-            size = min(plan.per_target, plan.count - turn * plan.per_target)
-            others = len(graph) - 1
-            sources = np.arange(others, dtype=np.int32)
-            if size < others:
-                key = settings.seed * len(graph) + int(target)
-                sources = np.sort(_shuffled(others, key, SOURCE_STREAM)[:size]).astype(np.int32)
-            sources += sources >= target
-            parts.append(trace(following[row], distance[row], sources, int(target)))
+        block = slice(first, first + BLOCK)
+        parts.extend(_traced(graph, sources[block], targets[block], together))
     return joined(parts)
+
+
+def _traced(
+    graph: CityGraph, sources: list[Array], targets: Array, together: int
+) -> Iterator[Paths]:
+    """The paths to a block of targets, so many targets at a time."""
+    distance, following = graph.fields(targets)
+    for row in range(0, len(targets), together):
+        some = slice(row, row + together)
+        yield trace(following[some], distance[some], sources[some], targets[some])
+
+
+def _sources(target: int, size: int, graph: CityGraph, settings: PathSettings) -> Array:
+    """(S,) the places from which paths lead to a target, in order."""
+    others = len(graph) - 1
+    sources = np.arange(others, dtype=np.int32)
+    if size < others:
+        key = settings.seed * len(graph) + target
+        sources = np.sort(_shuffled(others, key, SOURCE_STREAM)[:size]).astype(np.int32)
+    return sources + (sources >= target)
 
 
 def _shuffled(size: int, key: int, stream: int) -> Array:
@@ -163,24 +181,30 @@ def _shuffled(size: int, key: int, stream: int) -> Array:
     return order
 
 
-def trace(following: Array, distance: Array, sources: Array, target: int) -> Paths:
-    """The paths from all sources (S,) to a target, side by side.
+def trace(following: Array, distance: Array, sources: list[Array], targets: Array) -> Paths:
+    """The paths to T targets, each from all sources of its own, side by side.
 
     Args:
-        following: (V,) the next place on the way to the target.
-        distance: (V,) km to the target.
-        sources: (S,) places from which it can be reached, all distinct.
-        target: Where the paths end.
+        following: (T, V) the next place on the way to each target.
+        distance: (T, V) km to each target.
+        sources: For each target (S,) places from which it can be reached.
+        targets: (T,) where the paths end.
     """
+    size = following.shape[1]
+    rows = np.arange(len(targets))
     onward = following.copy()
-    onward[target] = target
-    columns = [sources]
-    while (columns[-1] != target).any():
-        columns.append(onward[columns[-1]])
+    onward[rows, targets] = targets
+    sizes = [len(places) for places in sources]
+    start = np.concatenate(sources)
+    row, end = np.repeat(rows * size, sizes), np.repeat(targets, sizes)
+    columns = [start]
+    while (columns[-1] != end).any():
+        columns.append(onward.take(row + columns[-1]))
     path = np.stack(columns, axis=1)
     # The target stands in the last column of all, and once in each path.
     inside = np.ones(path.shape, dtype=bool)
-    inside[:, 1:] = path[:, :-1] != target
+    inside[:, 1:] = path[:, :-1] != end[:, None]
     starts = np.concatenate([[0], inside.sum(axis=1).cumsum()])
-    dtype = np.uint16 if len(following) <= 2**16 else np.uint32
-    return Paths(path[inside].astype(dtype), starts, distance[sources].astype(np.float32))
+    dtype = np.uint16 if size <= 2**16 else np.uint32
+    km = distance.take(row + start).astype(np.float32)
+    return Paths(path[inside].astype(dtype), starts, km)

@@ -96,7 +96,9 @@ def combined(weights: Tensor, columns: Tensor) -> Tensor:
 def least_squares(columns: Tensor, target: Tensor, ridge: float) -> Tensor:
     """Coefficients (B, m) of `columns` (B, m, D) that come closest to `target` (B, D)."""
     gram = columns @ columns.mT
-    norms = gram.diagonal(dim1=1, dim2=2).sqrt().clamp_min(SMALLEST_NORM)
+    squares = gram.diagonal(dim1=1, dim2=2)
+    # The root has no derivative at zero, where columns are that are not there yet.
+    norms = torch.where(squares > SMALLEST_NORM**2, squares, 1.0).sqrt()
     gram = gram / (norms[:, :, None] * norms[:, None])
     right = (columns @ target[:, :, None]) / norms[:, :, None]
     size = gram.shape[-1]

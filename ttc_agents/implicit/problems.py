@@ -118,6 +118,17 @@ def eigenvalues(*values: float) -> Tensor:
     return basis @ torch.diag(torch.tensor(values).double()) @ basis.T
 
 
+def singular() -> Problem:
+    """The first number of a row stays where it is, so that 1 - J is singular."""
+    moves = torch.tensor([0.0, 0.5, 0.5], dtype=torch.float64)
+    z = torch.zeros(2, 3, dtype=torch.float64)
+
+    def f(theta: Tensor, z: Tensor) -> Tensor:
+        return z + moves.to(z.dtype) * (theta - z)
+
+    return Problem(f, z + 3, z, torch.tensor([[0.0, 3.0, 3.0]] * 2, dtype=torch.float64))
+
+
 def solvable() -> dict[str, Problem]:
     """Problems with a solution."""
     line = torch.linspace(0.1, 0.99, 6, dtype=torch.float64)
@@ -138,6 +149,7 @@ def solvable() -> dict[str, Problem]:
         "square root": pointwise(lambda a, z: (z + a / z) / 2, 2.0, 1.0, 2**0.5),
         "constant": pointwise(lambda a, z: a + 0 * z, 3.0, -1.0, 3.0),
         "zero": pointwise(lambda a, z: 0 * a * z, 1.0, 1.0, 0.0),
+        "singular": singular(),
         "two-cycle": pointwise(lambda a, z: a - z, 1.0, 0.1, 0.5, False),
         "logistic": pointwise(lambda a, z: a * z * (1 - z), 3.3, 0.3, 1 - 1 / 3.3, False),
         "expansive": linear(eigenvalues(1.5, -1.3, 0.5, 0.1), 18, contractive=False),
@@ -156,7 +168,6 @@ def hopeless() -> dict[str, Problem]:
         "undefined later": pointwise(lambda a, z: torch.log(z * a), 0.3, 5.0, None),
         "always NaN": pointwise(lambda a, z: z * a * torch.nan, 1.0, 1.0, None),
         "infinite": pointwise(lambda a, z: a / (0 * z), 1.0, 1.0, None),
-        "double root": pointwise(lambda a, z: z + z * z + a - a, 1.0, 0.5, None),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ttc_agents.implicit.solvers import Map, Memory, chosen_rows, evaluate, norms, unknown
+from ttc_agents.implicit.solvers import Map, Memory, chosen_rows, evaluate, unknown
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def beginning(z0: Tensor) -> dict[str, Any]:
         "z": z0,
         "point": z0,
         "residual": inf,
+        "change": inf,
         "g": none,
         "best": flat(z0),
         "best_g": none,
@@ -66,15 +67,15 @@ def judged(f: Map, memory: GuardedMemory, growth: float) -> tuple[dict[str, Any]
     Returns:
         All fields of the next memory but `z`, and (B,) bool, the rows whose step was kept.
     """
-    g, residual = evaluate(f, memory.z)
+    g, residual, norm = evaluate(f, memory.z)
     g, z = flat(g), flat(memory.z)
-    norm = norms(g)
     finite = residual.isfinite()
     kept = finite & ~(norm > growth * memory.best_norm)
     better = finite & (norm < memory.best_norm)
     fields = {
         "point": memory.z,
         "residual": residual,
+        "change": norm,
         "g": g,
         "best": chosen_rows(better, z, memory.best),
         "best_g": chosen_rows(better, g, memory.best_g),

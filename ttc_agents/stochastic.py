@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -195,6 +196,22 @@ def unordered_log_prob(logits: Tensor, index: Tensor) -> Tensor:
 # k of n as a set
 
 
+class LogAddExp(torch.autograd.Function):
+    """`torch.logaddexp` whose second derivative is finite however far apart the two are."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        """The logarithm of exp a + exp b."""
+        ctx.save_for_backward(a, b)
+        return torch.logaddexp(a, b)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """In operations that can be differentiated again."""
+        a, b = ctx.saved_tensors
+        return grad * torch.sigmoid(a - b), grad * torch.sigmoid(b - a)
+
+
 def log_polynomials(logits: Tensor, k: int) -> Tensor:
     """(n + 1, ..., k + 1): entry [m, ..., j] is log e_j(exp(theta_1), .., exp(theta_m))."""
     check_count(logits, k)
@@ -203,7 +220,7 @@ def log_polynomials(logits: Tensor, k: int) -> Tensor:
     rows = [row]
     for theta in logits.unbind(-1):
         with_it = row + theta[..., None]
-        either = torch.logaddexp(row[..., 1:], with_it[..., :-1])
+        either: Tensor = LogAddExp.apply(row[..., 1:], with_it[..., :-1])
         row = torch.cat([row[..., :1], either, with_it[..., -1:]], dim=-1)[..., : k + 1]
         rows.append(row)
     return torch.stack([F.pad(row, (0, k + 1 - row.shape[-1]), value=IMPOSSIBLE) for row in rows])

@@ -33,11 +33,11 @@ BIASED = {"objective": "weighted_graphs"}
 # {setting: (what of the recipe differs, what of the model's options differs)}
 SETTINGS = {
     "9x9": ({}, {}),
-    "9x9-pruned": ({"updates": 700}, PRUNED),
+    "9x9-pruned": ({"updates": 800, "learning_rate": 5e-3}, PRUNED),
     "9x9-single-stage": ({"segment_steps": 3}, {}),
-    "9x9-per-instance": ({}, {"per_instance": True}),
-    "9x9-axes": ({"updates": 600}, {"positions": True, "table": False, "width": 32}),
-    "9x9-axes-table": ({}, {"positions": True, "width": 32}),
+    "9x9-per-instance": ({}, {"per_instance": True, "layers": 1, "width": 16}),
+    "9x9-axes": ({"updates": 600}, {"positions": True, "table": False, "layers": 1, "width": 32}),
+    "9x9-axes-table": ({}, {"positions": True, "layers": 1, "width": 32}),
     "9x9-simple": (BIASED, {"estimator": "simple"}),
     "9x9-straight-through": (BIASED, {"estimator": "straight_through"}),
     "9x9-reinforce": ({"objective": "reinforce"}, {}),
@@ -115,6 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("setting", choices=sorted(SETTINGS))
     parser.add_argument("--seeds", default="0,1,2,3,4")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--limit", type=float, default=120.0, help="CPU seconds per seed")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -123,12 +124,14 @@ def main() -> None:
         run, training = follow(recipe_of(arguments.setting, seed), arguments.limit)
         runs.append(run)
         document = {"setting": arguments.setting, "recipe": training.recipe.to_json(), "runs": runs}
-        path = RESULTS / f"{arguments.setting}.json"
+        path = arguments.out / f"{arguments.setting}.json"
         path.write_text(json.dumps(document) + "\n")
         print({k: v for k, v in run.items() if k != "curve"}, flush=True)
     training.model.eval()
     shares = edge_shares(training.model, training.carried.batch)
-    (RESULTS / f"{arguments.setting}.png").write_bytes(graph_picture(shares, training.task.spec))
+    (arguments.out / f"{arguments.setting}.png").write_bytes(
+        graph_picture(shares, training.task.spec)
+    )
     worst = {k: min(run[k] for run in runs) for k in ("edge_precision", "edge_recall")}
     print(json.dumps({"setting": arguments.setting, "seeds": len(runs), "worst": worst}))
 

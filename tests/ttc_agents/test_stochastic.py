@@ -258,6 +258,13 @@ def test_what_has_no_probability_is_never_drawn():
     torch.testing.assert_close(
         subset_marginals(masked.detach(), 4), torch.tensor([1, 1, 0, 1, 1]).double()
     )
+    logits = THETA.clone().requires_grad_()
+    masked = logits.masked_fill(torch.arange(N) == 2, -torch.inf)
+    (subset_marginals(masked, 3) @ WORTH).backward()
+    rest = torch.tensor([0, 1, 3, 4])
+    fewer = logits.detach()[rest].requires_grad_()
+    (subset_marginals(fewer, 3) @ WORTH[rest]).backward()
+    torch.testing.assert_close(logits.grad[rest], fewer.grad)
 
 
 @pytest.mark.parametrize("k", [0, 6])

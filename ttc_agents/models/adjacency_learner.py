@@ -240,7 +240,6 @@ class AdjacencyLearner(RefinementModel):
         for i in range(num_steps):
             z = self.inner.step(context, z, torch.full((len(z),), i, device=z.device))
             steps.append(self.inner.readout(context, z).unflatten(0, (count, -1)))
-        self.updates += 1
         extras = {
             "log_prob": drawn.log_prob,
             "graph_logits": torch.stack(steps, 1),
@@ -248,6 +247,7 @@ class AdjacencyLearner(RefinementModel):
         }
         if any(self.entropy):
             extras["penalty"] = -self.scheduled(self.entropy) * entropy(logits)
+        self.updates += 1
         rows = len(z) // count
         return Trace(extras["graph_logits"][0], z[:rows], extras)
 

@@ -139,7 +139,7 @@ RELATIONAL_9 = Recipe(
     model_options={"message_layers": 1},
     seconds=3600,
     learning_rate=1e-3,
-    matrix_learning_rate=0.01,
+    matrix_learning_rate=5e-3,
     compile="off",
 )
 
@@ -160,7 +160,7 @@ PATHS_64 = Recipe(
     },
     seconds=1200,
     restart=0.15,
-    matrix_learning_rate=0.01,
+    matrix_learning_rate=5e-3,
     precision="float32",
     compile="off",
 )
@@ -177,7 +177,7 @@ ADJACENT_16 = Recipe(
     target="improve",
     seconds=120,
     batch_size=32,
-    matrix_learning_rate=0.01,
+    matrix_learning_rate=5e-3,
     precision="float32",
     compile="off",
 )
@@ -189,19 +189,22 @@ GRAPH_9 = Recipe(
     model="adjacency_learner",
     level="givens=40..75",
     objective="sampled_graphs",
-    model_options={"neighbours": 20},
-    updates=350,
+    model_options={"neighbours": 20, "layers": 0, "width": 4},
+    updates=450,
     batch_size=64,
     segment_steps=1,
     restart=1.0,
-    learning_rate=0.01,
+    learning_rate=5e-3,
     warmup=10,
+    decay_from=0.6,
     clip=100.0,
     ema=0.9,
     precision="float32",
     compile="off",
 )
-"""A board with few blanks needs no boxes: the loss would be content with rows and columns."""
+"""No layers: the last head and its table are enough where the graph belongs to the task.
+
+A board with few blanks needs no boxes: the loss would be content with rows and columns."""
 
 LEARNED_GRAPH_9 = dataclasses.replace(
     RELATIONAL_9,
@@ -210,6 +213,8 @@ LEARNED_GRAPH_9 = dataclasses.replace(
     model="adjacency_learner",
     model_options={
         "neighbours": 20,
+        "layers": 0,
+        "width": 4,
         "training_graphs": 0,
         "inner": {"model": "relational_network", "options": {"message_layers": 1}},
     },
@@ -307,8 +312,8 @@ RECIPES: dict[str, Recipe] = {
             description="The graph of 4x4 from raw digits, in a second",
             env_id="ttc/Sudoku4-v0",
             level="givens=7..13",
-            model_options={"neighbours": 7},
-            updates=250,
+            model_options={"neighbours": 7, "layers": 0, "width": 4},
+            updates=200,
         ),
         dataclasses.replace(
             LEARNED_GRAPH_9,
@@ -318,6 +323,8 @@ RECIPES: dict[str, Recipe] = {
             level="minimal",
             model_options={
                 "neighbours": 7,
+                "layers": 0,
+                "width": 4,
                 "training_graphs": 0,
                 "inner": {
                     "model": "relational_network",
@@ -326,7 +333,7 @@ RECIPES: dict[str, Recipe] = {
             },
             first="graph-4x4",
             seconds=None,
-            updates=600,
+            updates=400,
             precision="float32",
         ),
         dataclasses.replace(

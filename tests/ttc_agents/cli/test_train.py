@@ -1,5 +1,7 @@
 """`ttc train`."""
 
+import pytest
+
 from ttc_agents.cli import main
 from ttc_agents.training import checkpoint
 
@@ -26,3 +28,14 @@ def test_an_interrupted_training_says_how_to_go_on(capsys, monkeypatch, tmp_path
     assert "--resume" in capsys.readouterr().err
     assert main(["demo", "--out", str(tmp_path)]) == 130
     assert "nothing was measured" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_graph_and_a_network_on_it_are_learnt_from_raw_digits(tmp_path, document):
+    assert main(["train", "learned-graph-4x4", "--out", str(tmp_path), "--json"]) == 0
+    found = document()
+    assert found["edge_precision"] == found["edge_recall"] == 1
+    assert found["solved"] >= 0.995
+    assert found["seconds"] > 0
+    assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "graph.gif").read_bytes().startswith(b"GIF")

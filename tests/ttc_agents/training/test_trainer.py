@@ -236,6 +236,52 @@ def test_training_works_outside_the_main_thread(tmp_path):
     assert checkpoint.load_training(tmp_path)["updates"] == 6
 
 
+GRAPHS = dataclasses.replace(
+    RECIPES["graph-4x4"], name="tiny", updates=4, batch_size=4, segment_steps=2
+)
+
+
+def test_resume_is_bit_identical_where_a_model_draws(tmp_path):
+    task = make_task(GRAPHS.env_id)
+    whole = Training(GRAPHS, task, torch.device("cpu"))
+    engine = whole.engine(str)
+    for _ in range(4):
+        whole.update(engine)
+    parts = Training(GRAPHS, task, torch.device("cpu"))
+    for _ in range(2):
+        parts.update(parts.engine(str))
+    parts.save(tmp_path)
+    train(GRAPHS, tmp_path, resume=True, show=False)
+    resumed = checkpoint.load_model(tmp_path).state_dict()
+    for name, values in whole.averaged_weights().items():
+        assert torch.equal(resumed[name], values), name
+
+
+def test_a_recipe_begins_with_what_its_first_has_learnt(tmp_path, monkeypatch):
+    from ttc_agents.training import recipes
+
+    monkeypatch.setitem(recipes.RECIPES, "tiny", GRAPHS)
+    second = dataclasses.replace(
+        RECIPES["learned-graph-4x4"], first="tiny", updates=3, batch_size=4, segment_steps=2
+    )
+    calls = []
+    train(second, tmp_path, show=False, watch=lambda training: calls.append(training) or {})
+    assert [type(t.model.inner).__name__ for t in calls] == ["CountNetwork"] * 4 + [
+        "RelationalNetwork"
+    ] * 3
+    first, whole = (checkpoint.load_model(d) for d in (tmp_path / "first", tmp_path))
+    fresh = Training(second, make_task(second.env_id), torch.device("cpu"))
+    for name, values in first.edges.state_dict().items():
+        assert torch.equal(whole.edges.state_dict()[name], values), name
+    assert first.edges.table.abs().sum() > 0
+    assert any(
+        not torch.equal(values, whole.inner.state_dict()[name])
+        for name, values in fresh.model.inner.state_dict().items()
+    )
+    train(dataclasses.replace(second, updates=4), tmp_path, resume=True, show=False)
+    assert checkpoint.load_training(tmp_path)["updates"] == 4
+
+
 @pytest.mark.slow
 def test_4x4_is_learnt_from_scratch(tmp_path):
     train(dataclasses.replace(RECIPES["sudoku4-demo"], seconds=20), tmp_path, show=False)

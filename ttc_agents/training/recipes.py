@@ -139,7 +139,7 @@ RELATIONAL_9 = Recipe(
     model_options={"message_layers": 1},
     seconds=3600,
     learning_rate=1e-3,
-    matrix_learning_rate=5e-3,
+    matrix_learning_rate=0.01,
     compile="off",
 )
 
@@ -160,7 +160,7 @@ PATHS_64 = Recipe(
     },
     seconds=1200,
     restart=0.15,
-    matrix_learning_rate=5e-3,
+    matrix_learning_rate=0.01,
     precision="float32",
     compile="off",
 )
@@ -177,7 +177,7 @@ ADJACENT_16 = Recipe(
     target="improve",
     seconds=120,
     batch_size=32,
-    matrix_learning_rate=5e-3,
+    matrix_learning_rate=0.01,
     precision="float32",
     compile="off",
 )

@@ -236,7 +236,13 @@ def test_no_steps_are_an_error(model_class, task, num_steps):
         made(model_class, task)(instances(task), num_steps)
 
 
-@pytest.mark.parametrize("model_class", MEMORISING.values(), ids=MEMORISING)
+@pytest.mark.parametrize(
+    "model_class",
+    [
+        pytest.param(case, id=name, marks=[pytest.mark.slow] if case.inner else [])
+        for name, case in CASES.items()
+    ],
+)
 def test_memorises_a_handful_of_instances(model_class):
     """On its smallest task; a model that cannot do this has a bug."""
     tasks = [task for task in TASKS.values() if model_class.supports(task.spec) is None]

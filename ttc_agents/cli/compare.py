@@ -13,7 +13,8 @@ from tyro import conf
 from ttc_agents.cli.presets import PRESETS
 
 if TYPE_CHECKING:
-    from ttc_agents.evaluation.comparison import Cell, Preset
+    from ttc_agents.evaluation.comparison import Arena, Cell, Preset
+    from ttc_agents.evaluation.contestants import Row
 
 
 def _preset_help() -> str:
@@ -101,19 +102,27 @@ class Compare:
         arena, path = preset.arenas[name], self.out / f"{name}.json"
         settings = settings_of(preset, name)
         cells = kept_cells(path, settings)
-        order = [
-            (row, seed) for row in arena.rows for seed in range(preset.seeds if row.trained else 1)
-        ]
-        for row, seed in order:
+        for row, seed in cells_of(arena, preset.seeds):
             wanted = not self.only or any(word in row.name for word in self.only)
             if not (self.trainings and wanted) or (row.name, seed) in cells:
                 continue
             print(f"{name}: {row.name}, seed {seed}", file=sys.stderr, flush=True)
             cells[row.name, seed] = run_cell(arena, row, preset.budget, seed)
-            own = [cells[key] for key in ((r.name, s) for r, s in order) if key in cells]
-            document = {"settings": settings, "cells": own}
+            document = {"settings": settings, "cells": in_order(arena, cells)}
             path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        return [cells[key] for key in ((r.name, s) for r, s in order) if key in cells]
+        return in_order(arena, cells)
+
+
+def cells_of(arena: Arena, seeds: int) -> list[tuple[Row, int]]:
+    """The rows of an arena, each with its seeds."""
+    return [(row, seed) for row in arena.rows for seed in range(seeds if row.trained else 1)]
+
+
+def in_order(arena: Arena, cells: dict[tuple[str, int], Cell]) -> list[Cell]:
+    """All cells, those of more seeds too, in the order of the arena's rows."""
+    rows = [row.name for row in arena.rows]
+    known = [key for key in cells if key[0] in rows]
+    return [cells[key] for key in sorted(known, key=lambda key: (rows.index(key[0]), key[1]))]
 
 
 def kept_cells(path: Path, settings: dict[str, Any]) -> dict[tuple[str, int], Cell]:

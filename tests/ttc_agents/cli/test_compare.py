@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("stable_baselines3")
 
 from ttc_agents.cli import main
+from ttc_agents.cli.compare import in_order
 from ttc_agents.cli.presets import PRESETS
 from ttc_agents.evaluation.contestants import KINDS
 from ttc_agents.training.recipes import RECIPES
@@ -43,6 +44,12 @@ def test_it_writes_results_and_goes_on_from_them(tmp_path, capsys):
     rows = [cell["row"] for cell in document["cells"]]
     assert rows == ["random answers", "classical steps", "exact solver"]
     assert document["settings"]["count"] == 20
+
+
+def test_cells_of_more_seeds_than_asked_are_kept():
+    arena = PRESETS["rl-cpu"].arenas["sorting8"]
+    cells = {("exact solver", 0): {"seed": 0}, ("PPO, MLP", 1): {"seed": 1}, ("gone", 0): {}}
+    assert in_order(arena, cells) == [{"seed": 1}, {"seed": 0}]
 
 
 def test_results_of_other_settings_are_not_mixed(tmp_path, capsys):

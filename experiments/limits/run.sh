@@ -1,27 +1,28 @@
 #!/usr/bin/env bash
 # Sweep trained networks over larger maps and longer lists, and find the depth that each size needs.
-# Classical methods come first, without a checkpoint. PATHS, COMPLETE and ADJACENT name checkpoints;
-# those that are not there are left out.
+# Classical methods come first, without a checkpoint. PATHS, COMPLETE and ADJACENT name checkpoints, by
+# default the shipped ones.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 ttc=${TTC:-.venv/bin/ttc}
 python=${PYTHON:-.venv/bin/python}
 results=experiments/limits/results
+PATHS=${PATHS:-shortest-path-cpu} COMPLETE=${COMPLETE:-sorting-cpu} ADJACENT=${ADJACENT:-sorting-adjacent-cpu}
 mkdir -p "$results"
 sweep() {  # name, checkpoint, words for `ttc evaluate`
-    [ -d "$2" ] || return 0
     "$ttc" evaluate "$2" "${@:3}" --json | tail -n 1 >"$results/$1.json"
 }
 "$ttc" evaluate --env ttc/ShortestPath-v0 --count 200 --steps 1,2,3,4,6,8,12,16,24,32,48,64 --json \
     --task places=64 --task places=128 --task places=256 --task places=512 | tail -n 1 >"$results/paths-classical.json"
 "$ttc" evaluate --env ttc/Sorting-v0 --count 200 --steps 1,2,4,8,10,12,14,16,21,24,32,36,48,64,96,128,192,256 --json \
     --task size=16 --task size=32 --task size=64 --task size=128 --task size=256 | tail -n 1 >"$results/sorting-classical.json"
-sweep paths "${PATHS:-runs/paths}" --count 200 --steps 1,2,4,8,12,16,24,32,48,64,96,128,256,512,1024 \
+sweep paths "$PATHS" --count 100 --steps 1,2,4,8,12,16,24,32,48,64,96,128,192,256 \
     --task places=64 --task places=128 --task places=256 --task places=512
-sweep sorting-complete "${COMPLETE:-runs/sorting-complete}" --count 200 --steps 1,2,3,4,6,8,16,32,64,128 \
-    --task size=16 min_size=16 --task size=64 min_size=64 --task size=128 min_size=128 \
-    --task size=256 min_size=256 --task size=1024 min_size=1024
-sweep sorting-adjacent "${ADJACENT:-runs/sorting-adjacent}" --count 200 \
-    --steps 1,4,8,12,16,24,32,48,64,96,128,192,256,384,512 \
-    --task size=16 min_size=16 --task size=64 min_size=64 --task size=256 min_size=256
+sweep paths-deep "$PATHS" --count 100 --steps 256,512,1024 --no-classical --task places=64
+sweep sorting-complete "$COMPLETE" --count 200 --steps 1,2,4 --no-classical --task size=16 min_size=16 \
+    --task size=64 min_size=64 --task size=128 min_size=128 --task size=256 min_size=256
+sweep sorting-complete-long "$COMPLETE" --count 50 --steps 1 --no-classical \
+    --task size=512 min_size=512 --task size=1024 min_size=1024
+sweep sorting-adjacent "$ADJACENT" --count 200 --steps 1,4,8,12,16,24,32,48,64,96,128,192,256,384 \
+    --task size=16 --task size=64 --task size=256
 "$python" experiments/limits/best_depth.py "$results"/*.json

@@ -17,8 +17,8 @@ e, f and g are perceptrons of ReLU layers with a linear last one. Beyond the pap
       f([h_i ; h_j ; e_ij ; p_j - p_i])
       p_i <- p_i + W_p m_i                                         p_i = P x_i at first
 
-  and for greatest messages W_b g([x_i ; m_i]) besides: a count is linear in what is summed, and only
-  so can it go on beyond the counts of training, while of a length one has to know whether it is
+  and for greatest messages W_b g([x_i ; m_i]) besides. A count is linear in what is summed, and
+  only so can it go on beyond the counts of training; of a length one has to know whether it is
   the shorter one;
 
 - pointers to neighbours or nodes in place of classes: see `readouts`;

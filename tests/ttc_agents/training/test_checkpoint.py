@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ttc_agents.evaluation.sweep import sweep
 from ttc_agents.models import FactorGraphNetwork
 from ttc_agents.models.base import to_batch
 from ttc_agents.training.checkpoint import (
@@ -16,7 +17,7 @@ from ttc_agents.training.checkpoint import (
     save_training,
     shipped,
 )
-from ttc_envs import SudokuTask
+from ttc_envs import NextHopTask, SortingTask, SudokuTask
 
 CONFIG = {
     "model": "factor_graph_network",
@@ -58,6 +59,20 @@ def test_the_shipped_network_solves_most_minimal_puzzles():
     with torch.no_grad():
         answer = load_model("sudoku-cpu")(to_batch(instances.fields), 128).logits[-1].argmax(-1)
     assert task.score(instances, answer.numpy())["solved"].mean() >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "level", "steps"),
+    [
+        ("shortest-path-cpu", NextHopTask(places=96, split="validation"), "spread96", 64),
+        ("sorting-cpu", SortingTask(size=40), "uniform", 1),
+        ("sorting-adjacent-cpu", SortingTask(size=24, view="adjacent"), "reversed", 36),
+    ],
+)
+def test_shipped_networks_work_beyond_the_sizes_of_their_training(name, task, level, steps):
+    instances = task.sample(np.arange(10, dtype=np.uint64), level)
+    result = sweep(load_model(name, spec=task.spec), task, {"": instances}, [steps], classical=())
+    assert result.solved["p1"][""][:, -1].mean() >= 0.9
 
 
 def test_no_checkpoint(tmp_path):

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -165,13 +164,12 @@ class _Pace(BaseCallback):
 
 
 def forward_flops(agent: BaseAlgorithm) -> float:
-    """Floating-point operations of the policy's forward pass, per observation."""
+    """Floating-point operations of the policy's forward pass, per observation.
+
+    The environments are reset for it: some networks work the less, the more is given.
+    """
     assert agent.env is not None
-    count, space = agent.env.num_envs, agent.observation_space
-    assert isinstance(space, spaces.Dict)
-    observation = {
-        name: np.zeros((count, *(box.shape or ())), box.dtype) for name, box in space.items()
-    }
+    count, observation = agent.env.num_envs, agent.env.reset()
     policy: Any = agent.policy
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         if hasattr(policy, "lstm_actor"):

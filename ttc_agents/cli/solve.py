@@ -69,7 +69,7 @@ class Solve:
     def run(self) -> int:
         """Solve."""
         from ttc_agents.cli.puzzles import puzzle_of_digits, puzzles_of_file, sudoku_task
-        from ttc_agents.training.checkpoint import load_model
+        from ttc_agents.training.checkpoint import load_model, shipped
 
         if self.steps < 1:
             raise ValueError(f"--steps must be at least 1, got {self.steps}")
@@ -80,6 +80,8 @@ class Solve:
         if self.classical or self.env or self.task or self.level:
             raise ValueError("--classical, --env, --task and --level are for drawn puzzles")
         task = sudoku_task(self.checkpoint)
+        if self.puzzle in shipped():
+            raise ValueError(f"{self.puzzle} is a network: ttc solve --checkpoint {self.puzzle}")
         if names_a_file(self.puzzle):
             puzzles = puzzles_of_file(task, Path(self.puzzle), skip_bad_rows=True)
         else:

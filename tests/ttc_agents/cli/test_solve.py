@@ -167,3 +167,8 @@ def test_a_film_shows_one_puzzle(tmp_path, solver, puzzles, complaint):
     path.write_text("\n".join(puzzles))
     line = complaint("solve", str(path), "--checkpoint", solver, "--gif", str(tmp_path / "x.gif"))
     assert "--gif shows one puzzle, got 6" in line
+
+
+def test_a_network_in_place_of_a_puzzle_is_named_as_one(capsys):
+    assert main(["solve", "shortest-path-cpu"]) == 2
+    assert "ttc solve --checkpoint shortest-path-cpu" in capsys.readouterr().err

@@ -126,10 +126,10 @@ def test_an_agent_plays_through_the_harness(agent):
     assert modes_of(agent[0], task) == ("edit", "one_hot")
     player = Player(SB3Agent(agent[0]), "edit", "one_hot")
     instances = task.sample(np.arange(20, dtype=np.uint64), "givens=14")
-    played = play_out(player, task, instances, (1, 16))
+    # Two blanks: even a beginner's drawn edits hit some of them.
+    played = play_out(player, task, instances, (1, 64), deterministic=False)
     assert played.reached.shape == (20, 2)
     assert (played.reached >= played.holds).all()
-    # Two blanks: even a beginner's edits hit some of them.
     assert played.reached[:, 1].any()
 
 

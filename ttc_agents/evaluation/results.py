@@ -42,8 +42,8 @@ class SweepResult:
         """The table {protocol: {family: {steps: {"solved", "n", "low", "high"}}}} and the settings.
 
         `scores` and `parts` ({row: {family: table}}) and `pace` ({classical row: {family: table}},
-        of P1) are those of the module `scores`; their rows are "p1" and the classical ones, the last
-        two without those whose steps mean nothing.
+        of P1) are those of the module `scores`; their rows are "p1" and the classical ones, the
+        last two without those whose steps mean nothing.
 
         Args:
             per_puzzle: Whether to add `records`, one entry per puzzle and column.

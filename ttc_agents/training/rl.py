@@ -169,7 +169,8 @@ def forward_flops(agent: BaseAlgorithm) -> float:
     The environments are reset for it: some networks work the less, the more is given.
     """
     assert agent.env is not None
-    count, observation = agent.env.num_envs, agent.env.reset()
+    observation: Any = agent.env.reset()
+    count = agent.env.num_envs
     policy: Any = agent.policy
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         if hasattr(policy, "lstm_actor"):

@@ -13,8 +13,8 @@ from tyro import conf
 from ttc_agents.cli.presets import PRESETS
 
 if TYPE_CHECKING:
-    from ttc_agents.evaluation.comparison import Arena, Cell, Preset
-    from ttc_agents.evaluation.contestants import Row
+    from ttc_agents.evaluation.comparison import Cell
+    from ttc_agents.training.presets import Arena, Preset, Row
 
 
 def _preset_help() -> str:

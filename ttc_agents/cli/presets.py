@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ttc_agents.evaluation.comparison import Arena, Preset
-from ttc_agents.evaluation.contestants import Row
 from ttc_agents.training.budget import Budget
+from ttc_agents.training.presets import Arena, Preset, Row
 
 REFERENCES = (
     Row("random answers", "policy", {"policy": "random"}, trained=False),

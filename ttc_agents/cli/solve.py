@@ -15,7 +15,6 @@ import numpy as np
 from tyro import conf
 
 from ttc_agents.cli.evaluate import make_room
-from ttc_agents.cli.puzzles import families_of_levels
 
 if TYPE_CHECKING:
     from ttc_agents.evaluation.animation import Moment
@@ -109,7 +108,12 @@ class Solve:
 
     def _drawn(self) -> int:
         """Solve an instance that is drawn."""
-        from ttc_agents.cli.puzzles import checkpoint_task, default_level, task_of_env
+        from ttc_agents.cli.puzzles import (
+            checkpoint_task,
+            default_level,
+            families_of_levels,
+            task_of_env,
+        )
         from ttc_agents.evaluation.animation import classical_moments
         from ttc_agents.training.checkpoint import load_model
 

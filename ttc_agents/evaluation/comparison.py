@@ -11,65 +11,23 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
-from ttc_agents.evaluation.contestants import KINDS, Row
+from ttc_agents.evaluation.contestants import KINDS
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.evaluation.policies import Played, play_out, split_task
 from ttc_agents.policies.loading import Player
 from ttc_agents.training.budget import Budget, Spent
+from ttc_agents.training.presets import Arena, Preset, Row
 from ttc_envs import Instances, Task
 
 Cell = dict[str, Any]
 """What came of one row with one seed: a JSON document."""
 
 TEST_SEED, CURVE_SEED = 10_000, 20_000
-
-
-@dataclass(frozen=True)
-class Arena:
-    """Where rows compete.
-
-    Args:
-        env_id: The registered id whose task it is.
-        level: Of the test instances, and of training unless a row says otherwise.
-        steps: Steps to record, ascending; the last is every row's step budget.
-        rows: Who competes.
-        task: Arguments of the task.
-        count: Test instances.
-        curve_count: Validation instances of the learning curves.
-    """
-
-    env_id: str
-    level: str
-    steps: tuple[int, ...]
-    rows: tuple[Row, ...]
-    task: dict[str, Any] = field(default_factory=dict)
-    count: int = 1000
-    curve_count: int = 200
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A comparison.
-
-    Args:
-        name: How `ttc compare` calls it.
-        description: One line for its help.
-        arenas: By name.
-        budget: Of the training of each row with each seed.
-        seeds: Number of seeds of each trained row.
-    """
-
-    name: str
-    description: str
-    arenas: dict[str, Arena]
-    budget: Budget
-    seeds: int = 2
 
 
 def run_cell(arena: Arena, row: Row, budget: Budget, seed: int) -> Cell:

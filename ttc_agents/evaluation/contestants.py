@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,23 +24,6 @@ from ttc_agents.training.policy_gradient import PolicyGradient, VerifierTraining
 from ttc_agents.training.recipes import RECIPES
 from ttc_agents.training.trainer import Training
 from ttc_envs import Task
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a comparison.
-
-    Args:
-        name: What it is called.
-        kind: Key of `KINDS`.
-        options: Arguments of the kind.
-        trained: Whether it costs a budget, and so is repeated with several seeds.
-    """
-
-    name: str
-    kind: str
-    options: dict[str, Any] = field(default_factory=dict)
-    trained: bool = True
 
 
 @dataclass(frozen=True)

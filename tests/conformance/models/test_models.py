@@ -240,7 +240,7 @@ def test_no_steps_are_an_error(model_class, task, num_steps):
     "model_class",
     [
         pytest.param(case, id=name, marks=[pytest.mark.slow] if case.inner else [])
-        for name, case in CASES.items()
+        for name, case in MEMORISING.items()
     ],
 )
 def test_memorises_a_handful_of_instances(model_class):

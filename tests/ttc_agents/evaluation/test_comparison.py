@@ -7,10 +7,10 @@ import pytest
 pytest.importorskip("stable_baselines3")
 pytest.importorskip("sb3_contrib")
 
-from ttc_agents.evaluation.comparison import Arena, run_cell, table_lines
+from ttc_agents.evaluation.comparison import run_cell, table_lines
 from ttc_agents.evaluation.comparison_figures import comparison_picture
-from ttc_agents.evaluation.contestants import Row
 from ttc_agents.training.budget import Budget
+from ttc_agents.training.presets import Arena, Row
 
 AGENT = {
     "algorithm": "ppo_mask",

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 COSTS = {"env_steps": "environment steps of training", "flops": "training FLOPs"}
 
 
+MARKERS = ("o", "s", "^")
+"""By rounds through the colours, which are fewer than rows may be."""
+
+
 def comparison_picture(title: str, cells: list[Cell], theme: str = "light") -> bytes:
     """Three panels: solved by refinement steps, by environment steps and by training FLOPs.
 
@@ -29,11 +33,14 @@ def comparison_picture(title: str, cells: list[Cell], theme: str = "light") -> b
     figure, axes = canvas(colours, (15.0, 5.0), columns=3)
     rows = by_row(cells)
     trained = [name for name, own in rows.items() if own[0]["seconds"]]
-    tint = {name: LINES[i % len(LINES)] for i, name in enumerate(trained)}
+    marks: dict[str, dict[str, Any]] = {
+        name: {"color": LINES[i % len(LINES)], "marker": MARKERS[i // len(LINES) % len(MARKERS)]}
+        for i, name in enumerate(trained)
+    }
     steps = list(cells[0]["reached"])
     for name, own in rows.items():
         shares = [100 * mean_share(own, "reached", step) for step in steps]
-        mark = {"color": tint[name], "marker": "o"} if name in tint else {"linestyle": "--"}
+        mark = marks.get(name, {"linestyle": "--"})
         options: dict[str, Any] = {"color": colours.soft, "label": name, **mark}
         axes[0].plot([int(step) for step in steps], shares, **options)
     axes[0].set_xscale("log", base=2)
@@ -43,7 +50,7 @@ def comparison_picture(title: str, cells: list[Cell], theme: str = "light") -> b
     for panel, (cost, label) in zip(axes[1:], COSTS.items(), strict=True):
         for name in trained:
             for cell in rows[name]:
-                _learning_curve(panel, cell, cost, tint[name])
+                _learning_curve(panel, cell, cost, marks[name])
         panel.set_xscale("log")
         panel.set_xlabel(label)
     for panel in axes:
@@ -56,8 +63,8 @@ def comparison_picture(title: str, cells: list[Cell], theme: str = "light") -> b
     return png(figure)
 
 
-def _learning_curve(panel: Axes, cell: Cell, cost: str, colour: Any) -> None:
+def _learning_curve(panel: Axes, cell: Cell, cost: str, mark: dict[str, Any]) -> None:
     """Solved validation instances against what the training had cost."""
     points = [(point[cost], 100 * point["solved"]) for point in cell["curve"] if point[cost]]
     if points:
-        panel.plot(*zip(*points, strict=True), color=colour, linewidth=1.6, marker=".")
+        panel.plot(*zip(*points, strict=True), linewidth=1.6, markersize=4, **mark)

@@ -4,8 +4,8 @@ The same id, the same actions (drawn beforehand; edits among those that the mask
 plays from seed 0), episodes that end and begin; both report what `Monitor` reports. Process CPU
 time with one thread; pairs are run in turns and the median of their ratios counts.
 
-`action_modes` has the rates of a whole training of PPO: SB3 makes one distribution for each of the 81
-entries of a MultiDiscrete, and a single one for a Box of logits.
+`action_modes` has the rates of a whole training of PPO: SB3 makes one distribution for each of the
+81 entries of a MultiDiscrete, and a single one for a Box of logits.
 
     python benchmarks/sb3_adapter.py
     python benchmarks/sb3_adapter.py --repeats 9 --num-envs 256

@@ -17,7 +17,7 @@ e, f and g are perceptrons of ReLU layers with a linear last one. Beyond the pap
       f([h_i ; h_j ; e_ij ; p_j - p_i])
       p_i <- p_i + W_p m_i                                         p_i = P x_i at first
 
-  and for greatest messages W_b g([x_i ; m_i]) besides. A count is linear in what is summed, and
+  and for greatest messages W_p [g([x_i ; m_i]) ; m_i]. A count is linear in what is summed, and
   only so can it go on beyond the counts of training; of a length one has to know whether it is
   the shorter one;
 
@@ -120,10 +120,10 @@ class RelationalNetwork(RefinementModel):
         nn.init.ones_(self.gates.bias.data[width : 2 * width])  # remember, until taught otherwise
         if potentials:
             self.height = nn.Linear(width, potentials, bias=False)
-            self.drift = nn.Linear(width, potentials, bias=False)
-            self.bent = nn.Linear(width, potentials, bias=False) if aggregation == "max" else None
-            if self.bent is not None:
-                nn.init.zeros_(self.bent.weight)
+            self.bent = aggregation == "max"
+            self.drift = nn.Linear((1 + self.bent) * width, potentials, bias=False)
+            if self.bent:
+                nn.init.zeros_(self.drift.weight.data[:, :width])  # linear until taught otherwise
         self.logits = self.make_readout(width, potentials)
 
     def make_readout(self, width: int, potentials: int) -> nn.Module:
@@ -196,10 +196,8 @@ class RelationalNetwork(RefinementModel):
         c = forget.sigmoid() * c + enter.sigmoid() * new.tanh()
         parts = [leave.sigmoid() * c.tanh(), c]
         if self.sizes[2]:
-            drift = self.drift(messages)
-            if self.bent is not None:
-                drift = drift + self.bent(u)
-            parts.append(p + drift.to(z.dtype))
+            read = torch.cat([u, messages.to(u)], dim=-1) if self.bent else messages
+            parts.append(p + self.drift(read).to(z.dtype))
         return torch.cat(parts, dim=-1).view(z.shape)
 
     def readout(self, context: Context, z: Tensor) -> Tensor:

@@ -26,6 +26,12 @@ NETWORKS = "ttc_agents.policies.sb3_network"
 SMALL = {"width": 16, "message_width": 16, "hidden_width": 32}
 
 
+def with_memory(**env_options: Any) -> Row:
+    """An LSTM that writes whole answers."""
+    options = {"algorithm": "ppo_lstm", "env_options": env_options}
+    return Row("RecurrentPPO, LSTM", "sb3", options)
+
+
 def agents(edits_as: str, **env_options: Any) -> tuple[Row, ...]:
     """Plain MLPs: whole answers by PPO and A2C, edits by MaskablePPO and DQN.
 
@@ -43,8 +49,13 @@ def agents(edits_as: str, **env_options: Any) -> tuple[Row, ...]:
     )
 
 
-def network_agents(env_id: str, model: str, steps: int, **model_options: Any) -> tuple[Row, ...]:
-    """The same algorithms with a refinement model as their network, from nothing."""
+def network_agents(
+    env_id: str, recipe: str, model: str, steps: int, **model_options: Any
+) -> tuple[Row, ...]:
+    """PPO and MaskablePPO with a refinement model as their network.
+
+    From nothing, and after half of the budget on labels, by a recipe.
+    """
     inside = {"env_id": env_id, "model": model, "model_options": model_options, "steps": steps}
     shared = {
         "n_envs": 64,
@@ -53,26 +64,21 @@ def network_agents(env_id: str, model: str, steps: int, **model_options: Any) ->
         "learning_rate": 0.003,
         "policy_kwargs": inside,
     }
-    return (
-        Row(
-            "PPO, refinement network",
-            "sb3",
-            {
-                "algorithm": "ppo",
-                "observation": "default",
-                "hyperparameters": {**shared, "policy": f"{NETWORKS}.RefinementNetwork"},
-            },
-        ),
-        Row(
-            "MaskablePPO, refinement network",
-            "sb3",
-            {
-                "algorithm": "ppo_mask",
-                "action_mode": "edit",
-                "observation": "default",
-                "hyperparameters": {**shared, "policy": f"{NETWORKS}.MaskableRefinementNetwork"},
-            },
-        ),
+    whole = {
+        "algorithm": "ppo",
+        "observation": "default",
+        "hyperparameters": {**shared, "policy": f"{NETWORKS}.RefinementNetwork"},
+    }
+    edits = {
+        "algorithm": "ppo_mask",
+        "action_mode": "edit",
+        "observation": "default",
+        "hyperparameters": {**shared, "policy": f"{NETWORKS}.MaskableRefinementNetwork"},
+    }
+    return tuple(
+        Row(f"{name}, refinement network{after}", "sb3", {**options, **first})
+        for after, first in (("", {}), (" after labels", {"recipe": recipe}))
+        for name, options in (("PPO", whole), ("MaskablePPO", edits))
     )
 
 
@@ -92,7 +98,8 @@ SUDOKU_4 = Arena(
     steps=(1, 4, 8, 16, 32, 64),
     rows=(
         *agents("ttc/SudokuEdit4-v0", level="givens=4..14"),
-        *network_agents("ttc/Sudoku4-v0", "factor_graph_network", 4, **SMALL),
+        with_memory(level="givens=4..14"),
+        *network_agents("ttc/Sudoku4-v0", "sudoku4-demo", "factor_graph_network", 4, **SMALL),
         *refinement("sudoku4-demo", "factor-graph network", learning_rate=0.003),
         RANDOM_EDITS,
         *REFERENCES,
@@ -120,11 +127,18 @@ SORTING = Arena(
     steps=(1, 4, 8, 16, 32),
     rows=(
         *agents("ttc/Sorting-v0"),
-        Row(
-            "relational network, labels",
-            "refinement",
-            {"recipe": "sorting-cpu-3min", "recipe_level": "uniform"},
-        ),
+        Row("relational network, labels", "refinement", {"recipe": "sorting-cpu-3min"}),
+        RANDOM_EDITS,
+        *REFERENCES,
+    ),
+)
+ADJACENT = replace(
+    SORTING,
+    task={"size": 8, "view": "adjacent"},
+    rows=(
+        *agents("ttc/Sorting-v0"),
+        with_memory(),
+        Row("relational network, labels", "refinement", {"recipe": "sorting-adjacent-cpu-2min"}),
         RANDOM_EDITS,
         *REFERENCES,
     ),
@@ -155,6 +169,7 @@ PRESETS: dict[str, Preset] = {
             arenas={
                 "sudoku4": SUDOKU_4,
                 "sorting8": SORTING,
+                "adjacent8": ADJACENT,
                 "paths16": PATHS,
                 "sudoku9": SUDOKU_9,
             },

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ttc_agents.models import RefinementModel
+from ttc_agents.models import MODELS, RefinementModel
 from ttc_agents.policies.loading import Player, load_policy
 from ttc_agents.policies.refinement import RefinementPolicy
 from ttc_agents.training.budget import NOTHING, Budget, Meter, Spent
 from ttc_agents.training.policy_gradient import PolicyGradient, VerifierTraining
-from ttc_agents.training.recipes import RECIPES
+from ttc_agents.training.recipes import RECIPES, Recipe
 from ttc_agents.training.trainer import Training
 from ttc_envs import Task
 
@@ -66,8 +66,10 @@ def prepare_sb3(
     hyperparameters: dict[str, Any] | None = None,
     env_options: dict[str, Any] | None = None,
     tuned_as: str | None = None,
+    recipe: str | None = None,
+    labels: float = 0.5,
 ) -> Prepared:
-    """An agent of SB3 or sb3-contrib.
+    """An agent of SB3 or sb3-contrib, from nothing or with a network that labels have taught.
 
     Args:
         task: The task that it learns on.
@@ -82,8 +84,11 @@ def prepare_sb3(
         hyperparameters: What replaces entries of the file.
         env_options: More arguments of its environments.
         tuned_as: The id under which its hyperparameters stand, if not `env_id`.
+        recipe: Key of `RECIPES`; the refinement model in the agent's policy is trained by it first.
+        labels: Share of the budget for that.
     """
     from ttc_agents.policies.sb3 import SB3Agent
+    from ttc_agents.policies.sb3_network import warm_start
     from ttc_agents.training.rl import make_agent, read_hyperparameters, train_agent
 
     agent = make_agent(
@@ -99,10 +104,26 @@ def prepare_sb3(
         },
         seed,
     )
-    player = Player(SB3Agent(agent), action_mode, observation)
-    spent = train_agent(agent, budget, partial(report, player))
+    player, spent = Player(SB3Agent(agent), action_mode, observation), NOTHING
+    if recipe is not None:
+        model, spent = _taught_for(agent, recipe, task, budget.part(labels), seed, report)
+        warm_start(agent, model)
+        budget = budget.part(1 - labels)
+    spent = train_agent(agent, budget, partial(report, player), before=spent)
     parameters = sum(p.numel() for p in agent.policy.parameters())
     return Prepared(player, spent, parameters)
+
+
+def _taught_for(
+    agent: Any, recipe: str, task: Task, budget: Budget, seed: int, report: Report
+) -> tuple[RefinementModel, Spent]:
+    """A model of the sizes of the one in an agent, trained with labels."""
+    model = type(agent.policy.features_extractor.model)
+    options = agent.policy_kwargs["model_options"]
+    plan = dataclasses.replace(RECIPES[recipe], model_options=options, seed=seed)
+    if MODELS[plan.model] is not model:
+        raise ValueError(f"{recipe} trains a {plan.model}, the agent has a {model.__name__}")
+    return _taught(plan, task, budget, report)
 
 
 def prepare_refinement(
@@ -132,15 +153,10 @@ def prepare_refinement(
         verifier: Share of the budget for training by the verifier, which follows the recipe.
         verifier_options: Arguments of `PolicyGradient`.
     """
-    # Its own length only paces the schedule, by the share that is done.
-    plan = dataclasses.replace(RECIPES[recipe], seed=seed, seconds=1.0, updates=None)
+    plan = dataclasses.replace(RECIPES[recipe], seed=seed)
     if recipe_level is not None:
         plan = dataclasses.replace(plan, level=recipe_level)
-    training = Training(plan, task, torch.device("cpu"))
-    spent = NOTHING
-    if verifier < 1:
-        spent = _by_recipe(training, budget.part(1 - verifier), report)
-    model = _averaged(training)
+    model, spent = _taught(plan, task, budget.part(1 - verifier) if verifier < 1 else None, report)
     if verifier > 0:
         settings = PolicyGradient(**(verifier_options or {}))
         tuned = VerifierTraining(model, task, level, settings, seed)
@@ -149,10 +165,17 @@ def prepare_refinement(
     return Prepared(Player(RefinementPolicy(model.eval())), spent, parameters)
 
 
-def _by_recipe(training: Training, budget: Budget, report: Report) -> Spent:
-    """Labelled training until the budget is used up."""
-    recipe = dataclasses.replace(training.recipe, precision="float32", compile="off")
-    training.recipe = recipe
+def _taught(
+    recipe: Recipe, task: Task, budget: Budget | None, report: Report
+) -> tuple[RefinementModel, Spent]:
+    """A model after labelled training until the budget is used up; without one as it begins."""
+    # Its own length only paces the schedule, by the share that is done.
+    recipe = dataclasses.replace(
+        recipe, seconds=1.0, updates=None, precision="float32", compile="off"
+    )
+    training = Training(recipe, task, torch.device("cpu"))
+    if budget is None:
+        return _averaged(training), NOTHING
     engine = training.engine(lambda line: None)
     per_update = 3 * forward_flops(training.model, training.carried.batch, recipe.segment_steps)
 
@@ -167,7 +190,7 @@ def _by_recipe(training: Training, budget: Budget, report: Report) -> Spent:
     while (share := meter.share(*counts())) < 1:
         training.seconds = share
         training.update(engine)
-    return meter.own(*counts())
+    return _averaged(training), meter.own(*counts())
 
 
 def _by_verifier(tuned: VerifierTraining, budget: Budget, before: Spent, report: Report) -> Spent:

@@ -19,7 +19,6 @@ Shapes: B batch, N nodes, C choices per node.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,7 +30,6 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
 from ttc_agents.models import MODELS, RefinementModel
-from ttc_agents.training.checkpoint import load_model
 from ttc_envs import UNDECIDED, make_task
 
 
@@ -214,24 +212,23 @@ class MaskableRefinementNetwork(_RefinementHeads, MaskableMultiInputActorCriticP
     """For MaskablePPO; arguments as those of `RefinementNetwork`."""
 
 
-def warm_start(agent: BaseAlgorithm, checkpoint: str | Path) -> None:
-    """Give the refinement model inside an agent the weights of a checkpoint.
+def warm_start(agent: BaseAlgorithm, given: RefinementModel) -> None:
+    """Give the refinement model inside an agent the weights of another.
 
     Args:
         agent: Its policy is one of the classes above.
-        checkpoint: Shipped name or directory.
+        given: The model, as `load_model` reads it from a checkpoint.
 
     Raises:
-        ValueError: The checkpoint is of another model.
+        ValueError: It is another model.
     """
     policy: Any = agent.policy
     own: RefinementModel = policy.features_extractor.model
-    given = load_model(checkpoint)
     try:
         own.load_state_dict(given.state_dict())
     except RuntimeError as error:
         raise ValueError(
-            f"{checkpoint} is a {type(given).__name__} of other sizes than the agent's "
+            f"the {type(given).__name__} that was given has other sizes than the agent's "
             f"{type(own).__name__} ({str(error).splitlines()[0]})"
         ) from error
 

@@ -26,11 +26,11 @@ from stable_baselines3.common.utils import LinearSchedule
 from torch.utils.flop_counter import FlopCounterMode
 
 from ttc_agents.policies.sb3 import SB3VecEnv, algorithm_class
-from ttc_agents.training.budget import Budget, Meter, Spent
+from ttc_agents.training.budget import NOTHING, Budget, Meter, Spent
 from ttc_envs import RefinementVectorEnv, Task
 
-PPO_FAMILY = ("ppo", "ppo_mask", "ppo_lstm")
-"""Algorithms that share the entries at the top of the file."""
+AT_THE_TOP = ("ppo", "ppo_mask")
+"""Algorithms whose entries are those at the top of the file."""
 DEFAULT = "default"
 FILTER = "gymnasium.wrappers.FilterObservation"
 NO_LIMIT = 2**62
@@ -56,13 +56,10 @@ def read_hyperparameters(algorithm: str, env_id: str, path: Path | None = None) 
         ValueError: The file has neither the id nor a default for this algorithm.
     """
     document = _file(path)
-    sections = [document.get(algorithm, {})]
-    if algorithm in PPO_FAMILY:
-        sections.append(document)
+    section = document if algorithm in AT_THE_TOP else document.get(algorithm, {})
     for name in (env_id, DEFAULT):
-        for section in sections:
-            if name in section:
-                return dict(section[name])
+        if name in section:
+            return dict(section[name])
     raise ValueError(f"no hyperparameters of {algorithm} for {env_id}, and no default")
 
 
@@ -110,7 +107,10 @@ def _shown_entries(wrapper: Any) -> list[str] | None:
 
 
 def train_agent(
-    agent: BaseAlgorithm, budget: Budget, report: Callable[[Spent], None] = lambda spent: None
+    agent: BaseAlgorithm,
+    budget: Budget,
+    report: Callable[[Spent], None] = lambda spent: None,
+    before: Spent = NOTHING,
 ) -> Spent:
     """Train until the budget is used up.
 
@@ -118,8 +118,9 @@ def train_agent(
         agent: Of `make_agent`.
         budget: What it may cost.
         report: Called at equal parts of the budget, in the middle of the training.
+        before: What was spent earlier; the result has it, too.
     """
-    pace = _Pace(Meter(budget, report), forward_flops(agent))
+    pace = _Pace(Meter(budget, report, before=before), forward_flops(agent))
     # Schedules follow the budget, since nobody knows how many steps it will buy.
     agent._update_current_progress_remaining = pace.tell  # type: ignore[method-assign]
     try:
@@ -147,9 +148,9 @@ class _Pace(BaseCallback):
         self.model._current_progress_remaining = 1.0 - self._share
 
     def spent(self) -> Spent:
-        """What the training has cost so far."""
+        """What the training has cost so far, with what was spent before it."""
         steps, flops = self.counts()
-        return self.meter.own(steps, flops)
+        return self.meter.total(steps, flops)
 
     def counts(self) -> tuple[int, float]:
         """Environment steps and floating-point operations so far."""

@@ -18,9 +18,27 @@ AGENT = {
     "tuned_as": "ttc/SudokuEdit4-v0",
     "hyperparameters": {"n_envs": 8, "n_steps": 8, "batch_size": 64},
 }
+NETWORK = {
+    "algorithm": "ppo",
+    "observation": "default",
+    "recipe": "sudoku4-demo",
+    "hyperparameters": {
+        "policy": "ttc_agents.policies.sb3_network.RefinementNetwork",
+        "policy_kwargs": {
+            "env_id": "ttc/Sudoku4-v0",
+            "model": "factor_graph_network",
+            "model_options": {"width": 8, "message_width": 8, "hidden_width": 16},
+            "steps": 2,
+        },
+        "n_envs": 8,
+        "n_steps": 8,
+        "batch_size": 64,
+    },
+}
 RULES = {"batch_size": 4, "samples": 2, "segment_steps": 4, "episode_steps": 8}
 ROWS = (
     Row("agent", "sb3", AGENT),
+    Row("agent after labels", "sb3", NETWORK),
     Row("labels", "refinement", {"recipe": "sudoku4-demo"}),
     Row(
         "both",
@@ -60,7 +78,7 @@ def test_trained_rows_use_their_budget_and_have_a_curve(cells):
 
 
 def test_agents_are_also_played_with_drawn_actions(cells):
-    assert [("drawn" in cell) for cell in cells] == [True, False, False, False]
+    assert [("drawn" in cell) for cell in cells] == [True, True, False, False, False]
 
 
 def test_the_instances_are_the_same_for_all():
@@ -73,9 +91,15 @@ def test_the_table_has_a_line_per_row(cells):
     head, rule, *lines = table_lines("sudoku4", cells)
     assert head.startswith("| sudoku4 | acts by | 1 | 8 |")
     assert rule.count("|") == head.count("|")
-    assert [line.split(" | ")[0] for line in lines] == ["| agent", "| labels", "| both", "| exact"]
+    assert [line.split(" | ")[0][2:] for line in lines] == [row.name for row in ROWS]
     assert lines[-1].startswith("| exact | full | 100.0 | 100.0 | 100.0 | 100.0 |")
 
 
 def test_the_picture_is_drawn(cells):
     assert comparison_picture("sudoku4", cells).startswith(b"\x89PNG")
+
+
+def test_a_recipe_of_another_model_does_not_warm_start_an_agent():
+    options = {**NETWORK, "recipe": "sudoku4-rrn"}
+    with pytest.raises(ValueError, match="sudoku4-rrn trains a relational_network, the agent has"):
+        run_cell(ARENA, Row("agent", "sb3", options), BUDGET, seed=1)

@@ -48,9 +48,9 @@ def test_logits_of_a_warm_start_are_those_of_the_model():
         device="cpu",
         policy_kwargs={"env_id": "ttc/Sudoku-v0", "model": "factor_graph_network", "steps": 3},
     )
-    warm_start(made, "sudoku-cpu")
-    observation = made.env.reset()
     model = load_model("sudoku-cpu")
+    warm_start(made, model)
+    observation = made.env.reset()
     batch = {"givens": torch.from_numpy(observation["givens"]).long()}
     with torch.no_grad():
         features = made.policy.extract_features(made.policy.obs_to_tensor(observation)[0])
@@ -59,8 +59,8 @@ def test_logits_of_a_warm_start_are_those_of_the_model():
 
 
 def test_a_warm_start_of_other_sizes_is_refused():
-    with pytest.raises(ValueError, match="sudoku-cpu is a FactorGraphNetwork of other sizes"):
-        warm_start(agent(), "sudoku-cpu")
+    with pytest.raises(ValueError, match="the FactorGraphNetwork that was given has other sizes"):
+        warm_start(agent(), load_model("sudoku-cpu"))
 
 
 def test_training_moves_the_model_the_embedding_and_the_critic():

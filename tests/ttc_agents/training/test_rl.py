@@ -42,7 +42,7 @@ def test_every_id_has_hyperparameters(algorithm, env_id):
         ("ppo_mask", {"n_steps": 8, "batch_size": 32}),
         ("a2c", {}),
         ("dqn", {"learning_starts": 16, "batch_size": 16}),
-        ("ppo_lstm", {"n_steps": 8, "batch_size": 32, "policy": "MultiInputLstmPolicy"}),
+        ("ppo_lstm", {"n_steps": 8, "batch_size": 32}),
     ],
 )
 def test_each_algorithm_trains_until_its_budget_is_used_up(algorithm, changed):

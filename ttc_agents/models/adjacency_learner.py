@@ -56,6 +56,8 @@ class AdjacencyLearner(RefinementModel):
         table: Give the last head a learned bias for each pair of nodes.
         positions: Embed the spec's positions in place of the nodes' numbers: structure that is
             given away, for comparison only.
+        field_scale: Of what is read of an instance, beside the embedding of its node: if it is
+            small, the graphs of all instances begin alike.
         estimator: `score`; `simple` or `straight_through`, biased, for inner models that take
             weights of edges.
         training_graphs: S in training; 0 trains the inner model on the most likely graph.
@@ -82,6 +84,7 @@ class AdjacencyLearner(RefinementModel):
         heads: int = 4,
         table: bool = True,
         positions: bool = False,
+        field_scale: float = 0.01,
         estimator: str = "score",
         training_graphs: int = 4,
         test_graphs: int = 0,
@@ -118,7 +121,9 @@ class AdjacencyLearner(RefinementModel):
                 f"{type(self.inner).__name__} does not do as inner model: it reads the answer, or "
                 f"takes no weights for the estimator {estimator!r}"
             )
-        self.edges = EdgeLogits(spec, width, layers, heads, per_instance, table, positions)
+        self.edges = EdgeLogits(
+            spec, width, layers, heads, per_instance, table, positions, field_scale
+        )
         self.stop = nn.Parameter(torch.zeros(spec.num_nodes)) if edge_cost else None
         self.estimator = estimator
         self.training_graphs, self.test_graphs = training_graphs, test_graphs
@@ -128,10 +133,17 @@ class AdjacencyLearner(RefinementModel):
 
     @classmethod
     def inner_spec(cls, spec: TaskSpec, options: dict[str, Any]) -> TaskSpec:
-        """The spec of an inner model: no structure, and a ring in the place of the graph."""
+        """The spec of an inner model: no structure, and a ring in the place of the graph.
+
+        Where the answer points to nodes, positions are what it means, and stay.
+        """
         count = options.get("neighbours") or default_count(spec)
         ring = (np.arange(spec.num_nodes)[:, None] + np.arange(1, count + 1)) % spec.num_nodes
-        return dataclasses.replace(spec.without_structure(), neighbours=ring.astype(np.int32))
+        return dataclasses.replace(
+            spec.without_structure(),
+            neighbours=ring.astype(np.int32),
+            positions=spec.positions if spec.choices == "node" else None,
+        )
 
     @classmethod
     def supports(cls, spec: TaskSpec) -> str | None:

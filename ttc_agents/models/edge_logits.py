@@ -26,8 +26,6 @@ from ttc_envs import TaskSpec
 
 TABLE_SCALE = 10.0
 """Of the table: with one learning rate for all weights, it moves this much faster."""
-FIELD_SCALE = 0.01
-"""Of what is read of an instance: the graphs of all instances begin alike."""
 FIELD_EMBEDDING = 8
 
 
@@ -42,6 +40,7 @@ class EdgeLogits(nn.Module):
         per_instance: Read the instance. Otherwise the graph belongs to the task.
         table: Have the table A.
         positions: Embed the positions of the spec, axis by axis, in place of the nodes' numbers.
+        field_scale: Of what is read of an instance, beside the embedding of its node.
     """
 
     def __init__(
@@ -53,6 +52,7 @@ class EdgeLogits(nn.Module):
         per_instance: bool,
         table: bool,
         positions: bool,
+        field_scale: float,
     ) -> None:
         super().__init__()
         if width % heads:
@@ -72,6 +72,7 @@ class EdgeLogits(nn.Module):
         nn.init.zeros_(self.query.bias)
         self.table = nn.Parameter(torch.zeros(num_nodes, num_nodes)) if table else None
         self.inputs = self.reader = None
+        self.field_scale = field_scale
         if per_instance:
             self.inputs = NodeInputs(spec.without_structure(), FIELD_EMBEDDING, False)
             self.reader = nn.Linear(self.inputs.width, width)
@@ -80,7 +81,7 @@ class EdgeLogits(nn.Module):
         """The logits, minus infinity between a node and itself."""
         x = torch.stack([e(r) for e, r in zip(self.axes, self.place, strict=True)]).sum(0)[None]
         if self.inputs is not None and self.reader is not None:
-            x = x + FIELD_SCALE * self.reader(self.inputs(batch).to(x))
+            x = x + self.field_scale * self.reader(self.inputs(batch).to(x))
         for block in self.blocks:
             x = block(x)
         logits = self.query(x) @ self.key(x).mT / x.shape[-1] ** 0.5

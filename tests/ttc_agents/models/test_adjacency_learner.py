@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ttc_agents.evaluation.graphs import edge_scores
-from ttc_agents.models import AdjacencyLearner, RelationalNetwork
+from ttc_agents.models import AdjacencyLearner, RelationalNetwork, make_model
 from ttc_agents.models.base import to_batch
 from ttc_agents.models.count_network import CountNetwork, as_weights
 from ttc_agents.models.graph_draws import draw_lists, most_likely, score_lists
@@ -165,6 +165,28 @@ def test_biased_estimators_differentiate_the_losses(task, instances, batch, esti
     trace.logits.log_softmax(-1).gather(-1, labels["answer"][None, ..., None]).sum().backward()
     assert model.edges.table.grad.abs().sum() > 0
     assert torch.isfinite(model.edges.table.grad).all()
+
+
+def test_it_can_point_to_nodes_around_a_model_that_does():
+    """Positions are what pointers to nodes mean, so they stay; links do not."""
+    task = make_task("ttc/Sorting-v0", size=6)
+    options = {"width": 8, "message_layers": 0, "potentials": 1}
+    inner = {"inner": {"model": "relational_network", "options": options}, "neighbours": 2}
+    drawn = to_batch(task.sample(np.arange(3, dtype=np.uint64), "uniform").fields)
+    model = make_model("adjacency_learner", task.spec, inner)
+    assert model.inner.spec.neighbours.shape == (6, 2)
+    assert (model.inner.spec.positions == task.spec.positions).all()
+    assert model(drawn, 1).extras["graph_logits"].shape == (4, 1, 3, 6, 6)
+
+
+def test_scores_of_instances_differ_as_much_as_the_fields_are_scaled(task, batch):
+    spread = []
+    for scale in (0.01, 1.0):
+        model = learner(task, per_instance=True, table=False, field_scale=scale)
+        with torch.no_grad():
+            model.edges.query.weight.copy_(torch.eye(16))
+        spread.append(float(model.edge_logits(batch).clamp_min(-1e9).std(0).mean().detach()))
+    assert spread[1] > 20 * spread[0] > 0
 
 
 def test_impossible_options_are_refused(task):

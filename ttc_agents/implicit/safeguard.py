@@ -35,7 +35,7 @@ class GuardedMemory(Memory):
     rejected: Tensor
 
 
-CARRIED = ("z", "point", "g", "best", "best_g", "best_norm", "rejected")
+CARRIED = ("z", "point", "residual", "g", "best", "best_g", "best_norm", "rejected")
 """The fields above that the next step reads."""
 
 

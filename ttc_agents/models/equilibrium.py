@@ -27,6 +27,9 @@ from ttc_agents.implicit.solvers import Map, like
 from ttc_agents.models.base import Batch, Context, RefinementModel, Trace
 from ttc_envs import TaskSpec
 
+UNKNOWN = 1e18
+"""A memory's norms before the first step, infinite there: a state that is carried is finite."""
+
 
 class Equilibrium(RefinementModel):
     """Equilibrium of a refinement model (see the module for the equations).
@@ -38,8 +41,8 @@ class Equilibrium(RefinementModel):
     - `phantom`: of so many damped steps from the equilibrium, differentiated as they are.
     - `unrolled`: of so many steps from the first state; nothing is solved.
 
-    The trace's extras are `residual` (B,) and `solver_steps` (B,) of the solve, and with a
-    Jacobian weight `jacobian_penalty`, to be added to any loss. `backward` reports on the last
+    The trace's extras are `residual`, `converged` and `solver_steps`, (B,), of the solve, and with
+    a Jacobian weight `jacobian_penalty`, to be added to any loss. `backward` reports on the last
     backward pass.
 
     Args:
@@ -136,7 +139,8 @@ class Equilibrium(RefinementModel):
         fields = [getattr(memory, name) for name in self.solver.carried]
         if len(fields) == 1:
             return fields[0]
-        return torch.cat([values.reshape(len(values), -1) for values in fields], 1)
+        rows = [values.reshape(len(values), -1) for values in fields]
+        return torch.cat([r.clamp(max=UNKNOWN) if r.shape[1] == 1 else r for r in rows], 1)
 
     def unpack(self, context: Context, state: Tensor) -> Any:
         """The memory that `pack` has packed."""
@@ -147,6 +151,7 @@ class Equilibrium(RefinementModel):
             return type(memory)(state, state, memory.residual, memory.change)
         shapes = [getattr(memory, name).shape for name in names]
         parts = state.split([shape[1:].numel() for shape in shapes], 1)
+        parts = [p.where(p < UNKNOWN, torch.inf) if p.shape[1] == 1 else p for p in parts]
         fields = {n: part.view(s) for n, part, s in zip(names, parts, shapes, strict=True)}
         return type(memory)(**{**vars(memory), **fields})
 
@@ -186,7 +191,8 @@ class Equilibrium(RefinementModel):
         methods = {"implicit": self.solved, "phantom": self.anchored, "unrolled": self.unrolled}
         states, solution = methods[self.gradient](f, z0, num_steps)
         logits = torch.stack([self.inner.readout(context["inner"], z) for z in states])
-        extras = {"residual": solution.residual, "solver_steps": solution.num_steps}
+        extras = {name: getattr(solution, name) for name in ("residual", "converged")}
+        extras["solver_steps"] = solution.num_steps
         if self.jacobian_weight:
             extras["jacobian_penalty"] = self.jacobian_weight * self.penalty(f, states[-1])
         self.calls += 1

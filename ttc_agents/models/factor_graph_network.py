@@ -121,7 +121,11 @@ class FactorGraphNetwork(RefinementModel):
         by_kind = sums.split(graph.group_sizes)
         answers = [s @ w for s, w in zip(by_kind, self.from_group, strict=True)]
         z = h @ self.to_hidden + self.bias + graph.gather_rows(torch.cat(answers))
-        return F.rms_norm(h + F.silu(z) @ self.to_update, (self.width,))
+        return self.normalised(h + F.silu(z) @ self.to_update)
+
+    def normalised(self, h: Tensor) -> Tensor:
+        """Packed states (R, H) at unit size; without it they may grow from step to step."""
+        return F.rms_norm(h, (self.width,))
 
     def logits(self, context: Context, h: Tensor) -> Tensor:
         """(R, H) -> (B, N, C)."""

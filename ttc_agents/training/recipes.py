@@ -50,6 +50,8 @@ class Recipe:
         precision: `auto` times three refinement steps of each and takes the faster.
         compile: `auto` does so too, in trainings of ten minutes or more; a failed compilation falls
             back.
+        alarm_every: Updates between two checks of the alarm (`ttc_agents.training.alarm`), which
+            takes a training that is about to fail back to its best weights; None: no alarm.
         seed: Of the weights and of the stream of instances.
     """
 
@@ -79,6 +81,7 @@ class Recipe:
     ema: float = 0.998
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
+    alarm_every: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -93,9 +96,10 @@ class Recipe:
 
     def check_numbers(self) -> None:
         """Refuse numbers and names out of range."""
-        for name in ("batch_size", "segment_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("batch_size", "segment_steps", "alarm_every"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise ValueError(f"{name} must be at least 1, got {count}")
         if not 0 < self.restart <= 1:
             raise ValueError(f"restart is a probability above 0, got {self.restart}")
         for name in ("learning_rate", "clip"):

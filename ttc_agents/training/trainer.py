@@ -7,6 +7,7 @@ the weights, which is what gets evaluated.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import time
@@ -20,7 +21,9 @@ from torch import Tensor
 
 from ttc_agents.models import RefinementModel, Trace, make_model
 from ttc_agents.models.base import Batch, free_nodes
+from ttc_agents.models.path_model import PathModel
 from ttc_agents.training import checkpoint
+from ttc_agents.training.alarm import Alarm, solver_metrics
 from ttc_agents.training.data import CarriedBatch
 from ttc_agents.training.engine import Engine, choose_engine, pick_device
 from ttc_agents.training.metrics import MetricsLog, Progress
@@ -69,6 +72,8 @@ class Training:
                 "target='improve' trains models that read the answer; "
                 f"{recipe.model} does not on {task.spec.name}"
             )
+        if recipe.forcing and not isinstance(self.model, PathModel):
+            raise ValueError(f"forcing=True is for language models over paths, not {recipe.model}")
         self.model.to(device)
         trained = {name: p for name, p in self.model.named_parameters() if not self.frozen(name)}
         self.model.requires_grad_(False)
@@ -88,6 +93,7 @@ class Training:
             task, recipe.levels(), recipe.batch_size, recipe.restart, generator, device
         )
         self.updates, self.seconds, self.skipped = 0, 0.0, 0
+        self.alarm = Alarm(recipe) if recipe.alarm_every else None
 
     def frozen(self, name: str) -> bool:
         """Whether a parameter is not trained."""
@@ -109,9 +115,10 @@ class Training:
         return min(1.0, self.updates / (self.recipe.updates or 1))
 
     def rate(self) -> float:
-        """The next update's share of the peak rate: warm-up, plateau, cosine to 1%."""
+        """The next update's share of the peak rate: warm-up, plateau, cosine to 1%, alarms."""
         recipe, done = self.recipe, self.progress()
         warm = min(1.0, (self.updates + 1) / max(1, recipe.warmup))
+        warm *= self.alarm.scale if self.alarm else 1.0
         if done <= recipe.decay_from:
             return warm
         left = (done - recipe.decay_from) / (1 - recipe.decay_from)
@@ -126,7 +133,7 @@ class Training:
         return choose_engine(self.model, self.recipe, carried.batch, carried.state, say)
 
     def update(self, engine: Engine) -> dict[str, Tensor]:
-        """One update; loss, gradient norm and solved share come back as tensors, unsynchronised."""
+        """One update; what is worth reporting comes back as tensors, unsynchronised."""
         carried, recipe = self.carried, self.recipe
         carried.refill(self.model)
         free = free_nodes(self.task.spec, carried.batch)
@@ -134,16 +141,22 @@ class Training:
         loss = OBJECTIVES[recipe.objective](trace, labels, free)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, recipe.clip)
-        if not torch.isfinite(norm):
-            return self.skip(loss.detach(), norm)
+        if torch.isfinite(norm):
+            self.take_step(trace)
+        else:
+            self.skip()
+        solved = solved_rows(trace.logits[-1].detach(), labels).float().mean()
+        metrics = {"loss": loss.detach(), "gradient_norm": norm, "solved": solved}
+        metrics |= {"age": carried.age.float().mean(), **solver_metrics(self.model, trace)}
+        return self.alarm.after_update(self, metrics) if self.alarm else metrics
+
+    def take_step(self, trace: Trace) -> None:
+        """Move the weights by their gradients, and carry the states."""
         self.skipped = 0
         self.optimizer.step(self.rate())
         self.updates += 1
         self.track_average()
-        carried.keep(trace.state, recipe.segment_steps)
-        solved = solved_rows(trace.logits[-1].detach(), labels).float().mean()
-        age = carried.age.float().mean()
-        return {"loss": loss.detach(), "gradient_norm": norm, "solved": solved, "age": age}
+        self.carried.keep(trace.state, self.recipe.segment_steps)
 
     def refine(self, engine: Engine) -> tuple[Trace, Labels]:
         """One segment of steps, and what each was to give.
@@ -153,6 +166,9 @@ class Training:
         (the learner's own states, the expert's actions: Ross et al. 2011, DAgger).
         """
         carried, recipe = self.carried, self.recipe
+        if recipe.forcing:
+            labels = carried.labels
+            return engine.run(carried.batch, recipe.segment_steps, labels["answer"]), labels
         if not self.model.reads_answer:
             return engine.run(carried.batch, recipe.segment_steps, carried.state), carried.labels
         assert carried.answers is not None
@@ -169,7 +185,7 @@ class Training:
             return trace, {"answer": torch.stack(targets)}
         return trace, carried.labels
 
-    def skip(self, loss: Tensor, norm: Tensor) -> dict[str, Tensor]:
+    def skip(self) -> None:
         """Leave the weights as they are and draw the batch anew.
 
         Raises:
@@ -183,12 +199,6 @@ class Training:
             )
         self.carried.discard()
         self.model.zero_grad()
-        return {
-            "loss": loss,
-            "gradient_norm": norm,
-            "solved": torch.zeros_like(loss),
-            "age": torch.zeros_like(loss),
-        }
 
     def track_average(self) -> None:
         """Move the averaged weights towards the present ones; early on the window is shorter."""
@@ -212,18 +222,34 @@ class Training:
             "updates": self.updates,
             "seconds": round(self.seconds, 3),
             "instances": self.carried.drawn,
+            "rollbacks": self.alarm.rollbacks if self.alarm else 0,
         }
         checkpoint.save_model(directory, self.averaged_weights(), self.task.spec, config)
         state = {
-            "model": self.model.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
+            **self.learnt(),
             "carried": self.carried.state_dict(),
+            "alarm": self.alarm.state_dict() if self.alarm else None,
             "updates": self.updates,
             "seconds": self.seconds,
             "random": torch.get_rng_state(),
         }
         checkpoint.save_training(directory, state)
+
+    def learnt(self) -> dict[str, Any]:
+        """What updates change: weights, averaged weights, optimizer; no copies."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, learnt: dict[str, Any]) -> None:
+        """The inverse of `learnt`."""
+        self.model.load_state_dict(learnt["model"])
+        # An optimizer takes tensors over as they are, and would go on writing into them.
+        self.optimizer.load_state_dict(copy.deepcopy(learnt["optimizer"]))
+        for mine, saved in zip(self.average, learnt["average"], strict=True):
+            mine.copy_(saved)
 
     def load(self, directory: Path) -> None:
         """Go on from a checkpoint.
@@ -234,11 +260,10 @@ class Training:
         """
         state = checkpoint.load_training(directory)
         try:
-            self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            for mine, saved in zip(self.average, state["average"], strict=True):
-                mine.copy_(saved)
+            self.restore(state)
             self.carried.load_state_dict(state["carried"])
+            if self.alarm:
+                self.alarm.load_state_dict(state["alarm"])
             self.updates, self.seconds = state["updates"], state["seconds"]
             torch.set_rng_state(state["random"])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:

@@ -53,6 +53,19 @@ def test_every_solver_leads_to_the_same_logits(solver, task, batch):
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_step_is_a_step_of_the_solver(solver, task, batch):
+    """All that its next step reads is carried in the state."""
+    model = made(task, solver=solver).eval()
+    context = model.encode(batch)
+    f, z = model.map(context), model.initial_state(context)
+    memory = model.solver.init(f, context["x"])
+    assert z.isfinite().all()
+    for _ in range(6):
+        z, memory = model.step(context, z, torch.zeros(3).long()), model.solver.step(f, memory)
+        torch.testing.assert_close(model.unpack(context, z).z, memory.z, rtol=1e-9, atol=1e-9)
+
+
 def test_damping_mixes_the_state_with_its_image(task, batch):
     plain, damped = made(task, solver_options={"damping": 1.0}), made(task)
     context = plain.encode(batch)

@@ -1,0 +1,202 @@
+"""Which signal moves first before an equilibrium network dies, and what keeps it alive.
+
+    python experiments/deq_collapse/signals.py experiments/deq_collapse/results/*.json
+
+Reads what collapse.py wrote. A run has *learnt* at the first row whose probe is at least 20%; it
+*dies* at the first of three rows in a row whose probes are below half of the best so far. A
+signal has *fallen* by the logarithm of how much worse it is than its own best since the run
+has learnt. It *fires* where its fall is larger than any in the control runs of that size (the
+setting `damped`) that did not die: none of them would have been a false alarm. Draws
+results/SIZE.png. The last line on stdout is one JSON document.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ttc_agents.evaluation.intervals import share
+
+LEARNT, DEAD, ROWS = 0.2, 0.5, 3
+CONTROL = "damped"
+# {signal: whether more of it is worse}
+SIGNALS = {
+    "probe": False,
+    "converged": False,
+    "residual": True,
+    "changed": True,
+    "backward_residual": True,
+    "backward_converged": False,
+    "gradient_norm": True,
+    "radius": True,
+    "state_rms": True,
+    "weight_norm": True,
+    "loss": True,
+}
+SMALLEST = 1e-3
+"""What is smaller counts as this much: a share of nothing has no logarithm."""
+
+Run = dict[str, np.ndarray]
+
+
+def columns_of(document: dict[str, Any], run: dict[str, Any]) -> Run:
+    """{column: (R,)} of a run."""
+    values = np.array(run["curve"], dtype=float)
+    return dict(zip(document["columns"], values.T, strict=True))
+
+
+def learnt(run: Run) -> int | None:
+    """The row where a run has learnt."""
+    rows = np.flatnonzero(run["probe"] >= LEARNT)
+    return int(rows[0]) if len(rows) else None
+
+
+def death(run: Run) -> int | None:
+    """The row where a run dies."""
+    start = learnt(run)
+    if start is None:
+        return None
+    low = run["probe"] < DEAD * np.maximum.accumulate(run["probe"])
+    low[:start] = False
+    for row in range(start, len(low) - ROWS + 1):
+        if low[row : row + ROWS].all():
+            return row
+    return None
+
+
+def falls(run: Run, signal: str, start: int) -> np.ndarray:
+    """(R,) how much worse than its best so far, as a logarithm; 0 before `start`."""
+    values = np.log(np.maximum(run[signal], SMALLEST))
+    values = values if SIGNALS[signal] else -values
+    worse = values.copy()
+    worse[start:] -= np.minimum.accumulate(values[start:])
+    worse[:start] = 0
+    return worse
+
+
+def thresholds(controls: Sequence[Run]) -> dict[str, float]:
+    """The largest fall of each signal in runs that hold; 0 where there is none."""
+    held = [run for run in controls if learnt(run) is not None and death(run) is None]
+    return {
+        signal: max((falls(run, signal, learnt(run) or 0).max() for run in held), default=0.0)
+        for signal in SIGNALS
+    }
+
+
+def fired(run: Run, limits: dict[str, float]) -> dict[str, float]:
+    """{signal: update at which it fires}, in the order of firing."""
+    start = learnt(run)
+    if start is None:
+        return {}
+    found = {}
+    for signal, limit in limits.items():
+        rows = np.flatnonzero(falls(run, signal, start) > limit)
+        if len(rows):
+            found[signal] = float(run["update"][rows[0]])
+    return dict(sorted(found.items(), key=lambda pair: pair[1]))
+
+
+def summary(run: Run, limits: dict[str, float]) -> dict[str, Any]:
+    """What became of a run."""
+    dead, start = death(run), learnt(run)
+    found = {
+        "learnt": None if start is None else float(run["update"][start]),
+        "died": None if dead is None else float(run["update"][dead]),
+        "updates": float(run["update"][-1]),
+        "seconds": float(run["seconds"][-1]),
+        **{f"best_{name}": float(run[name].max()) for name in ("probe", "averaged", "delayed")},
+        **{f"last_{name}": float(run[name][-1]) for name in ("probe", "averaged", "delayed")},
+    }
+    return {**found, "fired": fired(run, limits) if dead is not None else {}}
+
+
+def leads(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """{signal: in how many deaths it fired before the death, and by how many updates}."""
+    dead = [run for run in runs if run["died"] is not None]
+    found = {}
+    for signal in SIGNALS:
+        ahead = [run["died"] - run["fired"][signal] for run in dead if signal in run["fired"]]
+        early = [lead for lead in ahead if lead > 0]
+        if dead:
+            middle = float(np.median(early)) if early else None
+            found[signal] = {**share(len(early), len(dead)), "median_lead": middle}
+    return found
+
+
+def draw(size: int, settings: dict[str, list[Run]], path: Path) -> None:
+    """The probes of all runs, and the signals of the first run that dies without a cure."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4), constrained_layout=True)
+    for colour, (setting, runs) in enumerate(settings.items()):
+        for i, run in enumerate(runs):
+            label = setting if i == 0 else None
+            axes[0].plot(run["update"], run["probe"], color=f"C{colour % 10}", label=label, lw=1)
+    axes[0].set(xlabel="update", ylabel="solved", title=f"{size}x{size}: probe", ylim=(0, 1))
+    axes[0].legend(fontsize=7)
+    dead = [run for run in settings.get("none", []) if death(run) is not None]
+    for run in dead[:1]:
+        for signal in SIGNALS:
+            fall = falls(run, signal, learnt(run) or 0)
+            axes[1].plot(run["update"], fall, label=signal, lw=1)
+        axes[1].axvline(run["update"][death(run)], color="black", ls=":")
+        axes[1].set(xlabel="update", ylabel="worse than best (log)", title="no cure: signals")
+        axes[1].legend(fontsize=7)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def row_of(setting: str, runs: Sequence[dict[str, Any]]) -> str:
+    """A Markdown row."""
+    dead = [run["died"] for run in runs if run["died"] is not None]
+    alive = share(len(runs) - len(dead), len(runs))
+
+    def several(name: str) -> str:
+        return ", ".join(f"{100 * run[name]:.0f}" for run in runs)
+
+    interval = f"({100 * alive['low']:.0f}-{100 * alive['high']:.0f})"
+    when = ", ".join("-" if run["died"] is None else f"{run['died']:.0f}" for run in runs)
+    return (
+        f"| {setting} | {len(runs) - len(dead)} of {len(runs)} {interval} | {when} | "
+        f"{several('best_probe')} | {several('last_probe')} | {several('last_averaged')} | "
+        f"{several('last_delayed')} |"
+    )
+
+
+def main(paths: Sequence[str]) -> None:
+    """Print the tables of all sizes."""
+    if not paths:
+        raise SystemExit("expected files that collapse.py wrote")
+    documents = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+    result: dict[str, Any] = {}
+    for size in sorted({document["size"] for document in documents}):
+        settings = {
+            document["setting"]: [columns_of(document, run) for run in document["runs"]]
+            for document in documents
+            if document["size"] == size
+        }
+        limits = thresholds(settings.get(CONTROL, []))
+        found = {name: [summary(run, limits) for run in runs] for name, runs in settings.items()}
+        early = leads(found.get("none", []))
+        print(f"\n{size}x{size}\n")
+        print("| setting | alive | died at | best | last | averaged | delayed |")
+        print("|---|---|---|---|---|---|---|")
+        print("\n".join(row_of(name, runs) for name, runs in found.items()))
+        print("\n| signal | deaths it is ahead of | median lead, updates |\n|---|---|---|")
+        for signal, entry in early.items():
+            print(f"| {signal} | {entry['solved']:.2f} of {entry['n']} | {entry['median_lead']} |")
+        draw(size, settings, Path(paths[0]).parent / f"{size}.png")
+        result[str(size)] = {"runs": found, "thresholds": limits, "leads": early}
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,136 @@
+"""What signals.py says of runs whose deaths are known, and that every setting can be trained."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+FOLDER = Path(__file__).parents[3] / "experiments" / "deq_collapse"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def signals():
+    return load("signals")
+
+
+@pytest.fixture(scope="module")
+def collapse():
+    from ttc_agents.models import MODELS
+
+    module = load("collapse")
+    yield module
+    del MODELS["unnormalised"]
+
+
+def run_of(signals, rows=12, **columns):
+    """A run that learns in row 2 and holds, but for the columns given."""
+    calm = dict.fromkeys(signals.SIGNALS, np.ones(rows))
+    probe = np.array([0.0, 0.1] + [0.6] * (rows - 2))
+    updates = 10.0 * np.arange(1, rows + 1)
+    run = {"update": updates, "seconds": updates, **calm, "probe": probe}
+    run |= {"averaged": probe, "delayed": probe}
+    return run | {name: np.array(values, dtype=float) for name, values in columns.items()}
+
+
+DYING = [0.0, 0.1, 0.6, 0.6, 0.2, 0.6, 0.6, 0.5, 0.2, 0.1, 0.0, 0.0]
+RESIDUAL = [9, 9, 0.1, 0.1, 0.1, 0.2, 0.4, 0.5, 1, 1, 1, 1]
+
+
+def test_a_death_is_three_low_rows_after_learning(signals):
+    dying = run_of(signals, probe=DYING)
+    assert signals.learnt(dying) == 2
+    assert signals.death(dying) == 8
+    assert signals.death(run_of(signals)) is None
+    never = run_of(signals, probe=[0.1] * 6 + [0.0] * 6)
+    assert signals.learnt(never) is None
+    assert signals.death(never) is None
+    assert signals.fired(never, dict.fromkeys(signals.SIGNALS, 0.0)) == {}
+
+
+def test_a_signal_fires_beyond_what_controls_have_shown(signals):
+    control = run_of(signals, residual=[1, 1, 0.1, 0.25] + [0.1] * 8)
+    limits = signals.thresholds([control, run_of(signals, probe=DYING, residual=RESIDUAL)])
+    assert limits["residual"] == pytest.approx(np.log(2.5))
+    assert limits["radius"] == 0
+    dying = run_of(signals, probe=DYING, residual=RESIDUAL)
+    found = signals.fired(dying, limits)
+    # The probe fell for a row at 50 already, which no control did.
+    assert found == {"probe": 50.0, "residual": 70.0}
+    told = signals.summary(dying, limits)
+    assert (told["learnt"], told["died"]) == (30.0, 90.0)
+    early = signals.leads([told, signals.summary(control, limits)])
+    assert early["residual"]["median_lead"] == 20
+    assert (early["residual"]["n"], early["radius"]["solved"]) == (1, 0)
+
+
+def test_the_tables_and_the_picture(signals, tmp_path, monkeypatch, capsys):
+    names = ["update", "seconds", *signals.SIGNALS, "averaged", "delayed"]
+    for setting, run in (("none", run_of(signals, probe=DYING)), ("damped", run_of(signals))):
+        rows = np.stack([run[name] for name in names], axis=1).tolist()
+        document = {"setting": setting, "size": 4, "columns": names, "runs": [{"curve": rows}]}
+        (tmp_path / f"4-{setting}.json").write_text(json.dumps(document))
+    signals.main([str(path) for path in sorted(tmp_path.glob("*.json"))])
+    lines = capsys.readouterr().out.splitlines()
+    found = json.loads(lines[-1])["4"]
+    assert found["runs"]["none"][0]["died"] == 90
+    assert found["runs"]["damped"][0]["died"] is None
+    assert (tmp_path / "4.png").stat().st_size > 10_000
+    assert any(line.startswith("| damped | 1 of 1 (21-100) | - | 60 |") for line in lines)
+
+
+def test_every_setting_is_trained_and_measured(collapse, monkeypatch):
+    torch.set_num_threads(1)
+    monkeypatch.setattr(collapse, "STEPS", 2)
+    monkeypatch.setattr(collapse, "PHANTOM_UPDATES", 1)
+    monkeypatch.setitem(collapse.SIZES, 4, (collapse.SIZES[4][0], 2))
+    for setting in collapse.SETTINGS:
+        run = collapse.follow(setting, 4, 0, 2)
+        assert run["ended"] == "at its end"
+        (row,) = run["curve"]
+        assert len(row) == len(collapse.COLUMNS)
+        assert np.isfinite(row).all()
+    for size in collapse.SIZES:
+        assert collapse.recipe_of("none", size, 3).seed == 3
+
+
+def test_norms_stay_capped(collapse):
+    recipe = collapse.recipe_of("spectral-norm", 4, 0)
+    task = collapse.make_task(recipe.env_id)
+    for name, order in (("spectral-norm", 2), ("weight-norm", "fro")):
+        training = collapse.Training(recipe, task, torch.device("cpu"))
+        before = [torch.linalg.matrix_norm(p, order) for p in collapse.matrices(training)]
+        hook = collapse.HOOKS[name](training)
+        for p in collapse.matrices(training):
+            p.mul_(3.0)
+        hook(training)
+        after = [torch.linalg.matrix_norm(p, order) for p in collapse.matrices(training)]
+        for a, b in zip(after, before, strict=True):
+            torch.testing.assert_close(a, b)
+
+
+def test_the_one_command(collapse, signals, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "collapse", collapse)
+    monkeypatch.setitem(sys.modules, "signals", signals)
+    script = load("death")
+    runs = {"none": run_of(signals, probe=DYING), "damped": run_of(signals)}
+
+    def follow(setting, *args):
+        values = [runs[setting].get(name, runs[setting]["loss"]) for name in collapse.COLUMNS]
+        return {"seconds": 1.0, "curve": np.stack(values, axis=1).tolist()}
+
+    monkeypatch.setattr(script, "follow", follow)
+    script.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2] == "first: probe"
+    assert json.loads(lines[-1]) == {"died": 90, "control_died": False, "fired": {"probe": 50}}

@@ -4,6 +4,7 @@ from typing import Any
 
 from ttc_agents.models.adjacency_learner import AdjacencyLearner
 from ttc_agents.models.base import RefinementModel, Trace
+from ttc_agents.models.choice_network import ChoiceNetwork
 from ttc_agents.models.equilibrium import Equilibrium
 from ttc_agents.models.factor_graph_network import FactorGraphNetwork
 from ttc_agents.models.neural_ode import NeuralODE
@@ -12,6 +13,7 @@ from ttc_envs import TaskSpec
 
 MODELS: dict[str, type[RefinementModel]] = {
     "adjacency_learner": AdjacencyLearner,
+    "choice_network": ChoiceNetwork,
     "equilibrium": Equilibrium,
     "factor_graph_network": FactorGraphNetwork,
     "neural_ode": NeuralODE,
@@ -39,6 +41,7 @@ def make_model(name: str, spec: TaskSpec, options: dict[str, Any]) -> Refinement
 __all__ = [
     "MODELS",
     "AdjacencyLearner",
+    "ChoiceNetwork",
     "Equilibrium",
     "FactorGraphNetwork",
     "NeuralODE",

@@ -210,21 +210,30 @@ GRAPH_9 = Recipe(
 
 A board with few blanks needs no boxes: the loss would be content with rows and columns."""
 
+TRUE_GRAPH_9 = dataclasses.replace(
+    FACTOR_GRAPH_9,
+    name="true-graph-9x9",
+    description="Choice network on the graph of 9x9, half an hour on a laptop",
+    model="choice_network",
+    level="givens=17..30",
+    seconds=1800,
+    restart=0.15,
+)
+
 LEARNED_GRAPH_9 = dataclasses.replace(
-    RELATIONAL_9,
+    TRUE_GRAPH_9,
     name="learned-graph-9x9",
-    description="Relational network on a graph of 9x9 that `graph-9x9` learns first",
+    description="The same network on a graph that `graph-9x9` learns first",
     model="adjacency_learner",
     model_options={
         "neighbours": 20,
         "layers": 0,
         "width": 4,
         "training_graphs": 0,
-        "inner": {"model": "relational_network", "options": {"message_layers": 1}},
+        "inner": {"model": "choice_network", "options": {}},
     },
     first="graph-9x9",
     frozen="edges.",
-    seconds=1800,
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -303,13 +312,7 @@ RECIPES: dict[str, Recipe] = {
         ADJACENT_16,
         GRAPH_9,
         LEARNED_GRAPH_9,
-        dataclasses.replace(
-            RELATIONAL_9,
-            name="true-graph-9x9",
-            description="The same relational network on the task's own graph, without positions",
-            model_options={"message_layers": 1, "positions": False},
-            seconds=1800,
-        ),
+        TRUE_GRAPH_9,
         dataclasses.replace(
             GRAPH_9,
             name="graph-4x4",
@@ -320,11 +323,12 @@ RECIPES: dict[str, Recipe] = {
             updates=200,
         ),
         dataclasses.replace(
-            LEARNED_GRAPH_9,
+            RELATIONAL_9,
             name="learned-graph-4x4",
             description="Relational network on a graph of 4x4 that `graph-4x4` learns first",
             env_id="ttc/Sudoku4-v0",
             level="minimal",
+            model="adjacency_learner",
             model_options={
                 "neighbours": 7,
                 "layers": 0,
@@ -336,6 +340,7 @@ RECIPES: dict[str, Recipe] = {
                 },
             },
             first="graph-4x4",
+            frozen="edges.",
             seconds=None,
             updates=400,
             precision="float32",

@@ -11,6 +11,7 @@ actions. Budgets are process CPU seconds; each trial has a seed of its own.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ def measure(arena: Arena, row: Row, budget: Budget, trial: int) -> dict[str, Any
     train, validation = (
         split_task(arena.env_id, arena.task, split) for split in ("train", "validation")
     )
+    # Agents write into what they are given.
+    options = {**row.options, "hyperparameters": copy.deepcopy(replaced)}
     ready = prepare_sb3(
         train,
         arena.env_id,
@@ -78,7 +81,7 @@ def measure(arena: Arena, row: Row, budget: Budget, trial: int) -> dict[str, Any
         budget,
         trial,
         lambda player, spent: None,
-        **{**row.options, "hyperparameters": replaced},
+        **options,
     )
     keys = np.random.default_rng(INSTANCES_SEED).integers(2**64, size=200, dtype=np.uint64)
     instances = validation.sample(keys, arena.level)

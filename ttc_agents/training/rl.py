@@ -11,6 +11,7 @@ products, two per multiply-add); a backward pass costs twice as many.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module, resources
@@ -59,7 +60,8 @@ def read_hyperparameters(algorithm: str, env_id: str, path: Path | None = None) 
     section = document if algorithm in AT_THE_TOP else document.get(algorithm, {})
     for name in (env_id, DEFAULT):
         if name in section:
-            return dict(section[name])
+            # Agents write into what they are given.
+            return copy.deepcopy(section[name])
     raise ValueError(f"no hyperparameters of {algorithm} for {env_id}, and no default")
 
 

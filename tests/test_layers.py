@@ -45,15 +45,19 @@ RL_LIBRARIES = {"gymnasium", "stable_baselines3", "sb3_contrib"}
 SHARED_BY_MODELS = {
     f"ttc_agents.models.{name}"
     for name in (
+        "attention",
         "base",
         "count_network",
         "edge_logits",
         "graph_draws",
+        "halting",
         "layers",
         "neighbour_graph",
         "neighbour_messages",
         "edge_messages",
         "node_inputs",
+        "path_model",
+        "product_keys",
         "readouts",
     )
 }

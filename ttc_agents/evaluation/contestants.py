@@ -13,17 +13,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+from ttc_agents.evaluation.flops import ForwardCost, forward_cost
 from ttc_agents.models import MODELS, RefinementModel
+from ttc_agents.models.base import to_batch
 from ttc_agents.policies.loading import Player, load_policy
 from ttc_agents.policies.refinement import RefinementPolicy
 from ttc_agents.training.budget import NOTHING, Budget, Meter, Spent
+from ttc_agents.training.data import Answers
+from ttc_agents.training.flops import FlopMeter
 from ttc_agents.training.policy_gradient import PolicyGradient, VerifierTraining
 from ttc_agents.training.recipes import RECIPES, Recipe
 from ttc_agents.training.trainer import Training
 from ttc_envs import Task
+
+COSTED = 16
+"""Instances over which the cost of an answer is a mean."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +41,13 @@ class Prepared:
         player: The policy and its modes.
         spent: What its training has cost.
         parameters: Trained numbers.
+        cost: Of its answers, where it is a refinement model.
     """
 
     player: Player
     spent: Spent = NOTHING
     parameters: int = 0
+    cost: ForwardCost | None = None
 
 
 Report = Callable[[Player, Spent], None]
@@ -136,6 +145,7 @@ def prepare_refinement(
     *,
     recipe: str,
     recipe_level: str | None = None,
+    changes: dict[str, Any] | None = None,
     verifier: float = 0.0,
     verifier_options: dict[str, Any] | None = None,
 ) -> Prepared:
@@ -150,10 +160,11 @@ def prepare_refinement(
         report: Called in the middle of the training.
         recipe: Key of `RECIPES`, whose length the budget replaces, and whose task the given one.
         recipe_level: The level that the labelled training draws from instead of the recipe's.
+        changes: Other entries of the recipe to replace, by name.
         verifier: Share of the budget for training by the verifier, which follows the recipe.
         verifier_options: Arguments of `PolicyGradient`.
     """
-    plan = dataclasses.replace(RECIPES[recipe], seed=seed)
+    plan = dataclasses.replace(RECIPES[recipe], **(changes or {}), seed=seed)
     if recipe_level is not None:
         plan = dataclasses.replace(plan, level=recipe_level)
     model, spent = _taught(plan, task, budget.part(1 - verifier) if verifier < 1 else None, report)
@@ -162,7 +173,8 @@ def prepare_refinement(
         tuned = VerifierTraining(model, task, level, settings, seed)
         spent = _by_verifier(tuned, budget.part(verifier), spent, report)
     parameters = sum(p.numel() for p in model.parameters())
-    return Prepared(Player(RefinementPolicy(model.eval())), spent, parameters)
+    cost = answering_cost(model.eval(), task, level)
+    return Prepared(Player(RefinementPolicy(model)), spent, parameters, cost)
 
 
 def _taught(
@@ -177,36 +189,35 @@ def _taught(
     if budget is None:
         return _averaged(training), NOTHING
     engine = training.engine(lambda line: None)
-    per_update = 3 * forward_flops(training.model, training.carried.batch, recipe.segment_steps)
+    flops = FlopMeter()
 
     def show(spent: Spent) -> None:
         report(Player(RefinementPolicy(_averaged(training))), spent)
 
     def counts() -> tuple[int, float]:
         steps = training.updates * recipe.batch_size * recipe.segment_steps
-        return steps, training.updates * per_update
+        return steps, flops.total
 
     meter = Meter(budget, show)
     while (share := meter.share(*counts())) < 1:
         training.seconds = share
-        training.update(engine)
+        flops.run(partial(training.update, engine))
     return _averaged(training), meter.own(*counts())
 
 
 def _by_verifier(tuned: VerifierTraining, budget: Budget, before: Spent, report: Report) -> Spent:
     """Training by the rules until the budget is used up."""
-    tuned.update()
-    forward = forward_flops(tuned.model, tuned.batch, tuned.settings.segment_steps)
+    flops = FlopMeter()
 
     def show(spent: Spent) -> None:
         report(Player(RefinementPolicy(tuned.model)), spent)
 
     def counts() -> tuple[int, float]:
-        return tuned.env_steps, 3 * forward * tuned.updates
+        return tuned.env_steps, flops.total
 
     meter = Meter(budget, show, before=before)
     while meter.share(*counts()) < 1:
-        tuned.update()
+        flops.run(tuned.update)
     return meter.total(*counts())
 
 
@@ -217,11 +228,13 @@ def _averaged(training: Training) -> RefinementModel:
     return model.eval()
 
 
-def forward_flops(model: RefinementModel, batch: dict[str, torch.Tensor], steps: int) -> float:
-    """Floating-point operations of a forward pass of so many steps."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(batch, steps)
-    return float(counter.get_total_flops())
+def answering_cost(model: RefinementModel, task: Task, level: str) -> ForwardCost:
+    """The cost of a model on instances of a level."""
+    instances = task.sample(np.arange(COSTED, dtype=np.uint64), level)
+    if not model.reads_answer:
+        return forward_cost(model, to_batch(instances.fields))
+    answers = Answers(task, instances, task.initial_answer(instances))
+    return forward_cost(model, answers.shown("cpu"))
 
 
 KINDS: dict[str, Callable[..., Prepared]] = {

@@ -13,9 +13,11 @@ from ttc_agents.evaluation.graphs import (
     graph_gif,
     graph_picture,
 )
+from ttc_agents.evaluation.paths import path_metrics
 from ttc_agents.evaluation.sweep import sweep
 from ttc_agents.models import AdjacencyLearner
 from ttc_agents.models.base import to_batch
+from ttc_agents.models.path_model import PathModel
 from ttc_agents.training import checkpoint
 from ttc_agents.training.recipes import Recipe
 from ttc_agents.training.trainer import FIRST, TrainResult
@@ -27,6 +29,7 @@ INSTANCES, STEPS = 500, 64
 def outcome(result: TrainResult, recipe: Recipe, watch: GraphWatch) -> dict[str, Any]:
     """Counts of the training, and `solved`, the share of test instances after `STEPS` steps (P1).
 
+    Of a language model over paths also its loss and the paths that it writes, see `paths`.
     Of a model that learns a graph of a task that has one also `edge_precision` and `edge_recall`;
     the pictures `graph.png` and `graph.gif` are put beside the checkpoint.
     """
@@ -49,6 +52,8 @@ def outcome(result: TrainResult, recipe: Recipe, watch: GraphWatch) -> dict[str,
         "num_test": INSTANCES,
         "steps": STEPS,
     }
+    if isinstance(model, PathModel):
+        document |= path_metrics(model, task, instances)
     if isinstance(model, AdjacencyLearner) and task.spec.neighbours is not None:
         batch = to_batch(instances[:8].fields)
         document |= edge_scores(model.likely_graph(batch), task.spec)

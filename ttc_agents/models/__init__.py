@@ -4,20 +4,26 @@ from typing import Any
 
 from ttc_agents.models.adjacency_learner import AdjacencyLearner
 from ttc_agents.models.base import RefinementModel, Trace
+from ttc_agents.models.causal_transformer import CausalTransformer
 from ttc_agents.models.choice_network import ChoiceNetwork
 from ttc_agents.models.equilibrium import Equilibrium
 from ttc_agents.models.factor_graph_network import FactorGraphNetwork
 from ttc_agents.models.neural_ode import NeuralODE
+from ttc_agents.models.recurrent_path import RecurrentPath
 from ttc_agents.models.relational_network import RelationalNetwork
+from ttc_agents.models.transformer import Transformer
 from ttc_envs import TaskSpec
 
 MODELS: dict[str, type[RefinementModel]] = {
     "adjacency_learner": AdjacencyLearner,
+    "causal_transformer": CausalTransformer,
     "choice_network": ChoiceNetwork,
     "equilibrium": Equilibrium,
     "factor_graph_network": FactorGraphNetwork,
     "neural_ode": NeuralODE,
+    "recurrent_path": RecurrentPath,
     "relational_network": RelationalNetwork,
+    "transformer": Transformer,
 }
 
 
@@ -41,12 +47,15 @@ def make_model(name: str, spec: TaskSpec, options: dict[str, Any]) -> Refinement
 __all__ = [
     "MODELS",
     "AdjacencyLearner",
+    "CausalTransformer",
     "ChoiceNetwork",
     "Equilibrium",
     "FactorGraphNetwork",
     "NeuralODE",
+    "RecurrentPath",
     "RefinementModel",
     "RelationalNetwork",
     "Trace",
+    "Transformer",
     "make_model",
 ]

@@ -58,6 +58,14 @@ class NodeInputs(nn.Module):
             each = 1 if field.kind == "real" else embedding
             self.width += math.prod(field.shape[1:]) * each
 
+    def tables(self) -> dict[str, Tensor]:
+        """{field: (V, E)}, the embeddings of its values 0, 1, ...; undecided is left out."""
+        fields = [(name, field) for name, field in self.fields.items() if field.kind != "real"]
+        return {
+            name: table.weight[-int(field.low) :]  # type: ignore[union-attr]
+            for (name, field), table in zip(fields, self.classes, strict=True)
+        }
+
     def forward(self, batch: Batch) -> Tensor:
         """The vectors of all nodes."""
         parts, tables = [], iter(self.classes)

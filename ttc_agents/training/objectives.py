@@ -17,15 +17,18 @@ from ttc_agents.models import Trace
 from ttc_agents.stochastic import Cost, StochasticNode, leave_one_out, surrogate_loss
 
 Labels = dict[str, Tensor]
+PENALTIES = ("jacobian_penalty", "ponder_penalty")
 Objective = Callable[[Trace, Labels, Tensor | None], Tensor]
 """(trace, labels, free nodes (B, N) bool or None for all) -> the loss, a scalar."""
 
 
 def cross_entropy(trace: Trace, labels: Labels, free: Tensor | None = None) -> Tensor:
-    """`stepwise_cross_entropy` of a trace, and its Jacobian penalty where it has one."""
+    """`stepwise_cross_entropy` of a trace, and the penalties that it has."""
     loss = stepwise_cross_entropy(trace.logits, labels, free)
-    penalty = trace.extras.get("jacobian_penalty")
-    return loss if penalty is None else loss + penalty
+    for name in PENALTIES:
+        if name in trace.extras:
+            loss = loss + trace.extras[name]
+    return loss
 
 
 def sampled_graphs(trace: Trace, labels: Labels, free: Tensor | None = None) -> Tensor:

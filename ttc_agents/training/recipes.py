@@ -30,6 +30,8 @@ class Recipe:
         target: What each step is trained towards: the `solution`, or for models that read the
             answer `improve`, what one step of the task's classical method makes of that answer.
         objective: Key of `ttc_agents.training.objectives.OBJECTIVES`.
+        forcing: Each update begins with the right answer as the state (teacher forcing), for
+            language models over paths.
         first: Name of a recipe that is trained before, into DIR/first; what its weights have in
             common with this one's, by name and shape, is taken over.
         frozen: Parameters whose names begin so are not trained; empty: all are.
@@ -64,6 +66,7 @@ class Recipe:
     model_options: dict[str, Any] = field(default_factory=dict)
     target: Literal["solution", "improve"] = "solution"
     objective: str = "cross_entropy"
+    forcing: bool = False
     first: str | None = None
     frozen: str = ""
     seconds: float | None = None
@@ -236,6 +239,39 @@ LEARNED_GRAPH_9 = dataclasses.replace(
     frozen="edges.",
 )
 
+CITY_LSTM = Recipe(
+    name="city-lstm-cpu-20min",
+    description="LSTM language model over 256 places of a fixed map, on a laptop",
+    env_id="ttc/ShortestPathUSA-v0",
+    model="recurrent_path",
+    level="any",
+    task={"cities": "spread=256", "slots": 32},
+    model_options={"width": 256, "embedding": 64},
+    forcing=True,
+    seconds=1200,
+    batch_size=128,
+    segment_steps=1,
+    restart=1.0,
+    precision="float32",
+    compile="off",
+)
+
+PATHS_TRANSFORMER = Recipe(
+    name="paths-transformer",
+    description="Universal transformer that writes whole paths over 64 places at each step",
+    env_id="ttc/ShortestPathUSA-v0",
+    model="transformer",
+    level="any",
+    task={"cities": "spread=64", "slots": 24},
+    model_options={"width": 64, "heads": 4, "layers": 2},
+    seconds=1200,
+    batch_size=32,
+    segment_steps=4,
+    learning_rate=2e-3,
+    precision="float32",
+    compile="off",
+)
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -310,6 +346,55 @@ RECIPES: dict[str, Recipe] = {
             matrix_learning_rate=None,
         ),
         ADJACENT_16,
+        CITY_LSTM,
+        dataclasses.replace(
+            CITY_LSTM,
+            name="city-lstm-gpu",
+            description="The same over the study's 4,134 places, in its size, on a GPU",
+            task={"cities": "largest=4134", "radius_km": 70.0, "slots": 122},
+            model_options={"width": 1024, "layers": 1, "embedding": 256},
+            seconds=7200,
+            batch_size=256,
+            learning_rate=1e-3,
+            precision="auto",
+        ),
+        dataclasses.replace(
+            CITY_LSTM,
+            name="city-transformer-cpu-20min",
+            description="Causal transformer in the place of the LSTM, on a laptop",
+            model="causal_transformer",
+            model_options={"width": 128, "layers": 3, "embedding": 64},
+            learning_rate=2e-3,
+        ),
+        PATHS_TRANSFORMER,
+        dataclasses.replace(
+            PATHS_TRANSFORMER,
+            name="maps-transformer",
+            description="Universal transformer on a new map of 16 places in every instance",
+            env_id="ttc/ShortestPath-v0",
+            level="spread16",
+            task={"places": 16},
+        ),
+        dataclasses.replace(
+            PATHS_TRANSFORMER,
+            name="sorting-transformer",
+            description="Universal transformer on lists of 16 keys",
+            env_id="ttc/Sorting-v0",
+            level="uniform",
+            task={"size": 16},
+        ),
+        dataclasses.replace(
+            PATHS_TRANSFORMER,
+            name="sudoku9-transformer-cpu-60min",
+            description="Universal transformer on 9x9, an hour on a laptop",
+            env_id="ttc/Sudoku-v0",
+            level="givens=17..34",
+            task={},
+            model_options={"width": 96, "heads": 4, "layers": 2},
+            seconds=3600,
+            segment_steps=8,
+            restart=0.15,
+        ),
         GRAPH_9,
         LEARNED_GRAPH_9,
         TRUE_GRAPH_9,

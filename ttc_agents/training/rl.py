@@ -24,10 +24,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
-from torch.utils.flop_counter import FlopCounterMode
 
 from ttc_agents.policies.sb3 import SB3VecEnv, algorithm_class
 from ttc_agents.training.budget import NOTHING, Budget, Meter, Spent
+from ttc_agents.training.flops import counted
 from ttc_envs import RefinementVectorEnv, Task
 
 AT_THE_TOP = ("ppo", "ppo_mask")
@@ -175,10 +175,12 @@ def forward_flops(agent: BaseAlgorithm) -> float:
     observation: Any = agent.env.reset()
     count = agent.env.num_envs
     policy: Any = agent.policy
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+
+    def forward() -> Any:
         if hasattr(policy, "lstm_actor"):
             # Its forward wants states; this leaves out the critic.
-            agent.predict(observation, episode_start=np.ones(count, dtype=bool))
-        else:
-            policy(policy.obs_to_tensor(observation)[0])
-    return counter.get_total_flops() / count
+            return agent.predict(observation, episode_start=np.ones(count, dtype=bool))
+        return policy(policy.obs_to_tensor(observation)[0])
+
+    with torch.no_grad():
+        return counted(forward)[1] / count

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ttc_agents.models import RefinementModel, Trace, make_model
 from ttc_agents.models.base import Batch, free_nodes
+from ttc_agents.models.path_model import PathModel
 from ttc_agents.training import checkpoint
 from ttc_agents.training.alarm import Alarm, solver_metrics
 from ttc_agents.training.data import CarriedBatch
@@ -71,6 +72,8 @@ class Training:
                 "target='improve' trains models that read the answer; "
                 f"{recipe.model} does not on {task.spec.name}"
             )
+        if recipe.forcing and not isinstance(self.model, PathModel):
+            raise ValueError(f"forcing=True is for language models over paths, not {recipe.model}")
         self.model.to(device)
         trained = {name: p for name, p in self.model.named_parameters() if not self.frozen(name)}
         self.model.requires_grad_(False)
@@ -163,6 +166,9 @@ class Training:
         (the learner's own states, the expert's actions: Ross et al. 2011, DAgger).
         """
         carried, recipe = self.carried, self.recipe
+        if recipe.forcing:
+            labels = carried.labels
+            return engine.run(carried.batch, recipe.segment_steps, labels["answer"]), labels
         if not self.model.reads_answer:
             return engine.run(carried.batch, recipe.segment_steps, carried.state), carried.labels
         assert carried.answers is not None

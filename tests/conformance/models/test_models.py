@@ -14,11 +14,21 @@ import torch
 
 from ttc_agents.models import MODELS, make_model
 from ttc_agents.models.base import to_batch
+from ttc_agents.models.path_model import PathModel
 from ttc_envs import ENVIRONMENTS, make_task
 
 ROWS = 3
 TASKS = {json.dumps(task.spec.to_json()): task for task in map(make_task, ENVIRONMENTS)}
 TASKS = {f"{task.spec.name}-{task.spec.num_nodes}": task for task in TASKS.values()}
+
+
+VARIANTS = {
+    "transformer": {
+        "top": {"share": "top", "positions": "grid"},
+        "all-options": {"halting": 0.1, "feedback": True, "memory": {"keys": 8, "top": 4}},
+    }
+}
+"""Options of a model that change what it computes, by what a case with them is called."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +37,12 @@ class Made:
 
     name: str
     inner: str | None = None
+    variant: str | None = None
 
     def __call__(self, spec):
         inner = {"inner": {"model": self.inner, "options": {}}} if self.inner else {}
-        return make_model(self.name, spec, inner)
+        options = VARIANTS[self.name][self.variant] if self.variant else {}
+        return make_model(self.name, spec, {**options, **inner})
 
     def supports(self, spec):
         model = MODELS[self.name]
@@ -39,8 +51,13 @@ class Made:
         return MODELS[self.inner].supports(model.inner_spec(spec, {}))
 
     def tasks(self):
-        """Those it supports; around another model, which has had them all, the smallest."""
+        """Those it supports; around another model, which has had them all, the smallest.
+
+        A variant has one for each kind of choices.
+        """
         names = [name for name, task in TASKS.items() if self.supports(task.spec) is None]
+        if self.variant:
+            names = list({TASKS[name].spec.choices: name for name in reversed(names)}.values())
         return names[:1] if self.inner else names
 
 
@@ -61,13 +78,20 @@ CASES = {name: Made(name) for name in MODELS if name not in NEED_INNER} | {
     for inner, model in MODELS.items()
     if inner_argument(model) is None
 }
+CASES |= {f"{n}-{v}": Made(n, variant=v) for n, variants in VARIANTS.items() for v in variants}
 SUPPORTED = [
     pytest.param(case, TASKS[task], id=f"{name}-{task}")
     for name, case in CASES.items()
     for task in case.tasks()
 ]
-# Counting on a drawn graph is too little to memorise with: it has a learning test of its own.
-MEMORISING = {name: case for name, case in CASES.items() if name != "adjacency_learner"}
+# Counting on a drawn graph is too little to memorise with, and language models over paths learn
+# from the right path so far: these have learning tests of their own.
+OTHERWISE = [
+    name
+    for name, case in CASES.items()
+    if name == "adjacency_learner" or issubclass(MODELS[case.inner or case.name], PathModel)
+]
+MEMORISING = {name: case for name, case in CASES.items() if name not in OTHERWISE}
 on_each = pytest.mark.parametrize(("model_class", "task"), SUPPORTED)
 
 
@@ -239,7 +263,7 @@ def test_no_steps_are_an_error(model_class, task, num_steps):
 @pytest.mark.parametrize(
     "model_class",
     [
-        pytest.param(case, id=name, marks=[pytest.mark.slow] if case.inner else [])
+        pytest.param(case, id=name, marks=[pytest.mark.slow] if case.inner or case.variant else [])
         for name, case in MEMORISING.items()
     ],
 )

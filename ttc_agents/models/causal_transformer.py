@@ -1,0 +1,94 @@
+"""A causal transformer that writes a path down place by place, as GPT writes text.
+
+Radford et al. 2018 ("Improving language understanding by generative pre-training"):
+
+    h = F_L(... F_1(norm(W [e(y_{i-1}) ; e(x_i)]))),   p(y_i | ...) = softmax(W_o h_i + b)
+
+with the blocks F of `attention`, in which slot i sees the slots up to i, and rotary positions. When
+it writes, keys and values of what it has read are kept, so that a place costs one slot's work and
+not that of all before it. `path_model` says how it is trained, decoded and refined.
+
+When to use it: where paths are long, or many places matter at once, and a GPU is there; on a CPU
+`recurrent_path` writes faster.
+
+Shapes: B instances, N slots, C places; state (B, N, C + 1).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ttc_agents.models.attention import Block, KeyValues, Rotary, unit
+from ttc_agents.models.path_model import Memory, PathModel
+from ttc_envs import TaskSpec
+
+
+class CausalTransformer(PathModel):
+    """Causal transformer over places (see the module for the equations).
+
+    Args:
+        spec: See `PathModel`.
+        width: H.
+        heads: Of the attention.
+        layers: Blocks.
+        embedding: Width of the embedding of a place.
+
+    Shapes: logits (B, N, C).
+    """
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        width: int = 64,
+        heads: int = 4,
+        layers: int = 2,
+        embedding: int = 64,
+    ) -> None:
+        super().__init__(spec, embedding, width)
+        assert spec.positions is not None  # a line has positions
+        self.enter = nn.Linear(self.inputs_width, width)
+        self.rotary = Rotary(spec.positions, width // heads)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        self.heads = heads
+
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """What the last block gives at each slot."""
+        h = unit(self.enter(inputs))
+        for block in self.blocks:
+            h = block(h, self.rotary, causal=True)
+        return h
+
+    def memory(self, rows: int) -> Memory:
+        """Room for the keys and values of all slots."""
+        return Cache(self, rows)
+
+
+class Cache:
+    """Keys and values of every block.
+
+    Args:
+        model: Whose.
+        rows: R.
+    """
+
+    def __init__(self, model: CausalTransformer, rows: int) -> None:
+        size = model.enter.out_features // model.heads
+        shape = (rows, model.heads, model.spec.num_nodes, size)
+        empty = torch.empty(0).to(model.enter.weight)
+        self._model = model
+        self._blocks = [
+            KeyValues(empty.new_empty(shape), empty.new_empty(shape)) for _ in model.blocks
+        ]
+
+    def advance(self, inputs: Tensor) -> Tensor:
+        """Read one more slot."""
+        h = unit(self._model.enter(inputs))
+        for block, cache in zip(self._model.blocks, self._blocks, strict=True):
+            h = block(h, self._model.rotary, cache=cache)
+        return h
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows."""
+        for cache in self._blocks:
+            cache.select(rows)

@@ -1,0 +1,83 @@
+"""Floating-point operations of matrix products, two per multiply-add, counted as they are done.
+
+`torch.utils.flop_counter` knows products of matrices, convolutions and the attention of GPUs. On a
+CPU, attention and LSTMs are operations of their own; they are added here. Additions, embeddings and
+functions of single numbers do not count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch.utils.flop_counter import (
+    FlopCounterMode,
+    sdpa_backward_flop_count,
+    sdpa_flop_count,
+)
+
+Shape = tuple[int, ...]
+Result = TypeVar("Result")
+aten = torch.ops.aten
+
+
+def attention_flops(query: Shape, key: Shape, value: Shape, *rest: Any, **options: Any) -> int:
+    """Of all pairs, those that a mask hides too."""
+    return sdpa_flop_count(query, key, value)
+
+
+def attention_backward_flops(
+    grad: Shape, query: Shape, key: Shape, value: Shape, *rest: Any, **options: Any
+) -> int:
+    """With the scores, which are computed again."""
+    return sdpa_backward_flop_count(grad, query, key, value)
+
+
+def lstm_flops(x: Shape, w_x: Shape, w_h: Shape, *rest: Any, **options: Any) -> int:
+    """Of one layer over inputs (L, B, I), with weights (4 H, I) and (4 H, H)."""
+    return 2 * math.prod(x[:2]) * (math.prod(w_x) + math.prod(w_h))
+
+
+def lstm_backward_flops(x: Shape, w_x: Shape, w_h: Shape, *rest: Any, **options: Any) -> int:
+    """Gradients of inputs and of weights."""
+    return 2 * lstm_flops(x, w_x, w_h)
+
+
+ON_CPU = {
+    aten._scaled_dot_product_flash_attention_for_cpu: attention_flops,
+    aten._scaled_dot_product_flash_attention_for_cpu_backward: attention_backward_flops,
+    aten.mkldnn_rnn_layer: lstm_flops,
+    aten.mkldnn_rnn_layer_backward: lstm_backward_flops,
+}
+
+
+def counted(work: Callable[[], Result]) -> tuple[Result, float]:
+    """What `work` returns, and its floating-point operations."""
+    with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
+        result = work()
+    return result, float(counter.get_total_flops())
+
+
+class FlopMeter:
+    """The floating-point operations of a training, whole updates at a time.
+
+    Updates 1, 2, 4, 8, ... are counted; the others are taken to cost the mean of these, since
+    counting slows an update down and most cost the same.
+    """
+
+    def __init__(self) -> None:
+        self.total, self.updates = 0.0, 0
+        self._measured: list[float] = []
+
+    def run(self, update: Callable[[], Result]) -> Result:
+        """Do one update."""
+        self.updates += 1
+        if self.updates & (self.updates - 1):
+            self.total += sum(self._measured) / len(self._measured)
+            return update()
+        result, flops = counted(update)
+        self._measured.append(flops)
+        self.total += flops
+        return result

@@ -28,6 +28,7 @@ CONTROL = "damped"
 SIGNALS = {
     "probe": False,
     "converged": False,
+    "settled": False,
     "residual": True,
     "changed": True,
     "backward_residual": True,
@@ -109,8 +110,8 @@ def summary(run: Run, limits: dict[str, float]) -> dict[str, Any]:
         "died": None if dead is None else float(run["update"][dead]),
         "updates": float(run["update"][-1]),
         "seconds": float(run["seconds"][-1]),
-        **{f"best_{name}": float(run[name].max()) for name in ("probe", "averaged", "delayed")},
-        **{f"last_{name}": float(run[name][-1]) for name in ("probe", "averaged", "delayed")},
+        **{f"best_{name}": float(run[name].max()) for name in ("probe", "delayed", "plain")},
+        **{f"last_{name}": float(run[name][-1]) for name in ("probe", "delayed", "plain")},
     }
     return {**found, "fired": fired(run, limits) if dead is not None else {}}
 
@@ -166,8 +167,8 @@ def row_of(setting: str, runs: Sequence[dict[str, Any]]) -> str:
     when = ", ".join("-" if run["died"] is None else f"{run['died']:.0f}" for run in runs)
     return (
         f"| {setting} | {len(runs) - len(dead)} of {len(runs)} {interval} | {when} | "
-        f"{several('best_probe')} | {several('last_probe')} | {several('last_averaged')} | "
-        f"{several('last_delayed')} |"
+        f"{several('best_probe')} | {several('last_probe')} | {several('last_delayed')} | "
+        f"{several('last_plain')} |"
     )
 
 
@@ -187,7 +188,7 @@ def main(paths: Sequence[str]) -> None:
         found = {name: [summary(run, limits) for run in runs] for name, runs in settings.items()}
         early = leads(found.get("none", []))
         print(f"\n{size}x{size}\n")
-        print("| setting | alive | died at | best | last | averaged | delayed |")
+        print("| setting | alive | died at | best | last | delayed | plain |")
         print("|---|---|---|---|---|---|---|")
         print("\n".join(row_of(name, runs) for name, runs in found.items()))
         print("\n| signal | deaths it is ahead of | median lead, updates |\n|---|---|---|")

@@ -238,7 +238,7 @@ class Equilibrium(RefinementModel):
         """The states after each of `count` steps."""
         states = []
         for _ in range(count):
-            z = torch.lerp(z, f(z), self.damping)
+            z = f(z) if self.damping == 1 else torch.lerp(z, f(z), self.damping)
             states.append(z)
         return states
 

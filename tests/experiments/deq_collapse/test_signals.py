@@ -39,7 +39,7 @@ def run_of(signals, rows=12, **columns):
     probe = np.array([0.0, 0.1] + [0.6] * (rows - 2))
     updates = 10.0 * np.arange(1, rows + 1)
     run = {"update": updates, "seconds": updates, **calm, "probe": probe}
-    run |= {"averaged": probe, "delayed": probe}
+    run |= {"plain": probe, "delayed": probe}
     return run | {name: np.array(values, dtype=float) for name, values in columns.items()}
 
 
@@ -75,7 +75,7 @@ def test_a_signal_fires_beyond_what_controls_have_shown(signals):
 
 
 def test_the_tables_and_the_picture(signals, tmp_path, monkeypatch, capsys):
-    names = ["update", "seconds", *signals.SIGNALS, "averaged", "delayed"]
+    names = ["update", "seconds", *signals.SIGNALS, "plain", "delayed"]
     for setting, run in (("none", run_of(signals, probe=DYING)), ("damped", run_of(signals))):
         rows = np.stack([run[name] for name in names], axis=1).tolist()
         document = {"setting": setting, "size": 4, "columns": names, "runs": [{"curve": rows}]}

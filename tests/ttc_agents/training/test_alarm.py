@@ -45,7 +45,7 @@ def made(recipe=TINY):
 def probes(monkeypatch):
     """Makes probes find these shares, one after the other, and nothing else an alarm."""
     shares = []
-    monkeypatch.setitem(alarm.KEEP, "converged", 0.0)
+    monkeypatch.setitem(alarm.KEEP, "settled", 0.0)
     monkeypatch.setattr(alarm, "probe", lambda *args: shares.pop(0))
     return shares
 
@@ -102,15 +102,15 @@ def test_nothing_happens_before_it_has_learnt(probes):
     assert training.alarm.kept is None
 
 
-def test_solves_that_stop_converging_are_an_alarm(probes, monkeypatch):
-    monkeypatch.setitem(alarm.KEEP, "converged", 0.5)
+def test_solves_that_come_nowhere_are_an_alarm(probes, monkeypatch):
+    monkeypatch.setitem(alarm.KEEP, "settled", 0.5)
     training = made()
     training.engine(str)
     probes += [0.5, 0.5]
     training.updates = 2
-    training.alarm.after_update(training, {"converged": torch.tensor(0.9)})
+    training.alarm.after_update(training, {"settled": torch.tensor(0.9)})
     training.updates = 4
-    found = training.alarm.after_update(training, {"converged": torch.tensor(0.4)})
+    found = training.alarm.after_update(training, {"settled": torch.tensor(0.4)})
     assert found["rollbacks"] == 1
 
 
@@ -133,7 +133,7 @@ def test_the_probe_is_right_about_an_answer(monkeypatch):
 def test_what_a_solve_reports_is_in_the_metrics():
     training = made()
     metrics = training.update(training.engine(str))
-    assert {"residual", "converged", "backward_residual", "discarded"} <= set(metrics)
+    assert {"residual", "converged", "settled", "backward_residual", "discarded"} <= set(metrics)
     trace = Trace(torch.zeros(1), torch.zeros(1))
     assert solver_metrics(torch.nn.Linear(1, 1), trace) == {}
 
@@ -154,7 +154,7 @@ def test_resume_is_bit_identical_through_a_rollback(tmp_path, monkeypatch):
     engine = whole.engine(str)
     training_calls = [1, 1, 0, 1]
     monkeypatch.setattr(alarm, "probe", share)
-    monkeypatch.setitem(alarm.KEEP, "converged", 0.0)
+    monkeypatch.setitem(alarm.KEEP, "settled", 0.0)
     for _ in range(8):
         whole.update(engine)
     for split in (5, 6):

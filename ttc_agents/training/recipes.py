@@ -455,7 +455,7 @@ RECIPES: dict[str, Recipe] = {
             name="learned-graph-4x4",
             description="Choice network on a graph of 4x4 that `graph-4x4` learns first",
             env_id="ttc/Sudoku4-v0",
-            level="minimal",
+            level="minimal,givens=5..9",
             model_options={
                 "neighbours": 7,
                 "layers": 0,
@@ -468,7 +468,7 @@ RECIPES: dict[str, Recipe] = {
             },
             first="graph-4x4",
             seconds=None,
-            updates=200,
+            updates=350,
             restart=0.25,
             warmup=20,
             precision="float32",

@@ -7,6 +7,7 @@ also the updates of trainings.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -41,5 +42,5 @@ def forward_cost(model: RefinementModel, batch: Batch) -> ForwardCost:
     """
     rows = len(next(iter(batch.values())))
     with torch.no_grad():
-        one, two = (counted(lambda n=n: model(batch, n))[1] for n in (1, 2))
+        one, two = (counted(partial(model, batch, steps))[1] for steps in (1, 2))
     return ForwardCost((2 * one - two) / rows, (two - one) / rows)

@@ -61,10 +61,11 @@ class NodeInputs(nn.Module):
     def tables(self) -> dict[str, Tensor]:
         """{field: (V, E)}, the embeddings of its values 0, 1, ...; undecided is left out."""
         fields = [(name, field) for name, field in self.fields.items() if field.kind != "real"]
-        return {
-            name: table.weight[-int(field.low) :]  # type: ignore[union-attr]
-            for (name, field), table in zip(fields, self.classes, strict=True)
-        }
+        tables = {}
+        for (name, field), table in zip(fields, self.classes, strict=True):
+            assert isinstance(table, nn.Embedding)
+            tables[name] = table.weight[-int(field.low) :]
+        return tables
 
     def forward(self, batch: Batch) -> Tensor:
         """The vectors of all nodes."""

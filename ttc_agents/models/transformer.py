@@ -88,7 +88,7 @@ class Transformer(RefinementModel):
             raise ValueError("share='none' has one step: nothing to feed back or to halt")
         if feedback and self.reads_answer:
             raise ValueError(f"feedback: on {spec.name} the answer is read anyway")
-        self.width, self.share, self.ponder_weight = width, share, halting
+        self.width, self.share, self.ponder_weight = width, share, halting or 0.0
         self.inputs = NodeInputs(spec, embedding, positions == "grid")
         self.enter = nn.Linear(self.inputs.width, width)
         self.graph = NeighbourGraph(spec) if reads_graph(spec) else None

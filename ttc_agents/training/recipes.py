@@ -455,7 +455,7 @@ RECIPES: dict[str, Recipe] = {
             name="learned-graph-4x4",
             description="Choice network on a graph of 4x4 that `graph-4x4` learns first",
             env_id="ttc/Sudoku4-v0",
-            level="minimal,givens=5..9",
+            level="givens=5..9,minimal",
             model_options={
                 "neighbours": 7,
                 "layers": 0,

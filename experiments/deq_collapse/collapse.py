@@ -207,7 +207,8 @@ def follow(setting: str, size: int, seed: int, updates: int | None) -> dict:
             break
         hook(training)
         spent += time.process_time() - start
-        seen.append([float(metrics[name]) for name in TRAINED])
+        # Phantom gradients solve nothing backward.
+        seen.append([float(metrics.get(name, 0)) for name in TRAINED])
         if training.updates % every == 0 and seen:
             row = [training.updates, spent, *np.mean(seen, axis=0), *watch(training).values()]
             rows.append([round(float(value), 5) for value in row])

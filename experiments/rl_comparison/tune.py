@@ -1,6 +1,6 @@
 """Hyperparameters of the agents, by random search on validation instances.
 
-    python experiments/rl_comparison/tune.py adjacent8 "PPO, MLP" --trials 6 --seconds 20
+    python experiments/rl_comparison/tune.py sorting8 "PPO, MLP" --trials 6 --seconds 20
 
 Trial 0 is what stands in `rl_hyperparameters.yml`; the others replace some of its entries by what
 SPACES offers. Every trial is added to results/tuning.json: what was replaced, and the share of 200

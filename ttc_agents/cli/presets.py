@@ -122,19 +122,9 @@ SUDOKU_9 = Arena(
 )
 SORTING = Arena(
     env_id="ttc/Sorting-v0",
-    task={"size": 8},
+    task={"size": 8, "view": "adjacent"},
     level="uniform",
     steps=(1, 4, 8, 16, 32),
-    rows=(
-        *agents("ttc/Sorting-v0"),
-        Row("relational network, labels", "refinement", {"recipe": "sorting-cpu-3min"}),
-        RANDOM_EDITS,
-        *REFERENCES,
-    ),
-)
-ADJACENT = replace(
-    SORTING,
-    task={"size": 8, "view": "adjacent"},
     rows=(
         *agents("ttc/Sorting-v0"),
         with_memory(),
@@ -169,7 +159,6 @@ PRESETS: dict[str, Preset] = {
             arenas={
                 "sudoku4": SUDOKU_4,
                 "sorting8": SORTING,
-                "adjacent8": ADJACENT,
                 "paths16": PATHS,
                 "sudoku9": SUDOKU_9,
             },

@@ -46,7 +46,7 @@ RECURRENT = {"segment_steps": 4, "batch_size": 16, "updates": 4000, "learning_ra
 # {setting: (what of the recipe differs, what of the model's options differs)}
 SETTINGS = {
     "9x9": ({}, {}),
-    "9x9-pruned": ({"updates": 800, "learning_rate": 5e-3}, PRUNED),
+    "9x9-pruned": ({"updates": 1200, "decay_from": 0.8}, PRUNED),
     "9x9-single-stage": ({"segment_steps": 3}, {}),
     "9x9-per-instance": ({}, STUDY),
     "9x9-study": ({"segment_steps": 3}, STUDY),

@@ -137,9 +137,7 @@ def hidden_map(results: Path) -> str:
         row += [f"{run['seconds']:.0f}", f"{100 * run['one_step']['hops_right']:.1f}"]
         for graph in ("found", "true", "blind"):
             found = run.get("second_stage", {}).get(graph, {}).get("32")
-            share = (
-                found and f"{100 * found['hops_right']:.1f} / {100 * found['targets_solved']:.0f}"
-            )
+            share = found and f"{100 * found['hops_right']:.1f} / {100 * found['solved']:.0f}"
             row.append(share or "-")
         rows.append(row)
     return table(head, rows)

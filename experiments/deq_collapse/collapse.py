@@ -216,6 +216,15 @@ def follow(setting: str, size: int, seed: int, updates: int | None) -> dict:
     return {"seed": seed, "ended": ended, "seconds": round(spent, 1), "curve": rows}
 
 
+def kept_runs(path: Path, recipe: Recipe) -> list[dict]:
+    """The runs of the same recipe that a file holds: other seeds may have been run before."""
+    if not path.is_file():
+        return []
+    document = json.loads(path.read_text(encoding="utf-8"))
+    mine = json.loads(json.dumps([list(COLUMNS), recipe.to_json()]))
+    return document["runs"] if [document["columns"], document["recipe"]] == mine else []
+
+
 def main() -> None:
     """Run one setting."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -226,13 +235,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    document = {"setting": arguments.setting, "size": arguments.size, "columns": COLUMNS}
+    path = arguments.out / f"{arguments.size}-{arguments.setting}.json"
     recipe = recipe_of(arguments.setting, arguments.size, 0)
-    document |= {"recipe": recipe.to_json(), "runs": []}
+    document = {"setting": arguments.setting, "size": arguments.size, "columns": list(COLUMNS)}
+    document |= {"recipe": recipe.to_json(), "runs": kept_runs(path, recipe)}
     for seed in map(int, arguments.seeds.split(",")):
         run = follow(arguments.setting, arguments.size, seed, arguments.updates)
-        document["runs"].append(run)
-        path = arguments.out / f"{arguments.size}-{arguments.setting}.json"
+        others = [other for other in document["runs"] if other["seed"] != seed]
+        document["runs"] = sorted([*others, run], key=lambda each: each["seed"])
         path.write_text(json.dumps(document) + "\n")
         probes = [row[COLUMNS.index("probe")] for row in run["curve"]]
         summary = {"seed": seed, "seconds": run["seconds"], "best": max(probes), "last": probes[-1]}

@@ -1,4 +1,4 @@
-"""The command `ttc`: train, evaluate, solve, demo, data.
+"""The command `ttc`: train, evaluate, compare, probe, solve, demo, data.
 
 Whatever is the user's to mend (a wrong argument, a missing file, a puzzle with a clash, a training
 that diverges) is one line on stderr and exit code 2; Ctrl-C is one line and 130. `tyro`, torch and
@@ -80,6 +80,7 @@ def _parse(words: Sequence[str]) -> Command | int:
     from ttc_agents.cli.data import Data
     from ttc_agents.cli.demo import Demo
     from ttc_agents.cli.evaluate import Evaluate
+    from ttc_agents.cli.probe import ProbePlaces
     from ttc_agents.cli.solve import Solve
     from ttc_agents.cli.train import Train
 
@@ -87,6 +88,7 @@ def _parse(words: Sequence[str]) -> Command | int:
         "train": Train,
         "evaluate": Evaluate,
         "compare": Compare,
+        "probe": ProbePlaces,
         "solve": Solve,
         "demo": Demo,
         "data": Data,

@@ -1,0 +1,55 @@
+"""`ttc probe`."""
+
+import dataclasses
+import json
+
+import pytest
+
+from ttc_agents.cli import main
+from ttc_agents.training.recipes import RECIPES
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A recipe of a moment, by its name."""
+    recipe = dataclasses.replace(
+        RECIPES["city-lstm-cpu-20min"],
+        name="tiny",
+        task={"cities": "spread=32", "slots": 24},
+        model_options={"width": 16, "embedding": 8},
+        seconds=None,
+        updates=4,
+        batch_size=4,
+    )
+    monkeypatch.setitem(RECIPES, "tiny", recipe)
+    return "tiny"
+
+
+def test_a_recipe_is_trained_and_probed_on_the_way(tiny, tmp_path, capsys):
+    assert main(["probe", tiny, "--out", str(tmp_path), "--every", "2", "--count", "200"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    document = json.loads(lines[-1])
+    assert document["embedding"]["held_out"] == 6
+    assert set(document["reading"]) == {"r2", "median_km", "held_out"}
+    assert any(line.startswith("embedding: R2 ") for line in lines)
+    for name in ("map.png", "curve.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    metrics = (tmp_path / "model/metrics.jsonl").read_text().splitlines()
+    assert "probe_km" in json.loads(metrics[-1])
+    # The checkpoint by itself.
+    assert main(["probe", str(tmp_path / "model"), "--out", str(tmp_path), "--count", "200"]) == 0
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert again["embedding"] == document["embedding"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere"], "no checkpoint at 'nowhere'"),
+        (["sudoku-cpu"], "no map that stays"),
+        (["sudoku-cpu", "--steps", "0"], "must be at least 1"),
+    ],
+)
+def test_mistakes_are_one_line(words, message, tmp_path, capsys):
+    assert main(["probe", *words, "--out", str(tmp_path)]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,95 @@
+"""`ttc probe`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro import conf
+
+if TYPE_CHECKING:
+    from ttc_agents.evaluation.probe import Probe
+
+
+@dataclass(frozen=True)
+class ProbePlaces:
+    """Probe what a model knows of where places are: ridge regression to latitude and longitude.
+
+    Embeddings and hidden states at each step are probed, on held-out places. NAME is a checkpoint,
+    or a recipe, which is trained into OUT/model first and probed on the way. Writes map.png, for a
+    recipe curve.png, and prints one JSON document as the last line.
+    Example: ttc probe city-lstm-cpu-20min --out runs/probe
+
+    Args:
+        out: Directory of the pictures.
+        steps: Steps after which hidden states are probed.
+        count: Instances whose states are averaged.
+        seconds: Train a recipe so many seconds instead of its own length.
+        seed: Of the choice of held-out places, and of a recipe.
+        every: Updates between two probes of a training.
+    """
+
+    name: Annotated[str, conf.Positional, conf.arg(metavar="NAME")]
+    out: Path
+    steps: int = 4
+    count: int = 2000
+    seconds: float | None = None
+    seed: int = 0
+    every: int = 100
+
+    def run(self) -> int:
+        """Probe."""
+        from ttc_agents.cli import INTERRUPTED, complain
+        from ttc_agents.evaluation.probe_figures import probe_map
+        from ttc_agents.training.recipes import RECIPES
+
+        if min(self.steps, self.count, self.every) < 1:
+            raise ValueError("--steps, --count and --every must be at least 1")
+        checkpoint: str | Path = self.name
+        self.out.mkdir(parents=True, exist_ok=True)
+        if self.name in RECIPES:
+            checkpoint = self.out / "model"
+            if not self._train(checkpoint):
+                return complain(f"interrupted: {checkpoint} is saved, probe it", INTERRUPTED)
+        found = self._probes(checkpoint)
+        for name, each in found.items():
+            print(f"{name}: R2 {each.r2:.3f}, median error {each.median_km:.0f} km")
+        picture = probe_map(found["embedding"], "Embeddings of held-out places")
+        (self.out / "map.png").write_bytes(picture)
+        document: dict[str, Any] = {"checkpoint": str(checkpoint), "seed": self.seed}
+        print(json.dumps({**document, **{name: each.to_json() for name, each in found.items()}}))
+        return 0
+
+    def _train(self, out: Path) -> bool:
+        """Train the recipe, probing on the way; whether it came to its end."""
+        from ttc_agents.cli.train import adjusted, find_recipe
+        from ttc_agents.evaluation.probe import ProbeWatch
+        from ttc_agents.evaluation.probe_figures import probe_curve
+        from ttc_agents.training.trainer import train
+
+        recipe = adjusted(find_recipe(self.name), self.seconds, self.seed)
+        finished = train(recipe, out, watch=ProbeWatch(self.every)).finished
+        text = (out / "metrics.jsonl").read_text(encoding="utf-8")
+        lines = [line for line in map(json.loads, text.splitlines()) if "probe_r2" in line]
+        if lines:
+            (self.out / "curve.png").write_bytes(probe_curve(lines))
+        return finished
+
+    def _probes(self, checkpoint: str | Path) -> dict[str, Probe]:
+        """A probe of each kind of features; `embedding` comes first."""
+        import numpy as np
+
+        from ttc_agents.evaluation.probe import degrees_of, place_embeddings, place_states, probe
+        from ttc_agents.training.checkpoint import load_config, load_model
+        from ttc_envs import make_task
+
+        config, model = load_config(checkpoint), load_model(checkpoint)
+        task = make_task(config["env_id"], **config["task"])
+        degrees = degrees_of(task)
+        level = task.spec.levels[0]
+        instances = task.sample(np.arange(self.count, dtype=np.uint64), level)
+        features = {"embedding": place_embeddings(model)}
+        features |= place_states(model, instances, self.steps)
+        return {name: probe(each, degrees, self.seed) for name, each in features.items()}

@@ -1,0 +1,202 @@
+"""Linear probes: are the positions of places in what a model has learnt of them, as linear maps?
+
+Ridge regression from a vector per place to latitude and longitude (Alain and Bengio 2016, arXiv
+1610.01644; for places of language models Gurnee and Tegmark 2023, arXiv 2310.02207),
+
+    W = argmin |Y - X W|^2 + lambda |W|^2,   R^2 = 1 - |Y - X W|^2 / |Y - mean Y|^2 on held-out ones
+
+with lambda of the least leave-one-out error on the others, so that nothing is chosen on what is
+reported. Latitude and longitude weigh the same in R^2.
+
+Shapes: C places, F features, M held-out places, B instances, N slots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttc_agents.models import RefinementModel
+from ttc_agents.models.base import to_batch
+from ttc_agents.models.path_model import PathModel
+from ttc_envs import Instances, SequenceTask, Task
+
+EARTH_KM = 6371.0088
+PENALTIES = tuple(10.0**exponent for exponent in np.arange(-4, 6, 0.5))
+"""Of standardised features, per place: the lambdas to choose from, over the number of places."""
+HELD_OUT = 0.2
+FEWEST = 10
+"""Places that a probe needs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What a linear probe has found.
+
+    Args:
+        r2: On the held-out places, the mean of both axes.
+        median_km: Of the distance between true and probed positions there.
+        penalty: Lambda over the number of places.
+        places: (M,) the held-out places.
+        truth: (M, 2) their latitude and longitude, degrees.
+        guess: (M, 2) as probed.
+    """
+
+    r2: float
+    median_km: float
+    penalty: float
+    places: np.ndarray
+    truth: np.ndarray
+    guess: np.ndarray
+
+    def to_json(self) -> dict[str, float]:
+        """The figures."""
+        return {
+            "r2": round(self.r2, 4),
+            "median_km": round(self.median_km, 1),
+            "held_out": len(self.places),
+        }
+
+
+def probe(features: np.ndarray, degrees: np.ndarray, seed: int = 0) -> Probe:
+    """Fit and judge a probe.
+
+    Args:
+        features: (C, F); places with a row that is not finite are left out.
+        degrees: (C, 2) latitude and longitude.
+        seed: Of the choice of held-out places, which is the same for all features of a map.
+
+    Raises:
+        ValueError: There are too few places.
+    """
+    order = np.random.default_rng(seed).permutation(len(features))
+    known = order[np.isfinite(features).all(axis=1)[order]]
+    if len(known) < FEWEST:
+        raise ValueError(f"a probe needs at least {FEWEST} places, got {len(known)}")
+    held = round(HELD_OUT * len(known))
+    test, train = known[:held], known[held:]
+    mean, scale = features[train].mean(axis=0), features[train].std(axis=0)
+    x = (features.astype(np.float64) - mean) / np.where(scale > 0, scale, 1.0)
+    centre = degrees[train].mean(axis=0)
+    weights, penalty = ridge(x[train], degrees[train] - centre)
+    guess = x[test] @ weights + centre
+    truth = degrees[test]
+    squares = ((truth - guess) ** 2).sum(axis=0) / ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+    km = float(np.median(distance_km(truth, guess)))
+    return Probe(float(1 - squares.mean()), km, penalty, test, truth, guess)
+
+
+def ridge(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights (F, k) from centred x (n, F) to centred y (n, k), and the penalty chosen.
+
+    Leave-one-out residuals are those of the fit over 1 - h_ii, h the hat matrix (with 1 / n for the
+    mean, which was estimated too).
+    """
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    spread = y.var(axis=0)
+    best: tuple[float, float, np.ndarray] | None = None
+    for penalty in PENALTIES:
+        kept = s**2 / (s**2 + penalty * len(x))
+        fit = u @ (kept[:, None] * (u.T @ y))
+        leverage = ((u**2) * kept).sum(axis=1) + 1 / len(x)
+        error = float((((y - fit) / (1 - leverage)[:, None]) ** 2 / spread).mean())
+        if best is None or error < best[0]:
+            shrunk = s / (s**2 + penalty * len(x))
+            best = error, penalty, vt.T @ (shrunk[:, None] * (u.T @ y))
+    assert best is not None
+    return best[2], best[1]
+
+
+def distance_km(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(M,) great-circle distances between positions (M, 2) in degrees."""
+    (lat_1, lng_1), (lat_2, lng_2) = np.radians(first).T, np.radians(second).T
+    half = np.sin((lat_2 - lat_1) / 2) ** 2
+    half = half + np.cos(lat_1) * np.cos(lat_2) * np.sin((lng_2 - lng_1) / 2) ** 2
+    km: np.ndarray = 2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
+    return km
+
+
+def degrees_of(task: Task) -> np.ndarray:
+    """(C, 2) latitude and longitude of the places of a fixed map.
+
+    Raises:
+        ValueError: The choices of the task are not places of a map that stays.
+    """
+    if not isinstance(task, SequenceTask):
+        raise ValueError(f"{task.spec.name} has no map that stays: there are no places to probe")
+    cities = task.map.graph.cities
+    return np.stack([cities["latitude"], cities["longitude"]], axis=1)
+
+
+@torch.no_grad()
+def place_embeddings(model: RefinementModel) -> np.ndarray:
+    """(C, F) what a model reads for each place: its tables by place, side by side.
+
+    Raises:
+        ValueError: It has none.
+    """
+    choices = model.spec.num_choices
+    if isinstance(model, PathModel):
+        return model.places.weight[:choices].double().cpu().numpy()
+    tables: dict[str, Tensor] = getattr(getattr(model, "inputs", None), "tables", dict)()
+    parts = [table for table in tables.values() if len(table) == choices]
+    if not parts:
+        raise ValueError(f"{type(model).__name__} has no table with a row for each place")
+    return torch.cat(parts, dim=1).double().cpu().numpy()
+
+
+@torch.no_grad()
+def place_states(
+    model: RefinementModel, instances: Instances, num_steps: int
+) -> dict[str, np.ndarray]:
+    """{name: (C, F)}, the mean state of the slots that hold each place on the right path.
+
+    Of a path model those are the slots that have just read it, with the right path shown
+    (`reading`); of others the slots that are to name it, after each step (`step 1`, ...). Places
+    that stand nowhere are NaN.
+    """
+    batch = to_batch(instances.fields)
+    answer = torch.from_numpy(instances.labels["answer"].astype(np.int64))
+    if isinstance(model, PathModel):
+        states = model.read(model.encode(batch), answer)
+        return {"reading": mean_by_place(states[:, 1:], answer[:, :-1], model.spec.num_choices)}
+    found = {}
+    for step, (_, z) in enumerate(model.iterate(batch, num_steps), start=1):
+        found[f"step {step}"] = mean_by_place(z, answer, model.spec.num_choices)
+    return found
+
+
+def mean_by_place(states: Tensor, places: Tensor, choices: int) -> np.ndarray:
+    """(B, n, F) states of slots that hold places (B, n) -> (C, F), NaN for places of no slot."""
+    flat = states.flatten(0, 1).double()
+    sums = flat.new_zeros(choices, flat.shape[-1]).index_add_(0, places.flatten(), flat)
+    counts = places.flatten().bincount(minlength=choices)
+    return (sums / torch.where(counts > 0, counts, torch.nan)[:, None]).numpy()
+
+
+class ProbeWatch:
+    """Probes the embeddings of a model while it is trained; a `watch` of `trainer.train`.
+
+    Args:
+        every: Updates between two probes.
+    """
+
+    def __init__(self, every: int = 100) -> None:
+        self._every, self._degrees = every, np.empty(0)
+        self._last: dict[str, Tensor] = {}
+
+    def __call__(self, training: Any) -> dict[str, Tensor]:
+        """`probe_r2` and `probe_km` of the last probe."""
+        if not self._last:
+            self._degrees = degrees_of(training.task)
+        if not self._last or training.updates % self._every == 0:
+            found = probe(place_embeddings(training.model), self._degrees)
+            self._last = {
+                "probe_r2": torch.tensor(found.r2),
+                "probe_km": torch.tensor(found.median_km),
+            }
+        return self._last

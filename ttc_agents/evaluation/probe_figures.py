@@ -1,0 +1,54 @@
+"""The pictures of a probe: true and probed places on a map, and how they came together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ttc_agents.evaluation.figures import LINES, THEMES, canvas, png
+from ttc_agents.evaluation.probe import Probe
+
+
+def probe_map(found: Probe, title: str, theme: str = "light") -> bytes:
+    """Held-out places where they are, each with a line to where the probe has it.
+
+    Args:
+        found: The probe.
+        title: Above the map.
+        theme: `light` or `dark`.
+    """
+    colours = THEMES[theme]
+    figure, axes = canvas(colours, (9.2, 5.6))
+    for (lat, lng), (guessed_lat, guessed_lng) in zip(found.truth, found.guess, strict=True):
+        axes.plot([lng, guessed_lng], [lat, guessed_lat], color=colours.soft, linewidth=0.7)
+    axes.scatter(*found.truth.T[::-1], s=16, color=LINES[0], label="true", zorder=3)
+    axes.scatter(*found.guess.T[::-1], s=16, color=LINES[1], label="probed", zorder=3)
+    middle = np.radians(found.truth[:, 0].mean())
+    axes.set_aspect(1 / np.cos(middle))
+    axes.set_xlabel("longitude")
+    axes.set_ylabel("latitude")
+    axes.legend(frameon=False, labelcolor=colours.ink, loc="lower left")
+    figures = f"R² {found.r2:.3f}, median error {found.median_km:.0f} km"
+    axes.set_title(f"{title}: {figures}", loc="left", fontsize=12, fontweight="bold")
+    return png(figure)
+
+
+def probe_curve(lines: list[dict[str, Any]], theme: str = "light") -> bytes:
+    """R² and median error on held-out places along a training.
+
+    Args:
+        lines: Of its metrics, those with `probe_r2`, at least one.
+        theme: `light` or `dark`.
+    """
+    colours = THEMES[theme]
+    figure, axes = canvas(colours, (9.2, 3.8), columns=2)
+    seconds = [line["seconds"] for line in lines]
+    names = (("probe_r2", "R² on held-out places"), ("probe_km", "median error, km"))
+    for panel, (name, label) in zip(axes, names, strict=True):
+        values = [line[name] for line in lines]
+        panel.plot(seconds, values, color=LINES[0], marker="o", markersize=3)
+        panel.set_xlabel("seconds of training")
+        panel.set_title(label, loc="left", fontsize=11)
+    axes[0].set_ylim(max(-1.0, min(0.0, *(line["probe_r2"] for line in lines))) - 0.02, 1.02)
+    return png(figure)

@@ -27,46 +27,71 @@ class Compare:
     """Train agents of all kinds with the same budget and play them on the same instances.
 
     Writes ARENA.json and ARENA.png into --out, and prints the tables in Markdown. Cells that are in
-    a file already, with the same budget, are kept: an interrupted comparison goes on.
+    a file already, with the same budget, are kept: an interrupted comparison goes on. Where a
+    preset sets recurrent models against larger ones, it also says in words which of them crosses
+    which, and draws ARENA-frontier.png: solved share against test-time FLOPs.
     Example: ttc compare --preset rl-cpu --out runs/rl-cpu
 
     Args:
-        out: Directory of the results.
+        out: Directory of the results; runs/NAME if not given.
         arena: Only these arenas of the preset.
         only: Only rows whose name contains one of these.
         seconds: CPU seconds of each training, instead of the preset's budget.
+        flops: Floating-point operations of each training, instead of the preset's budget.
         seeds: Seeds of each trained row, instead of the preset's.
         count: Test instances, instead of the arena's.
         trainings: --no-trainings trains nothing, and draws and prints what is there.
+        json: Print all of it as one JSON document, as the last line.
     """
 
     preset: Annotated[str, conf.arg(metavar="NAME", help=_preset_help())]
-    out: Path
+    out: Path | None = None
     arena: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     seconds: float | None = None
+    flops: float | None = None
     seeds: int | None = None
     count: int | None = None
     trainings: conf.FlagCreatePairsOff[bool] = True
+    json: conf.FlagCreatePairsOff[bool] = False
 
     def run(self) -> int:
         """Compare."""
         import torch
 
         from ttc_agents.evaluation.comparison import table_lines
-        from ttc_agents.evaluation.comparison_figures import comparison_picture
 
         # Budgets are CPU seconds of the process, in which threads would add up.
         torch.set_num_threads(1)
         preset = self._adjusted()
-        self.out.mkdir(parents=True, exist_ok=True)
+        self._folder().mkdir(parents=True, exist_ok=True)
+        documents = {}
         for name in self._names(preset):
-            cells = self._run_arena(preset, name)
-            if cells:
-                picture = comparison_picture(name, cells)
-                (self.out / f"{name}.png").write_bytes(picture)
-                print("\n".join(table_lines(name, cells)), end="\n\n")
+            document = self._run_arena(preset, name)
+            if document["cells"]:
+                documents[name] = document
+                self._draw(preset.arenas[name], name, document["cells"])
+                print("\n".join(table_lines(name, document["cells"])), end="\n\n")
+                for said in document["verdicts"]:
+                    print(f"- {said['words']}")
+        if self.json:
+            print(json.dumps({"preset": preset.name, "arenas": documents}))
         return 0
+
+    def _folder(self) -> Path:
+        """Where results go."""
+        return Path("runs") / self.preset if self.out is None else self.out
+
+    def _draw(self, arena: Arena, name: str, cells: list[Cell]) -> None:
+        """Draw the pictures of an arena."""
+        from ttc_agents.evaluation.comparison import by_row
+        from ttc_agents.evaluation.comparison_figures import comparison_picture
+        from ttc_agents.evaluation.verdict_figures import frontier_picture
+
+        (self._folder() / f"{name}.png").write_bytes(comparison_picture(name, cells))
+        rows = {n: own for n, own in by_row(cells).items() if "test_flops" in own[0]}
+        if arena.pairs and rows:
+            (self._folder() / f"{name}-frontier.png").write_bytes(frontier_picture(name, rows))
 
     def _adjusted(self) -> Preset:
         """The preset with what the options replace."""
@@ -75,8 +100,8 @@ class Compare:
         if self.preset not in PRESETS:
             raise ValueError(f"no preset {self.preset!r}, expected one of {', '.join(PRESETS)}")
         preset = PRESETS[self.preset]
-        if self.seconds is not None:
-            preset = replace(preset, budget=Budget(seconds=self.seconds))
+        if self.seconds is not None or self.flops is not None:
+            preset = replace(preset, budget=Budget(self.seconds, self.flops))
         if self.seeds is not None:
             preset = replace(preset, seeds=self.seeds)
         if self.count is not None:
@@ -95,11 +120,15 @@ class Compare:
             )
         return self.arena or tuple(preset.arenas)
 
-    def _run_arena(self, preset: Preset, name: str) -> list[Cell]:
-        """All cells of an arena, those that are missing made and the file rewritten after each."""
-        from ttc_agents.evaluation.comparison import run_cell, settings_of
+    def _run_arena(self, preset: Preset, name: str) -> dict[str, Any]:
+        """An arena's document; cells that are missing are made, the file rewritten after each."""
+        from ttc_agents.evaluation.comparison import run_cell, settings_of, verdicts
 
-        arena, path = preset.arenas[name], self.out / f"{name}.json"
+        def document() -> dict[str, Any]:
+            own = in_order(arena, cells)
+            return {"settings": settings, "cells": own, "verdicts": verdicts(arena, own)}
+
+        arena, path = preset.arenas[name], self._folder() / f"{name}.json"
         settings = settings_of(preset, name)
         cells = kept_cells(path, settings)
         for row, seed in cells_of(arena, preset.seeds):
@@ -108,9 +137,8 @@ class Compare:
                 continue
             print(f"{name}: {row.name}, seed {seed}", file=sys.stderr, flush=True)
             cells[row.name, seed] = run_cell(arena, row, preset.budget, seed)
-            document = {"settings": settings, "cells": in_order(arena, cells)}
-            path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        return in_order(arena, cells)
+            path.write_text(json.dumps(document(), indent=1) + "\n", encoding="utf-8")
+        return document()
 
 
 def cells_of(arena: Arena, seeds: int) -> list[tuple[Row, int]]:

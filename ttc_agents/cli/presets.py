@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ttc_agents.cli.study_presets import STUDY_PRESETS
 from ttc_agents.training.budget import Budget
 from ttc_agents.training.presets import Arena, Preset, Row
 
@@ -171,5 +172,6 @@ PRESETS: dict[str, Preset] = {
             budget=Budget(seconds=600),
             seeds=3,
         ),
+        *STUDY_PRESETS,
     )
 }

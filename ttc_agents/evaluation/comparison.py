@@ -19,6 +19,7 @@ import torch
 from ttc_agents.evaluation.contestants import KINDS
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.evaluation.policies import Played, play_out, split_task
+from ttc_agents.evaluation.verdict import verdict
 from ttc_agents.policies.loading import Player
 from ttc_agents.training.budget import Budget, Spent
 from ttc_agents.training.presets import Arena, Preset, Row
@@ -44,10 +45,11 @@ def run_cell(arena: Arena, row: Row, budget: Budget, seed: int) -> Cell:
         split_task(arena.env_id, arena.task, split) for split in ("train", "validation", "test")
     )
     held_out = _instances(validation, arena.level, arena.curve_count, CURVE_SEED)
+    steps = [step for step in arena.steps if row.last is None or step <= row.last]
     curve: list[dict[str, float]] = []
 
     def report(player: Player, spent: Spent) -> None:
-        played = play_out(player, validation, held_out, arena.steps[-1:])
+        played = play_out(player, validation, held_out, steps[-1:])
         curve.append({**_cost(spent), "solved": float(played.reached.mean())})
 
     prepare = KINDS[row.kind]
@@ -55,7 +57,7 @@ def run_cell(arena: Arena, row: Row, budget: Budget, seed: int) -> Cell:
     if row.trained:
         report(ready.player, ready.spent)
     instances = _instances(test, arena.level, arena.count, TEST_SEED)
-    played = play_out(ready.player, test, instances, arena.steps)
+    played = play_out(ready.player, test, instances, steps)
     cell: Cell = {
         "row": row.name,
         "kind": row.kind,
@@ -63,24 +65,28 @@ def run_cell(arena: Arena, row: Row, budget: Budget, seed: int) -> Cell:
         "action_mode": ready.player.action_mode,
         **_shares(arena, played),
         "parameters": ready.parameters,
+        "flop_budget": budget.flops,
+        "flops_spent": ready.spent.flops,
         **_cost(ready.spent),
         "curve": curve,
     }
+    if ready.cost is not None:
+        cell["test_flops"] = {str(step): ready.cost.of(step) for step in steps}
     if row.kind == "sb3":
-        drawn = play_out(ready.player, test, instances, arena.steps, deterministic=False)
+        drawn = play_out(ready.player, test, instances, steps, deterministic=False)
         cell["drawn"] = _shares(arena, drawn)
     return cell
 
 
 def _shares(arena: Arena, played: Played) -> dict[str, Any]:
-    """`reached` and `holds` {step: share} of the test instances."""
-    return {
-        name: {
-            str(step): share(count, len(solved))
-            for step, count in zip(arena.steps, solved.sum(axis=0).tolist(), strict=True)
-        }
-        for name, solved in played._asdict().items()
-    }
+    """`reached` and `holds` {step: share} of the test instances; steps not run repeat the last."""
+    shares = {}
+    for name, solved in played._asdict().items():
+        counts = solved.sum(axis=0).tolist()
+        counts += counts[-1:] * (len(arena.steps) - len(counts))
+        by_step = zip(arena.steps, counts, strict=True)
+        shares[name] = {str(step): share(count, len(solved)) for step, count in by_step}
+    return shares
 
 
 def _instances(task: Task, level: str, count: int, seed: int) -> Instances:
@@ -143,6 +149,13 @@ def _costs(cells: list[Cell]) -> list[str]:
     if not seconds:
         return ["", "", ""]
     return [f"{seconds:.0f}", f"{steps:,.0f}", f"{flops:.1e}"]
+
+
+def verdicts(arena: Arena, cells: list[Cell]) -> list[dict[str, Any]]:
+    """What `verdict` says of the arena's pairs that have two seeds of each row at least."""
+    rows = by_row(cells)
+    known = [pair for pair in arena.pairs if min(len(rows.get(name, ())) for name in pair) > 1]
+    return [verdict(rows[first], rows[second]).to_json() for first, second in known]
 
 
 def settings_of(preset: Preset, name: str) -> dict[str, Any]:

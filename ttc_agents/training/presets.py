@@ -20,12 +20,15 @@ class Row:
         kind: Key of `ttc_agents.evaluation.contestants.KINDS`.
         options: Arguments of the kind.
         trained: Whether it costs a budget, and so is repeated with several seeds.
+        last: The step after which its answers stay, so that later ones need not be run; None: no
+            such step.
     """
 
     name: str
     kind: str
     options: dict[str, Any] = field(default_factory=dict)
     trained: bool = True
+    last: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Arena:
         task: Arguments of the task.
         count: Test instances.
         curve_count: Validation instances of the learning curves.
+        pairs: Names of a recurrent row and of one that was larger or trained for longer, on which
+            `verdict` is to judge.
     """
 
     env_id: str
@@ -49,6 +54,7 @@ class Arena:
     task: dict[str, Any] = field(default_factory=dict)
     count: int = 1000
     curve_count: int = 200
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -73,3 +73,27 @@ def test_results_of_other_settings_are_not_mixed(tmp_path, capsys):
 def test_mistakes_are_one_line(words, message, tmp_path, capsys):
     assert main(["compare", "--out", str(tmp_path / "out"), *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_study_says_who_crosses_whom(tmp_path, capsys):
+    tiny = ["--flops", "2e7", "--seeds", "2", "--count", "10", "--only", "top layer", "longer"]
+    study = ["--preset", "study-sorting-cpu", "--out", str(tmp_path), "--json"]
+    assert main(["compare", *study, *tiny]) == 0
+    out = capsys.readouterr().out.splitlines()
+    document = json.loads(out[-1])["arenas"]["lists"]
+    assert document == json.loads((tmp_path / "lists.json").read_text())
+    (said,) = document["verdicts"]
+    assert said["crosses"] is None
+    assert f"- {said['words']}" in out
+    once, repeated = document["cells"][0], document["cells"][2]
+    assert once["flop_budget"] == 2e7 <= once["flops_spent"]
+    assert list(once["test_flops"]) == ["1"]
+    assert set(once["holds"]) == set(repeated["holds"]) == set(repeated["test_flops"])
+    assert once["holds"]["128"] == once["holds"]["1"]
+    assert (tmp_path / "lists-frontier.png").stat().st_size > 1000
+
+
+def test_a_budget_is_in_one_currency(tmp_path, capsys):
+    words = ["--preset", "study-sorting-cpu", "--out", str(tmp_path)]
+    assert main(["compare", *words, "--flops", "1e9", "--seconds", "3"]) == 2
+    assert "either seconds or flops" in capsys.readouterr().err

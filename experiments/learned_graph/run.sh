@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Learn graphs and measure how fast: every setting of measure.py, the variance of the estimators,
-# 4x4 from end to end, and with LONG=1 the half-hour pair on 9x9.
+# Learn graphs and measure how fast: every setting of measure.py, the variance of the estimators, hidden
+# maps, sorting, inference, transfer, 4x4 from end to end, and with LONG=1 the half-hour pair on 9x9.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-.venv/bin/python}
@@ -8,10 +8,27 @@ ttc=${TTC:-.venv/bin/ttc}
 here=experiments/learned_graph
 export OMP_NUM_THREADS=1
 "$python" $here/variance.py
-for setting in 9x9 9x9-pruned 9x9-single-stage 9x9-per-instance 9x9-axes 9x9-axes-table 9x9-simple \
-    9x9-straight-through 9x9-reinforce 9x9-reinforce-per-node 9x9-one-reward 9x9-two-graphs 6x6 16x16; do
-    "$python" $here/measure.py "$setting"
-done
+measure() { "$python" $here/measure.py "$@"; }
+measure 9x9 --seeds 0,1,2,3,4,5,6,7,8,9
+measure 9x9-single-stage --seeds 0,1,2,3,4,5,6,7
+measure 9x9-pruned --seeds 0,5,6,7,8,9
+measure 6x6
+measure 9x9-axes --seeds 0,1,2
+measure 16x16 --seeds 0 --limit 240
+# What does not get there is ended early.
+measure 9x9-straight-through
+measure 9x9-simple
+measure 9x9-one-reward --limit 12
+measure 9x9-two-graphs --limit 15
+measure 9x9-reinforce-per-node --limit 10
+measure 9x9-reinforce --limit 8
+measure 9x9-study --seeds 0
+measure 9x9-study-lstm --seeds 0 --limit 150
+"$python" $here/hidden_map.py --second 15
+"$python" $here/sorting.py --seeds 0
+"$python" $here/inference.py --seeds 0
+"$python" $here/transfer.py --seconds 40
+"$python" $here/curves.py
 "$ttc" train learned-graph-4x4 --out runs/learned-graph-4x4 --overwrite --json | tail -n 1 >$here/results/4x4.json
 if [ -n "${LONG:-}" ]; then
     "$ttc" train learned-graph-9x9 --out runs/learned-graph-9x9 --overwrite

@@ -224,7 +224,7 @@ KEPT = [
     ("ttc_agents/models/m.py", "import torch\nfrom ttc_envs import S\nfrom .base import M"),
     ("ttc_agents/models/__init__.py", "from ttc_agents.models.n import N"),
     ("ttc_agents/models/m.py", "'''About sudoku.'''\ndef f():\n    '''For sorting.'''"),
-    ("ttc_agents/training/recipes.py", "X = 'sudoku'"),
+    ("ttc_agents/training/recipes/new.py", "X = 'sudoku'"),
     ("ttc_agents/implicit/gradient.py", "import math\nfrom ttc_agents.implicit import solvers"),
 ]
 

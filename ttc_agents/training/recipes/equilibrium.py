@@ -1,0 +1,75 @@
+"""Sudoku: equilibria of factor-graph networks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ttc_agents.training.recipes.recipe import Recipe
+from ttc_agents.training.recipes.sudoku import FACTOR_GRAPH_9
+
+EQUILIBRIUM_6 = dataclasses.replace(
+    FACTOR_GRAPH_9,
+    name="sudoku6-deq",
+    description="Equilibrium of a factor-graph network on 6x6, implicit gradient, a minute",
+    task={"size": 6},
+    model="equilibrium",
+    model_options={
+        "inner": {
+            "model": "factor_graph_network",
+            "options": {"width": 24, "message_width": 24, "hidden_width": 48},
+        },
+        "solver_options": {"damping": 1.0},
+        "backward_tol": 0.1,
+        "tol": 0.01,
+        "max_steps": 30,
+        "jacobian_weight": 0.1,
+    },
+    level="givens=8..16",
+    seconds=60,
+    segment_steps=1,
+    restart=1.0,
+    precision="float32",
+)
+
+LATE_STATES_9 = dataclasses.replace(
+    FACTOR_GRAPH_9,
+    name="sudoku9-deq-cpu-5min",
+    description="Equilibrium of a factor-graph network on 9x9 in the memory of 8 steps",
+    model="equilibrium",
+    model_options={
+        "inner": {"model": "factor_graph_network", "options": {}},
+        "solver_options": {"damping": 1.0},
+        "gradient": "phantom",
+        "depths": [0, 0, 0, 40],
+        "gate": 0.9,
+    },
+    seconds=300,
+    restart=0.2,
+    precision="float32",
+)
+"""Each update differentiates 8 steps; where they begin, states are carried, and every fourth update
+takes 40 steps without gradient before them."""
+
+EQUILIBRIA: tuple[Recipe, ...] = (
+    EQUILIBRIUM_6,
+    dataclasses.replace(
+        EQUILIBRIUM_6,
+        name="sudoku4-deq",
+        description="The same on 4x4, half a minute",
+        env_id="ttc/Sudoku4-v0",
+        task={},
+        level="givens=4..6",
+        seconds=None,
+        updates=400,
+    ),
+    LATE_STATES_9,
+    dataclasses.replace(
+        LATE_STATES_9,
+        name="sudoku9-deq-cpu-30min",
+        description="The same for half an hour, the twin of sudoku9-cpu-30min",
+        level="givens=17..30",
+        model_options={**LATE_STATES_9.model_options, "depths": [*[0] * 7, 40]},
+        seconds=1800,
+        restart=0.15,
+    ),
+)

@@ -48,7 +48,6 @@ FIXED_MAP = Arena(
     task={"cities": "spread=64", "slots": 24},
     level="any",
     steps=(1, 2, 4, 8, 16, 32),
-    count=500,
     curve_count=50,
     rows=(
         *transformers("paths-transformer"),
@@ -66,7 +65,6 @@ NEW_MAPS = Arena(
     task={"places": 16},
     level="spread16",
     steps=(1, 2, 4, 8, 16, 32),
-    count=500,
     curve_count=50,
     rows=(
         *transformers("maps-transformer"),
@@ -83,7 +81,6 @@ LISTS = Arena(
     task={"size": 16},
     level="uniform",
     steps=(1, 2, 4, 8, 16, 32, 64, 128),
-    count=500,
     curve_count=50,
     rows=(
         *transformers("sorting-transformer"),

@@ -7,8 +7,8 @@ test instances:
     d = mean R - mean L,   se^2 = var R / k_R + var L / k_L + (R (1 - R) + L (1 - L)) / n
 
 with k seeds and n instances, to which the last term adds a solved and an unsolved one; Student's t
-with k_R + k_L - 2 degrees of freedom. Since the best of several steps is looked for, the interval
-is the wider for their number (Bonferroni).
+with the degrees of freedom of Welch and Satterthwaite, of which the instances have many. Since the
+best of several steps is looked for, the interval is the wider for their number (Bonferroni).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any
 
 Cell = dict[str, Any]
 LEVEL = 0.95
+MANY = 1e6
+"""Degrees of freedom at which Student's t is normal."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,15 @@ class Point:
         return statistics.mean(self.shares)
 
     @property
-    def error(self) -> float:
-        """The square of the standard error, never 0: none or all solved proves little."""
-        seeds = statistics.variance(self.shares) / len(self.shares)
+    def by_seeds(self) -> float:
+        """The square of the standard error that seeds make."""
+        return statistics.variance(self.shares) / len(self.shares)
+
+    @property
+    def by_instances(self) -> float:
+        """That of the instances, never 0: none or all solved proves little."""
         share = (self.mean * self.n + 1) / (self.n + 2)
-        return seeds + share * (1 - share) / self.n
+        return share * (1 - share) / self.n
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,7 @@ def verdict(recurrent: list[Cell], other: list[Cell]) -> Verdict:
             f"a verdict needs two seeds of each row at least, got {len(recurrent)} and {len(other)}"
         )
     mine, rival = points(recurrent), max(points(other), key=lambda point: point.mean)
-    freedom = len(recurrent) + len(other) - 2
-    gaps = [gap(point, rival, freedom, len(mine)) for point in mine]
+    gaps = [gap(point, rival, len(mine)) for point in mine]
     ahead = [i for i, (_, low, _) in enumerate(gaps) if low > 0]
     best = ahead[0] if ahead else max(range(len(gaps)), key=lambda i: gaps[i][0])
     difference, low, high = gaps[best]
@@ -114,12 +119,15 @@ def verdict(recurrent: list[Cell], other: list[Cell]) -> Verdict:
     return Verdict(*names, crosses, at.step, at.flops, difference, low, high, words)
 
 
-def gap(mine: Point, rival: Point, freedom: int, steps: int) -> tuple[float, float, float]:
+def gap(mine: Point, rival: Point, steps: int) -> tuple[float, float, float]:
     """The difference of two points with its interval, for the best of so many steps."""
     from scipy.stats import t as student
 
-    half = float(student.ppf(1 - (1 - LEVEL) / (2 * steps), freedom))
-    half *= (mine.error + rival.error) ** 0.5
+    both = (mine, rival)
+    square = sum(point.by_seeds + point.by_instances for point in both)
+    doubt = sum(point.by_seeds**2 / (len(point.shares) - 1) for point in both)
+    freedom = min(square**2 / doubt if doubt else MANY, MANY)
+    half = float(student.ppf(1 - (1 - LEVEL) / (2 * steps), freedom)) * square**0.5
     difference = mine.mean - rival.mean
     return difference, max(-1.0, difference - half), min(1.0, difference + half)
 

@@ -148,7 +148,7 @@ def refine_on(
 ) -> RefinementModel:
     """A relational network, trained for so many CPU seconds on a graph that stays."""
     recipe = dataclasses.replace(
-        RECIPES["true-graph-9x9"],
+        RECIPES["sudoku9-rrn-cpu-60min"],
         level=level,
         model_options={**options, "positions": False},
         seconds=seconds,

@@ -12,8 +12,9 @@ with it, and no links are given. Item i's loss is that of the place which it sho
 
 Measured on 1,000 lists: edges per item, share of places right and of lists sorted on the likeliest
 graph, on blind draws of as many neighbours, and on the complete graph; and how often the item of
-rank r draws that of rank s, over what blind draws would do. Writes results/sorting.json and .png;
-the last line on stdout is one JSON document.
+rank r draws that of rank s, over what blind draws would do (sorting.png). Writes
+results/sorting.json, where other settings and seeds stay; the last line on stdout is one JSON
+document.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def measured(model: AdjacencyLearner, task: SortingTask) -> dict:
 def picture(shares: dict[str, np.ndarray]) -> bytes:
     """Rank against rank for each setting; blue is more than blind draws give, red is less."""
     figure, axes = canvas(THEMES["light"], (3.6 * len(shares), 4.0), columns=len(shares))
-    for panel, (name, share) in zip(axes, shares.items(), strict=True):
+    for panel, (name, share) in zip(np.atleast_1d(axes), shares.items(), strict=True):
         panel.imshow(share, cmap="RdBu", vmin=0, vmax=2)
         panel.set_title(name, loc="left", fontsize=11)
         panel.set_xlabel("rank of the neighbour")
@@ -135,9 +136,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    task, runs, shares = SortingTask(SIZE), [], {}
-    for name in arguments.settings.split(","):
-        for seed in map(int, arguments.seeds.split(",")):
+    task, shares = SortingTask(SIZE), {}
+    names, seeds = arguments.settings.split(","), [int(s) for s in arguments.seeds.split(",")]
+    path = arguments.out / "sorting.json"
+    runs = json.loads(path.read_text())["runs"] if path.is_file() else []
+    runs = [run for run in runs if run["setting"] not in names or run["seed"] not in seeds]
+    for name in names:
+        for seed in seeds:
             options = {**SETTINGS[name], "inner": INNER}
             recipe = dataclasses.replace(RECIPE, model_options=options, seed=seed)
             start = time.process_time()
@@ -156,7 +161,7 @@ def main() -> None:
             runs.append(run)
             print(run, flush=True)
             document = {"setting": "sorting", "recipe": RECIPE.to_json(), "runs": runs}
-            (arguments.out / "sorting.json").write_text(json.dumps(document) + "\n")
+            path.write_text(json.dumps(document) + "\n")
     (arguments.out / "sorting.png").write_bytes(picture(shares))
     print(json.dumps({"setting": "sorting", "runs": len(runs)}))
 

@@ -35,7 +35,8 @@ class Evaluate:
     Example: ttc evaluate sudoku-cpu --puzzles puzzles.csv --steps 1,16,64,256 --json
 
     Args:
-        policy: random, classical, solve, sb3:ALGORITHM:PATH.zip, MODULE:NAME or a checkpoint.
+        policy: random, classical, solve, sb3:ALGORITHM:PATH.zip, MODULE:NAME, a checkpoint, or
+            beam:K:CHECKPOINT, which writes whole paths with a beam.
         env: The id that the policy or the classical methods play; a checkpoint knows its own.
         task: Arguments of the task, as NAME=VALUE; given several times, each is a task of its own:
             --task size=16 --task size=256.

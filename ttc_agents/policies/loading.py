@@ -5,6 +5,7 @@
 - `sb3:ALGORITHM:PATH.zip`: an agent of Stable-Baselines3 or sb3-contrib
 - `MODULE:NAME`: an object with `predict`, or a function that is one
 - a shipped name or a directory: a checkpoint of a refinement model
+- `beam:K:CHECKPOINT`: a language model over places that writes whole paths, with a beam of width K
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from ttc_agents.models import RefinementModel
+from ttc_agents.models.path_model import PathModel
 from ttc_agents.policies.classical import ImprovePolicy, RandomPolicy, SolvePolicy
+from ttc_agents.policies.paths import PathPolicy
 from ttc_agents.policies.refinement import RefinementPolicy
 from ttc_envs import Task
 
@@ -104,6 +108,8 @@ def load_policy(
         player = _random_player(task, action_mode or default_mode, seed)
     elif name in CLASSICAL:
         player = Player(CLASSICAL[name](task))
+    elif name.startswith("beam:"):
+        player = _beam_player(name, task, device)
     elif ":" in name and not Path(name).exists():
         player = Player(_imported(name), action_mode or default_mode, observation or "default")
     else:
@@ -156,10 +162,25 @@ def _imported(name: str) -> Any:
 
 
 def _checkpoint_player(name: str, task: Task, seed: int, device: Any) -> Player:
+    return Player(RefinementPolicy(_model(name, task, device), seed))
+
+
+def _beam_player(name: str, task: Task, device: Any) -> Player:
+    words = name.split(":", 2)
+    if len(words) != 3 or not words[1].isdecimal():
+        raise ValueError(f"expected beam:K:CHECKPOINT, got {name!r}")
+    model = _model(words[2], task, device)
+    if not isinstance(model, PathModel):
+        raise ValueError(f"{words[2]} is a {type(model).__name__}, which writes no paths")
+    return Player(PathPolicy(model, int(words[1])))
+
+
+def _model(name: str, task: Task, device: Any) -> RefinementModel:
+    """The model of a checkpoint that was trained on this task."""
     from ttc_agents.training.checkpoint import load_model
 
     model = load_model(name, device)
     own = model.spec
     if own.name != task.spec.name:
         raise ValueError(f"{name} is a model of {own.name}, the task is {task.spec.name}")
-    return Player(RefinementPolicy(model, seed))
+    return model

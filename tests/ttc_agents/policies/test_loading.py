@@ -105,3 +105,22 @@ def test_a_sweep_of_a_policy_counts_edits_from_the_first_solve():
 def test_a_task_without_splits_draws_what_its_keys_say():
     assert split_task("ttc/Sudoku4-v0", {}, "test").split == "test"
     assert split_task("ttc/Sorting-v0", {"size": 5}, "test").spec.num_nodes == 5
+
+
+def test_a_language_model_plays_with_a_beam(tmp_path):
+    from ttc_agents.models import RecurrentPath
+    from ttc_agents.training.checkpoint import save_model
+
+    task = make_task("ttc/ShortestPathUSA-v0", cities="spread=12", slots=8)
+    options = {"width": 8, "embedding": 4}
+    model = RecurrentPath(task.spec, **options)
+    config = {"model": "recurrent_path", "model_options": options, "env_id": "", "task": {}}
+    save_model(tmp_path, model.state_dict(), task.spec, config)
+    player = load_policy(f"beam:3:{tmp_path}", task)
+    assert player.policy.beam == 3
+    shown = task.sample(np.arange(5, dtype=np.uint64), "any")
+    assert play_out(player, task, shown, (1, 2)).holds.shape == (5, 2)
+    with pytest.raises(ValueError, match="expected beam:K:CHECKPOINT"):
+        load_policy(f"beam:wide:{tmp_path}", task)
+    with pytest.raises(ValueError, match="FactorGraphNetwork, which writes no paths"):
+        load_policy("beam:3:sudoku-cpu", make_task("ttc/Sudoku-v0"))

@@ -73,6 +73,7 @@ SETTINGS: dict[str, tuple[dict, dict]] = {
     "weight-norm": ({}, {}),
     "phantom-first": ({}, {}),
     "late-states": ({}, {"depths": [20, 20, 20, 20, 160]}),
+    "carried": ({"restart": 0.25}, {}),
     "rollback": ({"alarm_every": 5}, {}),
     "lower-rate": ({"learning_rate": 1e-3, "matrix_learning_rate": 0.005}, {}),
 }
@@ -96,7 +97,7 @@ def recipe_of(setting: str, size: int, seed: int) -> Recipe:
     base = RECIPES["sudoku6-deq"]
     inner = {**base.model_options["inner"], "model": "unnormalised", **options.get("inner", {})}
     options = {**base.model_options, **STUDY, **options, "inner": inner}
-    constant = {"seconds": None, "decay_from": 0.999, "seed": seed}
+    constant = {"seconds": None, "decay_from": 0.999, "restart": 1.0, "seed": seed}
     return dataclasses.replace(
         base, **{**SIZES[size][0], **constant, **changes}, model_options=options
     )

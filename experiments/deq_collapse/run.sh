@@ -8,7 +8,7 @@ here=experiments/deq_collapse
 export OMP_NUM_THREADS=1
 "$python" $here/death.py
 for setting in none state-norm damped state-norm-damped jacobian spectral-norm weight-norm phantom-first late-states \
-    lower-rate rollback; do
+    carried lower-rate rollback; do
     "$python" $here/collapse.py "$setting" --size 4
 done
 for setting in none state-norm state-norm-damped rollback; do

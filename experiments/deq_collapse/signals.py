@@ -155,18 +155,23 @@ def draw(size: int, settings: dict[str, list[Run]], path: Path) -> None:
     plt.close(figure)
 
 
+def counted(entry: dict[str, Any]) -> str:
+    """A share as a count, with its 95% interval in percent."""
+    count = round(entry["solved"] * entry["n"])
+    return f"{count} of {entry['n']} ({100 * entry['low']:.0f}-{100 * entry['high']:.0f})"
+
+
 def row_of(setting: str, runs: Sequence[dict[str, Any]]) -> str:
     """A Markdown row."""
     dead = [run["died"] for run in runs if run["died"] is not None]
-    alive = share(len(runs) - len(dead), len(runs))
+    alive = counted(share(len(runs) - len(dead), len(runs)))
 
     def several(name: str) -> str:
         return ", ".join(f"{100 * run[name]:.0f}" for run in runs)
 
-    interval = f"({100 * alive['low']:.0f}-{100 * alive['high']:.0f})"
     when = ", ".join("-" if run["died"] is None else f"{run['died']:.0f}" for run in runs)
     return (
-        f"| {setting} | {len(runs) - len(dead)} of {len(runs)} {interval} | {when} | "
+        f"| {setting} | {alive} | {when} | "
         f"{several('best_probe')} | {several('last_probe')} | {several('last_delayed')} | "
         f"{several('last_plain')} |"
     )
@@ -191,9 +196,9 @@ def main(paths: Sequence[str]) -> None:
         print("| setting | alive | died at | best | last | delayed | plain |")
         print("|---|---|---|---|---|---|---|")
         print("\n".join(row_of(name, runs) for name, runs in found.items()))
-        print("\n| signal | deaths it is ahead of | median lead, updates |\n|---|---|---|")
+        print("\n| signal | ahead of so many deaths | median lead, updates |\n|---|---|---|")
         for signal, entry in early.items():
-            print(f"| {signal} | {entry['solved']:.2f} of {entry['n']} | {entry['median_lead']} |")
+            print(f"| {signal} | {counted(entry)} | {entry['median_lead']} |")
         draw(size, settings, Path(paths[0]).parent / f"{size}.png")
         result[str(size)] = {"runs": found, "thresholds": limits, "leads": early}
     print(json.dumps(result))

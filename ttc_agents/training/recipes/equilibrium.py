@@ -27,9 +27,10 @@ EQUILIBRIUM_6 = dataclasses.replace(
     level="givens=8..16",
     seconds=60,
     segment_steps=1,
-    restart=1.0,
+    restart=0.25,
     precision="float32",
 )
+"""A state that is carried begins the next solve, so that late states are trained on, too."""
 
 LATE_STATES_9 = dataclasses.replace(
     FACTOR_GRAPH_9,

@@ -9,6 +9,7 @@ import torch
 
 from ttc_agents.evaluation.graphs import edge_scores
 from ttc_agents.models import AdjacencyLearner, RelationalNetwork, make_model
+from ttc_agents.models.adjacency_learner import TEST_SEED, fixed_random_state
 from ttc_agents.models.base import to_batch
 from ttc_agents.models.count_network import CountNetwork, as_weights
 from ttc_agents.models.graph_draws import draw_lists, most_likely, score_lists
@@ -108,6 +109,14 @@ def test_inference_is_repeatable_and_several_graphs_are_averaged(task, batch):
     torch.testing.assert_close(first.exp().sum(-1), torch.ones(4, 3, 16))
     state = several.initial_state(several.encode(batch))
     assert state.shape == (3, 3, 16, 4)
+
+
+def test_sampled_inference_is_the_inner_model_on_one_drawn_graph(task, batch):
+    model = knowing(task, test_graphs=1).eval()
+    with fixed_random_state(TEST_SEED):
+        (graph,) = model.draw(model.edge_logits(batch), batch, 1).neighbours
+    assert (graph != model.likely_graph(batch)).any()
+    torch.testing.assert_close(model(batch, 3).logits, model.inner(batch, 3, graph=graph).logits)
 
 
 def test_it_does_on_the_found_graph_what_the_inner_model_does_on_the_true_one(task, batch):

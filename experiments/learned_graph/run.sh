@@ -18,10 +18,10 @@ measure 16x16 --seeds 0 --limit 240
 # What does not get there is ended early.
 measure 9x9-straight-through
 measure 9x9-simple
-measure 9x9-one-reward --limit 12
-measure 9x9-two-graphs --limit 15
-measure 9x9-reinforce-per-node --limit 10
-measure 9x9-reinforce --limit 8
+measure 9x9-one-reward --limit 10
+measure 9x9-two-graphs --limit 17
+measure 9x9-reinforce-per-node --limit 6
+measure 9x9-reinforce --limit 6
 measure 9x9-study --seeds 0
 measure 9x9-study-lstm --seeds 0 --limit 150
 "$python" $here/hidden_map.py --second 15

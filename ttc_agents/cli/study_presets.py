@@ -12,9 +12,10 @@ from ttc_agents.training.budget import Budget
 from ttc_agents.training.presets import Arena, Preset, Row
 
 SMALL = {"width": 64, "heads": 4, "layers": 2}
-LARGER = {"width": 128, "heads": 8, "layers": 4}
-ONCE: dict[str, Any] = {"segment_steps": 1, "restart": 1.0}
-FOUR_STEPS: dict[str, Any] = {"segment_steps": 4, "restart": 0.25}
+LARGER = {"width": 96, "heads": 4, "layers": 4}
+ONCE: dict[str, Any] = {"batch_size": 16, "segment_steps": 1, "restart": 1.0}
+FOUR_STEPS: dict[str, Any] = {"batch_size": 16, "segment_steps": 4, "restart": 0.25}
+"""Small batches, or a larger model would not see a thousand updates."""
 LONG, LARGE = "feed-forward, trained longer", "feed-forward, larger"
 TOP, UNIVERSAL = "top layer repeated", "universal transformer"
 PAIRS = tuple((recurrent, other) for recurrent in (TOP, UNIVERSAL) for other in (LONG, LARGE))
@@ -98,16 +99,23 @@ LISTS = Arena(
 STUDY_PRESETS = (
     Preset(
         name="study-paths-cpu",
-        description="More steps against more layers on shortest paths, an hour on a core",
-        arenas={"fixed-map": FIXED_MAP, "new-maps": NEW_MAPS},
-        budget=Budget(flops=5e11),
+        description="More steps against more layers on paths over one map, an hour on a core",
+        arenas={"fixed-map": FIXED_MAP},
+        budget=Budget(flops=1.5e12),
+        seeds=3,
+    ),
+    Preset(
+        name="study-maps-cpu",
+        description="The same on next hops, a new map in every instance, an hour on a core",
+        arenas={"new-maps": NEW_MAPS},
+        budget=Budget(flops=1.2e12),
         seeds=3,
     ),
     Preset(
         name="study-sorting-cpu",
         description="More steps against more layers on lists of 16 keys, an hour on a core",
         arenas={"lists": LISTS},
-        budget=Budget(flops=1e12),
+        budget=Budget(flops=1.2e12),
         seeds=3,
     ),
 )

@@ -6,7 +6,7 @@ Reads what collapse.py wrote. A run has *learnt* at the first row whose probe is
 *dies* at the first of three rows in a row whose probes are below half of the best so far. A
 signal has *fallen* by the logarithm of how much worse it is than its own best since the run
 has learnt. It *fires* where its fall is larger than any in the control runs of that size (the
-setting `damped`) that did not die: none of them would have been a false alarm. Draws
+setting `state-norm-damped`) that did not die: none of them would have been a false alarm. Draws
 results/SIZE.png. The last line on stdout is one JSON document.
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 from ttc_agents.evaluation.intervals import share
 
 LEARNT, DEAD, ROWS = 0.2, 0.5, 3
-CONTROL = "damped"
+CONTROL = "state-norm-damped"
 # {signal: whether more of it is worse}
 SIGNALS = {
     "probe": False,

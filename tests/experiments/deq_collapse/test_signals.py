@@ -76,7 +76,10 @@ def test_a_signal_fires_beyond_what_controls_have_shown(signals):
 
 def test_the_tables_and_the_picture(signals, tmp_path, monkeypatch, capsys):
     names = ["update", "seconds", *signals.SIGNALS, "plain", "delayed"]
-    for setting, run in (("none", run_of(signals, probe=DYING)), ("damped", run_of(signals))):
+    for setting, run in (
+        ("none", run_of(signals, probe=DYING)),
+        ("state-norm-damped", run_of(signals)),
+    ):
         rows = np.stack([run[name] for name in names], axis=1).tolist()
         document = {"setting": setting, "size": 4, "columns": names, "runs": [{"curve": rows}]}
         (tmp_path / f"4-{setting}.json").write_text(json.dumps(document))
@@ -84,9 +87,11 @@ def test_the_tables_and_the_picture(signals, tmp_path, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     found = json.loads(lines[-1])["4"]
     assert found["runs"]["none"][0]["died"] == 90
-    assert found["runs"]["damped"][0]["died"] is None
+    assert found["runs"]["state-norm-damped"][0]["died"] is None
     assert (tmp_path / "4.png").stat().st_size > 10_000
-    assert any(line.startswith("| damped | 1 of 1 (21-100) | - | 60 |") for line in lines)
+    assert any(
+        line.startswith("| state-norm-damped | 1 of 1 (21-100) | - | 60 |") for line in lines
+    )
 
 
 def test_every_setting_is_trained_and_measured(collapse, monkeypatch):
@@ -123,7 +128,7 @@ def test_the_one_command(collapse, signals, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "collapse", collapse)
     monkeypatch.setitem(sys.modules, "signals", signals)
     script = load("death")
-    runs = {"none": run_of(signals, probe=DYING), "damped": run_of(signals)}
+    runs = {"none": run_of(signals, probe=DYING), "state-norm-damped": run_of(signals)}
 
     def follow(setting, *args):
         values = [runs[setting].get(name, runs[setting]["loss"]) for name in collapse.COLUMNS]

@@ -25,4 +25,5 @@ sweep sorting-complete-long "$COMPLETE" --count 50 --steps 1 --no-classical \
     --task size=512 min_size=512 --task size=1024 min_size=1024
 sweep sorting-adjacent "$ADJACENT" --count 200 --steps 1,4,8,12,16,24,32,48,64,96,128,192,256,384 \
     --task size=16 --task size=64 --task size=256
-"$python" experiments/limits/best_depth.py "$results"/*.json
+"$python" experiments/limits/best_depth.py "$results"/{paths,sorting}*.json
+"$python" experiments/limits/by_grade.py sudoku-cpu --count 300 --steps 256

@@ -35,7 +35,7 @@ SIXTEEN = {
     "task": {"size": 16},
     "level": "givens=150..235",
     "batch_size": 24,
-    "updates": 2000,
+    "updates": 4000,
     "decay_from": 0.7,
 }
 PRUNED = {"neighbours": 28, "edge_cost": 0.01, "prune_from": 120}

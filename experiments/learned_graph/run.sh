@@ -14,7 +14,7 @@ measure 9x9-single-stage --seeds 0,1,2,3,4,5,6,7
 measure 9x9-pruned --seeds 0,5,6,7,8,9
 measure 6x6
 measure 9x9-axes --seeds 0,1,2
-measure 16x16 --seeds 0 --limit 240
+measure 16x16 --seeds 0 --limit 450
 # What does not get there is ended early.
 measure 9x9-straight-through
 measure 9x9-simple

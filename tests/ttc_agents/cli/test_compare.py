@@ -35,7 +35,7 @@ def compare(out, *words):
 def test_it_writes_results_and_goes_on_from_them(tmp_path, capsys):
     assert compare(tmp_path, "--only", "exact", "classical") == 0
     first = capsys.readouterr()
-    assert "| exact solver | full | 100.0 |" in first.out
+    assert "| exact solver | full | 0.0 | 5.0 | 100.0 |" in first.out
     assert "sorting8: classical steps, seed 0" in first.err
     assert (tmp_path / "sorting8.png").stat().st_size > 1000
     assert compare(tmp_path, "--only", "exact", "random answers") == 0

@@ -267,7 +267,7 @@ def test_a_recipe_begins_with_what_its_first_has_learnt(tmp_path, monkeypatch):
     calls = []
     train(second, tmp_path, show=False, watch=lambda training: calls.append(training) or {})
     assert [type(t.model.inner).__name__ for t in calls] == ["CountNetwork"] * 4 + [
-        "RelationalNetwork"
+        "ChoiceNetwork"
     ] * 3
     first, whole = (checkpoint.load_model(d) for d in (tmp_path / "first", tmp_path))
     fresh = Training(second, make_task(second.env_id), torch.device("cpu"))

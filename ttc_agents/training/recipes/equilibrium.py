@@ -30,7 +30,9 @@ EQUILIBRIUM_6 = dataclasses.replace(
     restart=0.25,
     precision="float32",
 )
-"""A state that is carried begins the next solve, so that late states are trained on, too."""
+"""A state that is carried begins the next solve, so that late states are trained on, too.
+
+It is no cure: of three seeds two die after a hundred updates (docs/LOG.md)."""
 
 LATE_STATES_9 = dataclasses.replace(
     FACTOR_GRAPH_9,

@@ -24,8 +24,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttc_agents.models.attention import unit
 from ttc_agents.models.base import Batch, Context, RefinementModel
 from ttc_agents.models.count_network import as_weights
+from ttc_agents.models.layers import scaled
 from ttc_envs import TaskSpec
 
 OPEN, RULED_OUT, GIVEN = 0, 1, 2
@@ -57,12 +59,12 @@ class ChoiceNetwork(RefinementModel):
         self.given = next(name for name, f in spec.fields.items() if f.kind == "given")
         self.sizes = [message_width, message_width, hidden_width]
         self.inputs = nn.Embedding(3, width)  # E
-        self.read = weights(width, sum(self.sizes))  # V
-        self.inject = weights(width, hidden_width)  # V_x
-        self.from_nodes = weights(message_width, hidden_width)  # W_u
-        self.from_choices = weights(message_width, hidden_width)  # W_v
+        self.read = scaled(width, sum(self.sizes))  # V
+        self.inject = scaled(width, hidden_width)  # V_x
+        self.from_nodes = scaled(message_width, hidden_width)  # W_u
+        self.from_choices = scaled(message_width, hidden_width)  # W_v
         self.bias = nn.Parameter(torch.zeros(hidden_width))  # b
-        self.write = nn.Parameter(0.5 * weights(hidden_width, width).data)  # W_2
+        self.write = nn.Parameter(0.5 * scaled(hidden_width, width).data)  # W_2
         self.to_logit = nn.Parameter(torch.zeros(width))  # w
         self.register_buffer(
             "neighbours", torch.as_tensor(spec.neighbours).long(), persistent=False
@@ -110,13 +112,3 @@ class ChoiceNetwork(RefinementModel):
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits of a state."""
         return z.view(context["x"].shape) @ self.to_logit
-
-
-def weights(*shape: int) -> nn.Parameter:
-    """Normal weights of variance one over the input width."""
-    return nn.Parameter(torch.randn(*shape) / shape[-2] ** 0.5)
-
-
-def unit(x: Tensor) -> Tensor:
-    """(..., H) divided by its root mean square."""
-    return F.rms_norm(x, x.shape[-1:])

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttc_agents.models.base import Batch, Context, RefinementModel
-from ttc_agents.models.layers import GroupTables, OpenGraph
+from ttc_agents.models.layers import GroupTables, OpenGraph, scaled
 from ttc_envs import TaskSpec
 
 CERTAIN = 20.0
@@ -146,11 +146,6 @@ class FactorGraphNetwork(RefinementModel):
 def given_field(spec: TaskSpec) -> str:
     """The name of the field that holds the givens."""
     return next(name for name, field in spec.fields.items() if field.kind == "given")
-
-
-def scaled(*shape: int) -> nn.Parameter:
-    """Normal weights of variance one over the input width."""
-    return nn.Parameter(torch.randn(*shape) / shape[-2] ** 0.5)
 
 
 def plain_forward(model: FactorGraphNetwork, batch: Batch, num_steps: int) -> Tensor:

@@ -176,3 +176,8 @@ def padded(lists: list[Any], filler: int) -> np.ndarray[Any, Any]:
     for row, values in zip(table, lists, strict=True):
         row[: len(values)] = values
     return table
+
+
+def scaled(*shape: int) -> nn.Parameter:
+    """Normal weights of variance one over the input width."""
+    return nn.Parameter(torch.randn(*shape) / shape[-2] ** 0.5)

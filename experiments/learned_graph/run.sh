@@ -30,6 +30,9 @@ measure 9x9-study-lstm --seeds 0 --limit 150
 "$python" $here/transfer.py --seconds 40
 "$python" $here/curves.py
 "$ttc" train learned-graph-4x4 --out runs/learned-graph-4x4 --overwrite --json | tail -n 1 >$here/results/4x4.json
+"$ttc" train graph-9x9 --out runs/graph-9x9 --overwrite --json
+cp runs/graph-9x9/graph.gif $here/results/9x9.gif
+cp runs/learned-graph-4x4/graph.gif $here/results/4x4.gif
 if [ -n "${LONG:-}" ]; then
     "$ttc" train learned-graph-9x9 --out runs/learned-graph-9x9 --overwrite
     "$ttc" train true-graph-9x9 --out runs/true-graph-9x9 --overwrite

@@ -325,9 +325,11 @@ def stability_lines(family: str, numbers: dict[str, Any]) -> str:
         f"{numbers['tol']:g}"
     ]
     for step, entry in numbers["steps"].items():
-        solved, converged = entry["solved"], entry["converged"]
+        solved, converged, same = entry["solved"], entry["converged"], entry["same_answer"]
+        alike = "none" if same is None else f"{100 * same['solved']:.0f}%"
         lines.append(
-            f"  step {step:>4}: solved {100 * solved['solved']:.0f}%, converged "
+            f"  step {step:>4}: solved {100 * solved['solved']:.0f}%, of these the same from a "
+            f"random start {alike}, converged "
             f"{100 * converged['solved']:.0f}%, residual "
             f"{text(entry['residual']['median'])}, spectral radius "
             f"{text(entry['radius']['median'])}, not finite {entry['nonfinite']}"

@@ -6,6 +6,8 @@ One trajectory of each instance runs to 64 times the training depth. At 1, 2, 4,
 - residual: |z_t - z_{t-1}| / |z_t|, median and 95th percentile; converged: the share below `tol`.
 - radius: the spectral radius of the step's Jacobian at the state (its trend over depth says more
   than its value), of the first few instances. Of an `Equilibrium` it is that of the undamped map.
+- same answer: of the solved instances, the share that a random first state leads to the same
+  answer (path independence, Anil et al. 2022, arXiv 2211.09961).
 - state RMS, the share of choices that the last step changed, and rows that are not finite.
 
 `mean_steps` is what stopping at `tol` would cost: steps until the residual is first below it.
@@ -32,10 +34,12 @@ from ttc_agents.models.equilibrium import Equilibrium
 from ttc_agents.policies.refinement import decide, device_of, finite_rows, norms
 from ttc_envs import Instances, Task
 
+RECORDED = ("solved", "residual", "rms", "changed", "finite", "same", "radius")
 FACTORS = (1, 2, 4, 8, 16, 32, 64)
 SMALLEST_NORM = 1e-12
 BATCH_SIZE = 64
 DEFAULT_DEPTH = 8
+START_SEED = 0
 
 
 @dataclass(eq=False)
@@ -51,6 +55,7 @@ class StabilityReport:
         rms: (n, R), of the state.
         changed: (n, R), share of choices that differ from those of the step before.
         finite: (n, R) bool.
+        same: (n, R) bool, whether a random first state has led to the same answer.
         used: (n,), steps until the residual was first below `tol`; the budget where it never was.
         radius: (r, R), spectral radius at the states of the first r instances.
     """
@@ -63,6 +68,7 @@ class StabilityReport:
     rms: np.ndarray
     changed: np.ndarray
     finite: np.ndarray
+    same: np.ndarray
     used: np.ndarray
     radius: np.ndarray
 
@@ -82,6 +88,7 @@ class StabilityReport:
         return {
             "times_trained": self.steps[i] / self.trained_steps,
             "solved": share(int(self.solved[:, i].sum()), len(finite)),
+            "same_answer": self.same_answer(i),
             "converged": share(int((residual < self.tol).sum()), len(finite)),
             "residual": {"median": quantile(residual, 0.5), "p95": quantile(residual, 0.95)},
             "radius": {
@@ -92,6 +99,11 @@ class StabilityReport:
             "changed": float(self.changed[:, i].mean()),
             "nonfinite": int((~finite).sum()),
         }
+
+    def same_answer(self, i: int) -> dict[str, float | int] | None:
+        """The share of solved instances; None where none is solved."""
+        own = self.solved[:, i]
+        return share(int(self.same[own, i].sum()), int(own.sum())) if own.any() else None
 
 
 def quantile(values: np.ndarray, share: float) -> float | None:
@@ -145,7 +157,7 @@ def stability(
             parts.append(follow(model, task, rows, steps, tol, max(0, radius_rows - start)))
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("solved", "residual", "rms", "changed", "finite", "used", "radius")
+        for name in (*RECORDED, "used")
     }
     return StabilityReport(trained_steps, steps, tol, **columns)
 
@@ -160,6 +172,7 @@ class _Columns:
     rms: Any = field(default_factory=list)
     changed: Any = field(default_factory=list)
     finite: Any = field(default_factory=list)
+    same: Any = field(default_factory=list)
     radius: Any = field(default_factory=list)
 
 
@@ -175,7 +188,13 @@ def follow(
     columns = _Columns(np.full(len(instances), steps[-1]))
     before, answer = None, None
     waiting = np.ones(len(instances), dtype=bool)
-    for count, (context, z, logits) in enumerate(trajectory(model, task, instances, steps[-1])):
+    generator = torch.Generator(device_of(model)).manual_seed(START_SEED)
+    both = zip(
+        trajectory(model, task, instances, steps[-1]),
+        trajectory(model, task, instances, steps[-1], generator),
+        strict=True,
+    )
+    for count, ((context, z, logits), (_, _, others)) in enumerate(both):
         choices, _ = decide(logits)
         if before is not None:
             residual = residuals(z, before)
@@ -188,19 +207,24 @@ def follow(
                 columns.rms.append(state_rms(z).cpu().numpy())
                 columns.changed.append((choices != answer).mean(axis=1))
                 columns.finite.append(finite)
+                columns.same.append((decide(others)[0] == choices).all(axis=1))
                 columns.solved.append(solved(task, instances, choices) & finite)
                 radius = radii(model, context, z, count) if radius_rows else residual
                 columns.radius.append(radius[:radius_rows])
         before, answer = z, choices
-    for name in ("solved", "residual", "rms", "changed", "finite", "radius"):
+    for name in RECORDED:
         setattr(columns, name, np.stack(getattr(columns, name), axis=1))
     return columns
 
 
 def trajectory(
-    model: RefinementModel, task: Task, instances: Instances, num_steps: int
+    model: RefinementModel,
+    task: Task,
+    instances: Instances,
+    num_steps: int,
+    generator: torch.Generator | None = None,
 ) -> Iterator[tuple[Context, Tensor, Tensor]]:
-    """Yield (context, state, logits) of the first state and after each step."""
+    """Yield (context, state, logits) of the first state, drawn or not, and after each step."""
     answer = task.initial_answer(instances)
 
     def shown() -> Batch:
@@ -210,7 +234,7 @@ def trajectory(
         return to_batch(fields, device_of(model))
 
     context = model.encode(shown())
-    z = model.initial_state(context)
+    z = model.initial_state(context, generator)
     logits = model.readout(context, z)
     yield context, z, logits
     for step in range(num_steps):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def stability_picture(report: StabilityReport, theme: str = "light") -> bytes:
-    """Four panels over depth: solved and converged, residual, spectral radius, changed choices."""
+    """Over depth: solved and converged, residual, spectral radius, what changes the answer."""
     colours = THEMES[theme]
     figure, axes = canvas(colours, (10.4, 7.4), 2, 2)
     steps = np.array(report.steps)
@@ -23,7 +23,8 @@ def stability_picture(report: StabilityReport, theme: str = "light") -> bytes:
     _spread(axes[0, 1], steps, report.residual, "Residual: median, 5th to 95th percentile")
     _spread(axes[1, 0], steps, report.radius, "Spectral radius of the step")
     axes[1, 0].axhline(1.0, color=colours.soft, linewidth=1, linestyle=(0, (4, 3)))
-    _shares(axes[1, 1], steps, {"choices changed by the last step": report.changed})
+    other = report.solved & ~report.same
+    _shares(axes[1, 1], steps, {"changed by the last step": report.changed, "by the start": other})
     for panel in axes.flat:
         panel.set_title(panel.get_title(loc="left"), loc="left", fontsize=11, color=colours.ink)
         step_axis(panel, steps)

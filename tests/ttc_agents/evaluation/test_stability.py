@@ -32,6 +32,16 @@ def test_a_scripted_collapse_is_seen_step_by_step(task, scripted, puzzles):
     assert document["mean_steps"] == 40
 
 
+def test_answers_are_compared_with_those_of_random_first_states(task, scripted, puzzles):
+    # These begin at 0..4: at step 20 all but those at 0 have collapsed.
+    report = stability(scripted(collapse=20), task, puzzles, 5, factors=(1, 2, 4, 8))
+    steps = report.to_json()["steps"]
+    assert steps["5"]["same_answer"] is steps["40"]["same_answer"] is None
+    assert steps["10"]["same_answer"]["solved"] == 1
+    assert steps["20"]["same_answer"]["n"] == 70
+    assert 0.05 < steps["20"]["same_answer"]["solved"] < 0.5
+
+
 def test_steps_used_are_those_until_the_residual_is_small(task, scripted, puzzles):
     report = stability(scripted(), task, puzzles, 5, factors=(1, 2), tol=1 / 6.5)
     assert (report.used == 7).all()

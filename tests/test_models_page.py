@@ -35,3 +35,13 @@ def test_the_table_says_what_models_say():
         spec = make_task(env_id).spec
         said = [model.supports(spec) is None for model in MODELS.values()]
         assert [cell.strip() == "yes" for cell in row] == said
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_has_an_equation_a_source_shapes_and_a_use(name):
+    page = (ROOT / "docs/models.md").read_text("utf-8")
+    section = page.split(f"\n## `{name}`\n")[1].split("\n## ")[0]
+    assert re.search(r"^    .* = |^    .* <- ", section, re.MULTILINE)
+    assert re.search(r"\b(19|20)\d\d\b", section)
+    assert "Shapes:" in section
+    assert "When to use it:" in section

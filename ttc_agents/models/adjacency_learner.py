@@ -2,7 +2,11 @@
 
 `EdgeLogits` scores all pairs of nodes. Every node draws k neighbours, one after the other and
 without replacement, from the softmax of its scores; the inner model refines the answer on the graph
-that was drawn. Drawing has no derivative, so the scores learn by the score function (objective
+that was drawn,
+
+    p(j_1 ... j_k of node i) = prod_m exp(s_{i j_m}) / sum_{j not in j_1 ... j_{m-1}} exp(s_{ij})
+
+Drawing has no derivative, so the scores learn by the score function (Williams 1992; objective
 `sampled_graphs`): several graphs are drawn for each instance, and a node's draw is made more likely
 if its own losses are lower than in the other graphs. docs/learned_graphs.md has the equations.
 
@@ -10,6 +14,8 @@ With a cost per edge the graph is also pruned: a draw may be "no more", which en
 that k is only an upper bound.
 
 No constraint structure of the task is read: no neighbours, groups or positions.
+
+When to use it: where a graph is at work in the data, and is not known.
 
 Shapes: B instances, N nodes, k drawn neighbours, S graphs per instance, T steps, C choices.
 """

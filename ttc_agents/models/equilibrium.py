@@ -9,6 +9,9 @@ In training, `forward` solves z* = f(z*) and differentiates it by one of `ttc_ag
 gradients, in memory that does not depend on the number of steps. At test time one step is one step
 of the solver, damped Picard unless asked otherwise: z <- z + damping (f(z) - z).
 
+When to use it: where memory must not grow with depth, or where an answer has to stay for however
+many steps; where neither matters the inner model alone is easier to train.
+
 Shapes: state as the inner model's (B, ...) with `picard`; other solvers carry their memory in it,
 (B, W), W numbers a row.
 """

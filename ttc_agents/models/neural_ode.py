@@ -9,6 +9,9 @@ time, integrated by the classical Runge-Kutta method of `torchdiffeq` (extra `od
 the budget at test time. Adaptive methods would choose one step size for the whole batch, and the
 result of a row would depend on its neighbours.
 
+When to use it: to ask whether time could be continuous. A step costs four inner steps for each of
+its substeps; `equilibrium` finds the same resting points for less.
+
 Shapes: state as the inner model's.
 """
 

@@ -25,6 +25,9 @@ e, f and g are perceptrons of ReLU layers with a linear last one. Beyond the pap
 - where a field shows the instance in the order of the current answer, the model reads the answer:
   x_i changes from step to step, f reads [h_i ; x_i] in place of h_i, and choices are turned from
   nodes into the items that they show.
+
+When to use it: where nodes have neighbours, of any task here. With potentials where lengths or
+counts add up along the way, and the sizes at test time are larger than those of training.
 """
 
 from __future__ import annotations

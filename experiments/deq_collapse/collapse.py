@@ -75,6 +75,10 @@ SETTINGS: dict[str, tuple[dict, dict]] = {
     "late-states": ({}, {"depths": [20, 20, 20, 20, 160]}),
     "carried": ({"restart": 0.25}, {}),
     "rollback": ({"alarm_every": 5}, {}),
+    "recipe": (
+        {"restart": 0.5},
+        {**NORMALISED, **DAMPED, "solver_options": {"damping": 0.7}, "max_steps": 30},
+    ),
     "lower-rate": ({"learning_rate": 1e-3, "matrix_learning_rate": 0.005}, {}),
 }
 PHANTOM_UPDATES, PHANTOM_STEPS = 100, 5

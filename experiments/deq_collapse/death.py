@@ -18,7 +18,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 from collapse import COLUMNS, follow
-from signals import CONTROL, columns_of, death, fired, thresholds
+from signals import CONTROLS, columns_of, death, fired, thresholds
 
 SIZE, SEED, UPDATES = 4, 4, 100
 SHOWN = ("probe", "residual", "converged", "radius", "weight_norm")
@@ -28,7 +28,7 @@ def main() -> None:
     """Run both."""
     torch.set_num_threads(1)
     runs = {}
-    for setting in ("none", CONTROL):
+    for setting in ("none", CONTROLS[0]):
         found = follow(setting, SIZE, SEED, UPDATES)
         runs[setting] = columns_of({"columns": COLUMNS}, found)
         print(f"\n{setting}, {found['seconds']:.0f} s of training\n" + " ".join(("update", *SHOWN)))
@@ -36,10 +36,10 @@ def main() -> None:
         for row in np.arange(0, len(run["update"]), 4):
             values = " ".join(f"{run[name][row]:9.3f}" for name in SHOWN)
             print(f"{run['update'][row]:6.0f} {values}")
-    dead, order = death(runs["none"]), fired(runs["none"], thresholds([runs[CONTROL]]))
+    dead, order = death(runs["none"]), fired(runs["none"], thresholds([runs[CONTROLS[0]]]))
     result = {
         "died": None if dead is None else float(runs["none"]["update"][dead]),
-        "control_died": death(runs[CONTROL]) is not None,
+        "control_died": death(runs[CONTROLS[0]]) is not None,
         "fired": order,
     }
     print(f"first: {next(iter(order), 'nothing')}")

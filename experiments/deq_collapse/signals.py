@@ -5,9 +5,13 @@
 Reads what collapse.py wrote. A run has *learnt* at the first row whose probe is at least 20%; it
 *dies* at the first of three rows in a row whose probes are below half of the best so far. A
 signal has *fallen* by the logarithm of how much worse it is than its own best since the run
-has learnt. It *fires* where its fall is larger than any in the control runs of that size (the
-setting `state-norm-damped`) that did not die: none of them would have been a false alarm. Draws
-results/SIZE.png. The last line on stdout is one JSON document.
+has learnt. It *fires* where its fall is larger than any in the control runs of that size (settings
+`CONTROLS`) that did not die: none of them would have been a false alarm. The states of the second
+setting are free to grow, as those of the runs that die. Signals are judged by the deaths of all
+settings: by how often they fire ahead of one, and without any threshold by how well they tell a
+row some rows ahead of a death from the rows of control runs (area under the ROC curve: 1/2 is
+chance; an interval by drawing runs anew). Draws results/SIZE.png. The last line on stdout is one
+JSON document.
 """
 
 from __future__ import annotations
@@ -23,7 +27,10 @@ import numpy as np
 from ttc_agents.evaluation.intervals import share
 
 LEARNT, DEAD, ROWS = 0.2, 0.5, 3
-CONTROL = "state-norm-damped"
+AHEAD = (1, 2, 4)
+"""Rows ahead of a death at which signals are judged without thresholds."""
+DRAWS = 1000
+CONTROLS = ("state-norm-damped", "jacobian")
 # {signal: whether more of it is worse}
 SIGNALS = {
     "probe": False,
@@ -129,6 +136,30 @@ def leads(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def auc(early: Sequence[float], controls: np.ndarray) -> float:
+    """The probability that a value ahead of a death is above one of the controls, ties half."""
+    values = np.asarray(early)[:, None]
+    return float(((values > controls).mean() + (values >= controls).mean()) / 2)
+
+
+def foretold(dying: Sequence[Run], holding: Sequence[Run], signal: str, ahead: int) -> Any:
+    """[AUC, low, high, deaths] of a signal so many rows ahead; None where no run has learnt."""
+    early = []
+    for run in dying:
+        row, start = (death(run) or 0) - ahead, learnt(run) or 0
+        if row > start:
+            early.append(float(falls(run, signal, start)[row]))
+    held = [falls(run, signal, learnt(run) or 0)[(learnt(run) or 0) + 1 :] for run in holding]
+    if not early or not held:
+        return None
+    rng, drawn = np.random.default_rng(0), []
+    for _ in range(DRAWS):
+        some = [held[i] for i in rng.integers(len(held), size=len(held))]
+        drawn.append(auc(rng.choice(early, len(early)), np.concatenate(some)))
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return [auc(early, np.concatenate(held)), float(low), float(high), len(early)]
+
+
 def draw(size: int, settings: dict[str, list[Run]], path: Path) -> None:
     """The probes of all runs, and the signals of the first run that dies without a cure."""
     import matplotlib
@@ -161,6 +192,13 @@ def counted(entry: dict[str, Any]) -> str:
     return f"{count} of {entry['n']} ({100 * entry['low']:.0f}-{100 * entry['high']:.0f})"
 
 
+def interval(numbers: Sequence[float] | None) -> str:
+    """An area under a curve with its interval."""
+    if numbers is None:
+        return ""
+    return "{:.2f} ({:.2f}-{:.2f}), {} runs".format(*numbers)
+
+
 def row_of(setting: str, runs: Sequence[dict[str, Any]]) -> str:
     """A Markdown row."""
     dead = [run["died"] for run in runs if run["died"] is not None]
@@ -189,16 +227,25 @@ def main(paths: Sequence[str]) -> None:
             for document in documents
             if document["size"] == size
         }
-        limits = thresholds(settings.get(CONTROL, []))
+        kept = [run for name in CONTROLS for run in settings.get(name, [])]
+        limits = thresholds(kept)
         found = {name: [summary(run, limits) for run in runs] for name, runs in settings.items()}
-        early = leads(found.get("none", []))
+        early = leads([run for runs in found.values() for run in runs])
+        every = [run for runs in settings.values() for run in runs]
+        dying = [run for run in every if death(run) is not None]
+        holding = [run for run in kept if learnt(run) is not None and death(run) is None]
+        for signal, entry in early.items():
+            entry["auc"] = {n: foretold(dying, holding, signal, n) for n in AHEAD}
         print(f"\n{size}x{size}\n")
         print("| setting | alive | died at | best | last | delayed | plain |")
         print("|---|---|---|---|---|---|---|")
         print("\n".join(row_of(name, runs) for name, runs in found.items()))
-        print("\n| signal | ahead of so many deaths | median lead, updates |\n|---|---|---|")
+        head = " | ".join(f"AUC {n} rows ahead" for n in AHEAD)
+        print(f"\n| signal | ahead of so many deaths | median lead, updates | {head} |")
+        print("|---|---|---|" + "---|" * len(AHEAD))
         for signal, entry in early.items():
-            print(f"| {signal} | {counted(entry)} | {entry['median_lead']} |")
+            told = " | ".join(interval(numbers) for numbers in entry["auc"].values())
+            print(f"| {signal} | {counted(entry)} | {entry['median_lead']} | {told} |")
         draw(size, settings, Path(paths[0]).parent / f"{size}.png")
         result[str(size)] = {"runs": found, "thresholds": limits, "leads": early}
     print(json.dumps(result))

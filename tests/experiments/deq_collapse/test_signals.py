@@ -74,6 +74,17 @@ def test_a_signal_fires_beyond_what_controls_have_shown(signals):
     assert (early["residual"]["n"], early["radius"]["solved"]) == (1, 0)
 
 
+def test_a_signal_that_foretells_is_told_from_one_that_does_not(signals):
+    dying = [run_of(signals, probe=DYING, residual=RESIDUAL)] * 3
+    holding = [run_of(signals)] * 2
+    assert signals.foretold(dying, holding, "residual", 1) == [1, 1, 1, 3]
+    # Both stand still: ties.
+    assert signals.foretold(dying, holding, "radius", 1) == [0.5, 0.5, 0.5, 3]
+    # So far ahead none has learnt yet.
+    assert signals.foretold(dying, holding, "residual", 7) is None
+    assert signals.auc([1.0, 3.0], np.array([0.0, 2.0])) == 0.75
+
+
 def test_the_tables_and_the_picture(signals, tmp_path, monkeypatch, capsys):
     names = ["update", "seconds", *signals.SIGNALS, "plain", "delayed"]
     for setting, run in (

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class ProbePlaces:
     """Probe what a model knows of where places are: ridge regression to latitude and longitude.
 
-    Embeddings and hidden states at each step are probed, on held-out places. NAME is a checkpoint,
-    or a recipe, which is trained into OUT/model first and probed on the way. Writes map.png, for a
-    recipe curve.png, and prints one JSON document as the last line.
+    Embeddings and hidden states at each step are probed, each place by a probe of others. NAME is a
+    checkpoint, or a recipe, which is trained into OUT/model first and probed on the way. Writes
+    map.png, for a recipe curve.png, and prints one JSON document as the last line.
     Example: ttc probe city-lstm-cpu-20min --out runs/probe
 
     Args:
@@ -27,7 +27,7 @@ class ProbePlaces:
         steps: Steps after which hidden states are probed.
         count: Instances whose states are averaged.
         seconds: Train a recipe so many seconds instead of its own length.
-        seed: Of the choice of held-out places, and of a recipe.
+        seed: Of the division of the places, and of a recipe.
         every: Updates between two probes of a training.
     """
 
@@ -55,7 +55,9 @@ class ProbePlaces:
                 return complain(f"interrupted: {checkpoint} is saved, probe it", INTERRUPTED)
         found = self._probes(checkpoint)
         for name, each in found.items():
-            print(f"{name}: R2 {each.r2:.3f}, median error {each.median_km:.0f} km")
+            low, high = each.interval()
+            interval = f"(95% interval {low:.3f} to {high:.3f})"
+            print(f"{name}: R2 {each.r2:.3f} {interval}, median error {each.median_km:.0f} km")
         picture = probe_map(found["embedding"], "Embeddings of held-out places")
         (self.out / "map.png").write_bytes(picture)
         document: dict[str, Any] = {"checkpoint": str(checkpoint), "seed": self.seed}

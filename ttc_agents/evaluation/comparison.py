@@ -63,6 +63,7 @@ def run_cell(arena: Arena, row: Row, budget: Budget, seed: int) -> Cell:
         "kind": row.kind,
         "seed": seed,
         "action_mode": ready.player.action_mode,
+        "distinct": distinct(instances),
         **_shares(arena, played),
         "parameters": ready.parameters,
         "flop_budget": budget.flops,
@@ -92,6 +93,12 @@ def _shares(arena: Arena, played: Played) -> dict[str, Any]:
 def _instances(task: Task, level: str, count: int, seed: int) -> Instances:
     keys = np.random.default_rng(seed).integers(2**64, size=count, dtype=np.uint64)
     return task.sample(keys, level)
+
+
+def distinct(instances: Instances) -> int:
+    """How many of the instances differ: a small map has few pairs of places."""
+    rows = [np.asarray(values).reshape(len(instances), -1) for values in instances.fields.values()]
+    return len(np.unique(np.concatenate(rows, axis=1), axis=0))
 
 
 def _cost(spent: Spent) -> dict[str, float]:

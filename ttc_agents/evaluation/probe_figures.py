@@ -11,7 +11,7 @@ from ttc_agents.evaluation.probe import Probe
 
 
 def probe_map(found: Probe, title: str, theme: str = "light") -> bytes:
-    """Held-out places where they are, each with a line to where the probe has it.
+    """Places where they are, each with a line to where the probe of others has it.
 
     Args:
         found: The probe.

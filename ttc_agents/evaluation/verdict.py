@@ -6,9 +6,10 @@ test instances:
 
     d = mean R - mean L,   se^2 = var R / k_R + var L / k_L + (R (1 - R) + L (1 - L)) / n
 
-with k seeds and n instances, to which the last term adds a solved and an unsolved one; Student's t
-with the degrees of freedom of Welch and Satterthwaite, of which the instances have many. Since the
-best of several steps is looked for, the interval is the wider for their number (Bonferroni).
+with k seeds and n different instances, to which the last term adds a solved and an unsolved one;
+Student's t with the degrees of freedom of Welch and Satterthwaite, of which the instances have
+many. Since the best of several steps is looked for, the interval is the wider for their number
+(Bonferroni).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MANY = 1e6
 
 @dataclass(frozen=True)
 class Point:
-    """A row at a step: FLOPs per instance, and the solved share of each seed on n instances."""
+    """A row at a step: FLOPs per instance, and each seed's solved share of n different ones."""
 
     step: int
     flops: float
@@ -87,7 +88,7 @@ def points(cells: list[Cell]) -> list[Point]:
             int(step),
             flops,
             tuple(cell["holds"][step]["solved"] for cell in cells),
-            cells[0]["holds"][step]["n"],
+            cells[0]["distinct"],
         )
         for step, flops in cells[0]["test_flops"].items()
     ]
@@ -151,7 +152,7 @@ def sentence(
         f"{said}, {100 * mine.mean:.1f}% against {100 * rival.mean:.1f}% "
         f"({mine.flops:.2g} and {rival.flops:.2g} FLOPs per instance), {difference:+.1f} points "
         f"({100 * LEVEL:.0f}% interval {low:+.1f} to {high:+.1f}; {len(mine.shares)} and "
-        f"{len(rival.shares)} seeds, {mine.n} instances)."
+        f"{len(rival.shares)} seeds, {mine.n} different instances)."
     )
 
 

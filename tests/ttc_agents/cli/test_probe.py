@@ -29,8 +29,8 @@ def test_a_recipe_is_trained_and_probed_on_the_way(tiny, tmp_path, capsys):
     assert main(["probe", tiny, "--out", str(tmp_path), "--every", "2", "--count", "200"]) == 0
     lines = capsys.readouterr().out.splitlines()
     document = json.loads(lines[-1])
-    assert document["embedding"]["held_out"] == 6
-    assert set(document["reading"]) == {"r2", "median_km", "held_out"}
+    assert document["embedding"]["places"] == 32
+    assert set(document["reading"]) == {"r2", "low", "high", "median_km", "places"}
     assert any(line.startswith("embedding: R2 ") for line in lines)
     for name in ("map.png", "curve.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")

@@ -34,9 +34,12 @@ def test_positions_are_found_in_a_linear_image_of_them(degrees):
     found = probe(features, degrees)
     assert found.r2 > 0.999
     assert found.median_km < 20
-    assert len(found.places) == 8
+    assert sorted(found.places) == list(range(40))
+    low, high = found.interval()
+    assert low <= found.r2 <= high
     noisy = probe(features + 10 * random.normal(size=features.shape), degrees)
     assert noisy.r2 < found.r2
+    assert np.subtract(*noisy.interval()) < np.subtract(*found.interval()) < 0
     assert probe(random.normal(size=(40, 9)), degrees).r2 < 0.5
     assert probe_map(found, "test").startswith(b"\x89PNG")
 
@@ -45,10 +48,16 @@ def test_places_without_features_are_left_out(degrees):
     features = degrees.copy()
     features[::4] = np.nan
     found = probe(features, degrees)
-    assert len(found.places) == 6
+    assert len(found.places) == 30
     assert (found.places % 4 != 0).all()
+    assert found.r2 > 0.999
     with pytest.raises(ValueError, match="at least 10 places"):
         probe(features[:8], degrees[:8])
+
+
+def test_a_place_is_not_found_by_its_own_position(degrees):
+    features = np.eye(40)  # each place has a feature of its own, which tells of no other
+    assert probe(features, degrees).r2 < 0.1
 
 
 def test_the_penalty_is_the_one_of_the_least_leave_one_out_error():

@@ -15,6 +15,7 @@ def row(name, by_step, cost, n=1000):
         {
             "row": name,
             "seed": seed,
+            "distinct": n,
             "holds": {
                 str(step): {"solved": shares[seed], "n": n} for step, shares in by_step.items()
             },

@@ -190,3 +190,27 @@ def test_a_model_that_reads_the_answer_needs_no_feedback():
     answer = task.initial_answer(instances)
     batch = to_batch({**task.spec.shown(instances.fields, answer), "answer": answer})
     assert made(task)(batch, 2).logits.shape == (2, 2, 4, 4)
+
+
+OPTIONS = {
+    "feed-forward": {"share": "none"},
+    "top layer": {"share": "top"},
+    "halting": {"halting": 0.01},
+    "feedback": {"feedback": True},
+    "memory": {"memory": {"keys": 8, "top": 4}},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_each_option_alone_learns_a_handful_of_puzzles_by_heart(sudoku, options):
+    drawn = sudoku.sample(np.arange(6, dtype=np.uint64), "minimal")
+    batch, labels = to_batch(drawn.fields), torch.as_tensor(drawn.labels["answer"]).long()
+    torch.manual_seed(0)
+    model = Transformer(sudoku.spec, 32, 2, embedding=8, **options)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(150):
+        optimizer.zero_grad()
+        cross_entropy(model(batch, 4), {"answer": labels}).backward()
+        optimizer.step()
+    assert (model.eval()(batch, 4).logits[-1].argmax(-1) == labels).all()

@@ -58,7 +58,15 @@ SIZES = {
     6: ({"task": {"size": 6}, "level": "givens=8..16", "updates": 250}, 10),
     9: ({"task": {}, "level": "givens=17..34", "updates": 400}, 20),
 }
-STUDY = {"solver": "anderson", "solver_options": {}, "jacobian_weight": 0.0, "max_steps": 20}
+RECIPE = RECIPES["sudoku6-deq"]
+STUDY = {
+    "solver": "anderson",
+    "solver_options": {},
+    "jacobian_weight": 0.0,
+    "max_steps": 20,
+    "tol": 0.01,
+    "backward_tol": 0.1,
+}
 """Anderson forward, implicit gradient, states that are not normalised."""
 NORMALISED = {"inner": {"model": "factor_graph_network"}}
 DAMPED = {"solver": "picard", "solver_options": {"damping": 0.5}, "max_steps": 40}
@@ -77,7 +85,7 @@ SETTINGS: dict[str, tuple[dict, dict]] = {
     "rollback": ({"alarm_every": 5}, {}),
     "recipe": (
         {"restart": 0.5},
-        {**NORMALISED, **DAMPED, "solver_options": {"damping": 0.7}, "max_steps": 30},
+        {**NORMALISED, "solver": "picard", **RECIPE.model_options, "inner": NORMALISED["inner"]},
     ),
     "lower-rate": ({"learning_rate": 1e-3, "matrix_learning_rate": 0.005}, {}),
 }
@@ -98,12 +106,11 @@ MODELS["unnormalised"] = Unnormalised
 def recipe_of(setting: str, size: int, seed: int) -> Recipe:
     """The recipe of a setting: the learning rate stays where it is to the end."""
     changes, options = SETTINGS[setting]
-    base = RECIPES["sudoku6-deq"]
-    inner = {**base.model_options["inner"], "model": "unnormalised", **options.get("inner", {})}
-    options = {**base.model_options, **STUDY, **options, "inner": inner}
+    inner = {**RECIPE.model_options["inner"], "model": "unnormalised", **options.get("inner", {})}
+    options = {**STUDY, **options, "inner": inner}
     constant = {"seconds": None, "decay_from": 0.999, "restart": 1.0, "seed": seed}
     return dataclasses.replace(
-        base, **{**SIZES[size][0], **constant, **changes}, model_options=options
+        RECIPE, **{**SIZES[size][0], **constant, **changes}, model_options=options
     )
 
 

@@ -59,7 +59,8 @@ class Equilibrium(RefinementModel):
         backward_tol: Residual at which the backward equation counts as solved.
         discard_above: Rows whose backward residual is larger give no gradient; None keeps all.
         tol: Residual at which a row's solve stops in training.
-        max_steps: Steps of a solve at most, forward and backward.
+        max_steps: Steps of a solve at most.
+        backward_max_steps: Of the backward one; None: as many.
         depths: Caps of the forward solve that take turns in place of `max_steps`, 0 for none at all
             (late-state anchoring: some batches from the start, some very deep).
         gate: g at first.
@@ -81,6 +82,7 @@ class Equilibrium(RefinementModel):
         discard_above: float | None = None,
         tol: float = 1e-3,
         max_steps: int = 60,
+        backward_max_steps: int | None = None,
         depths: Sequence[int] | None = None,
         gate: float = 0.5,
         jacobian_weight: float = 0.0,
@@ -96,7 +98,9 @@ class Equilibrium(RefinementModel):
         self.solver = SOLVERS[solver](**solver_options)
         self.damping: float = getattr(self.solver, "damping", 1.0)
         self.gradient = gradient
-        self.implicit = Implicit(SOLVERS[backward_solver](), max_steps, backward_tol, discard_above)
+        backward_steps = max_steps if backward_max_steps is None else backward_max_steps
+        backward = SOLVERS[backward_solver]()
+        self.implicit = Implicit(backward, backward_steps, backward_tol, discard_above)
         self.tol, self.max_steps, self.depths = tol, max_steps, depths
         self.jacobian_weight, self.stop = jacobian_weight, stop
         self.gate = nn.Parameter(torch.logit(torch.tensor(float(gate))))

@@ -90,6 +90,15 @@ def test_training_solves_and_reports(task, batch):
     assert (model.backward.residual < 1e-8).all()
 
 
+def test_the_backward_solve_may_take_fewer_steps(task, batch):
+    model = made(task, tol=1e-8, backward_tol=1e-8, max_steps=200, backward_max_steps=3)
+    trace = model.train()(batch, 1)
+    assert (trace.extras["solver_steps"] > 5).all()
+    trace.logits.square().mean().backward()
+    assert (model.backward.num_steps == 3).all()
+    assert model.backward.failures() == 3
+
+
 def gradients(model, batch, steps):
     model.zero_grad()
     model(batch, steps).logits[-1].sin().sum().backward()

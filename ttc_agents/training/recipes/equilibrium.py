@@ -22,6 +22,8 @@ EQUILIBRIUM_6 = dataclasses.replace(
         "backward_tol": 0.1,
         "tol": 0.01,
         "max_steps": 30,
+        "backward_max_steps": 12,
+        "jacobian_weight": 0.5,
     },
     level="givens=8..16",
     seconds=60,
@@ -29,10 +31,11 @@ EQUILIBRIUM_6 = dataclasses.replace(
     restart=0.5,
     precision="float32",
 )
-"""States are normalised, solves are damped, and half of the states begin the next solve.
+"""States are normalised, solves damped, Jacobians penalised, and half of the states carried.
 
-Without the damping two of three seeds die after a hundred updates; from fresh states alone a solve
-needs more steps than it is given, and an update twice the time (experiments/deq_collapse)."""
+Without damping two of three seeds die after a hundred updates, without the penalty some waver; from
+fresh states alone a solve needs more steps than it is given; and a backward solve that may take
+longer makes for fewer updates, not for better ones (experiments/deq_collapse)."""
 
 LATE_STATES_9 = dataclasses.replace(
     FACTOR_GRAPH_9,
@@ -64,6 +67,15 @@ EQUILIBRIA: tuple[Recipe, ...] = (
         level="givens=4..6",
         seconds=None,
         updates=400,
+    ),
+    dataclasses.replace(
+        EQUILIBRIUM_6,
+        name="sudoku9-deq-from-6x6",
+        description="Implicit gradients on 9x9, from the weights of sudoku6-deq, five minutes",
+        task={},
+        level="givens=17..34",
+        first="sudoku6-deq",
+        seconds=300,
     ),
     LATE_STATES_9,
     dataclasses.replace(

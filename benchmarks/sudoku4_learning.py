@@ -19,7 +19,7 @@ import torch
 
 from ttc_agents.models.base import to_batch
 from ttc_agents.training.recipes import RECIPES, Recipe
-from ttc_agents.training.trainer import Training
+from ttc_agents.training.state import Training
 from ttc_envs import make_task
 
 WANTED, PUZZLES, STEPS, EVERY, LIMIT = 0.99, 500, 64, 10, 120.0

@@ -26,7 +26,7 @@ from ttc_agents.implicit.diagnostics import answers_changed, spectral_radius, st
 from ttc_agents.models import MODELS, FactorGraphNetwork
 from ttc_agents.models.base import to_batch
 from ttc_agents.training.recipes import RECIPES, Recipe
-from ttc_agents.training.trainer import Training
+from ttc_agents.training.state import Training
 from ttc_envs import make_task
 
 RESULTS = Path(__file__).parent / "results"

@@ -23,7 +23,7 @@ import torch
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.training.alarm import probe
 from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.trainer import Training
+from ttc_agents.training.state import Training
 from ttc_envs import make_task
 
 RESULTS = Path(__file__).parent / "results"

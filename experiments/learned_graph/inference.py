@@ -23,7 +23,7 @@ from ttc_agents.evaluation.graphs import edge_scores
 from ttc_agents.models import AdjacencyLearner
 from ttc_agents.models.base import free_nodes, to_batch
 from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.trainer import Training
+from ttc_agents.training.state import Training
 from ttc_envs import Instances, SudokuTask
 
 BOARDS, STOPS, GRAPHS = 1000, (50, 100, 150, 200, 300, 450), (0, 1, 4, 16)

@@ -25,7 +25,7 @@ from ttc_agents.models.base import RefinementModel
 from ttc_agents.stochastic import Cost, StochasticNode, leave_one_out, surrogate_loss
 from ttc_agents.training.objectives import OBJECTIVES, graph_losses
 from ttc_agents.training.recipes import RECIPES, Recipe
-from ttc_agents.training.trainer import Training
+from ttc_agents.training.state import Training
 from ttc_envs import make_task
 
 RESULTS = Path(__file__).parent / "results"

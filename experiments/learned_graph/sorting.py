@@ -37,7 +37,7 @@ from ttc_agents.models.count_network import as_weights
 from ttc_agents.stochastic import Cost, StochasticNode, leave_one_out, surrogate_loss
 from ttc_agents.training.objectives import OBJECTIVES, graph_losses, graph_penalty
 from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.trainer import Training
+from ttc_agents.training.state import Training
 from ttc_envs import SortingTask
 
 SIZE, LISTS = 16, 1000

@@ -23,7 +23,7 @@ from ttc_agents.models.base import free_nodes
 from ttc_agents.stochastic import leave_one_out
 from ttc_agents.training.objectives import OBJECTIVES, sampled_graphs
 from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.trainer import Training
+from ttc_agents.training.state import Training
 from ttc_envs import make_task
 
 REPEATS, BOARDS, GRAPHS, COUNTED = 100, 16, 4, 0.03

@@ -40,7 +40,7 @@ class Data:
 
     def run(self) -> int:
         """Write it."""
-        from ttc_agents.cli.evaluate import progress_line
+        from ttc_agents.cli.output import progress_line
         from ttc_envs import write_paths
 
         result = write_paths(

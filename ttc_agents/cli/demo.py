@@ -93,7 +93,8 @@ class Demo:
     def run(self) -> int:
         """Train, sweep, report."""
         from ttc_agents.cli import INTERRUPTED, complain
-        from ttc_agents.cli.evaluate import parse_steps, progress_line
+        from ttc_agents.cli.evaluate import parse_steps
+        from ttc_agents.cli.output import progress_line
         from ttc_agents.cli.puzzles import checkpoint_task, default_level, families_of_levels
         from ttc_agents.cli.train import adjusted, find_recipe
         from ttc_agents.evaluation import calibrate, sweep
@@ -146,7 +147,7 @@ class Findings:
 
     def write(self, out: Path) -> list[Path]:
         """Write sweep.json, sweep.png, solve.gif and report.html; returns their paths."""
-        from ttc_agents.cli.evaluate import write_json
+        from ttc_agents.cli.output import write_json
         from ttc_agents.evaluation.animation import solve_gif
         from ttc_agents.evaluation.figures import sweep_picture
 

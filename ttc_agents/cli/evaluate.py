@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro import conf
 
+from ttc_agents.cli.output import make_room, progress_line, write_json
+
 if TYPE_CHECKING:
     from ttc_agents.evaluation import Calibration, SweepResult
-    from ttc_agents.evaluation.batches import Progress
     from ttc_agents.models import RefinementModel
     from ttc_envs import Instances, Task
 
@@ -223,7 +224,9 @@ class Evaluate:
 
     def _report(self, document: dict[str, Any], written: dict[str, Any]) -> None:
         """Print a document or its table, and write the longer one where asked."""
+        from ttc_agents.evaluation.calibration import calibration_text
         from ttc_agents.evaluation.report import text_table
+        from ttc_agents.evaluation.stability import stability_text
 
         if self.out is not None:
             write_json(self.out, written)
@@ -232,9 +235,9 @@ class Evaluate:
             return
         print(text_table(document))
         for family, numbers in document.get("calibration", {}).items():
-            print(calibration_lines(family, numbers))
+            print(calibration_text(family, numbers))
         for family, numbers in document.get("stability", {}).items():
-            print(stability_lines(family, numbers))
+            print(stability_text(family, numbers))
 
     def _families(self, task: Task) -> dict[str, Instances]:
         from ttc_agents.cli.puzzles import default_level, families_of_files, families_of_levels
@@ -312,73 +315,3 @@ def parse_steps(text: str) -> tuple[int, ...]:
     if not all(word.isascii() and word.isdigit() and int(word) > 0 for word in words):
         raise ValueError(f"steps must be positive integers separated by commas, got {text!r}")
     return tuple(sorted({int(word) for word in words}))
-
-
-def stability_lines(family: str, numbers: dict[str, Any]) -> str:
-    """The stability of a family in words."""
-
-    def text(value: float | None) -> str:
-        return "none" if value is None else f"{value:.2g}"
-
-    lines = [
-        f"{family}: {numbers['mean_steps']:.0f} steps on average until the residual is below "
-        f"{numbers['tol']:g}"
-    ]
-    for step, entry in numbers["steps"].items():
-        solved, converged, same = entry["solved"], entry["converged"], entry["same_answer"]
-        alike = "none" if same is None else f"{100 * same['solved']:.0f}%"
-        lines.append(
-            f"  step {step:>4}: solved {100 * solved['solved']:.0f}%, of these the same from a "
-            f"random start {alike}, converged "
-            f"{100 * converged['solved']:.0f}%, residual "
-            f"{text(entry['residual']['median'])}, spectral radius "
-            f"{text(entry['radius']['median'])}, not finite {entry['nonfinite']}"
-        )
-    return "\n".join(lines)
-
-
-def calibration_lines(family: str, numbers: dict[str, Any]) -> str:
-    """The calibration of a family in words."""
-
-    def percent(share: float | None) -> str:
-        return "none" if share is None else f"{100 * share:.1f}%"
-
-    lines = [
-        f"{family}: {percent(numbers['changes_of_doubtful'])} of changes fall on cells below 0.5 "
-        f"confidence, which are {percent(numbers['doubtful'])} of all"
-    ]
-    for step, entry in numbers["steps"].items():
-        lines.append(
-            f"  step {step:>4}: calibration error {entry['expected_calibration_error']:.3f}, "
-            f"{percent(entry['flips_of_sure'])} of confident right cells flip later"
-        )
-    return "\n".join(lines)
-
-
-def make_room(path: Path) -> None:
-    """Make the directory of a file that is to be written.
-
-    Raises:
-        IsADirectoryError: The path itself is a directory.
-        OSError: The directory cannot be made.
-    """
-    if path.is_dir():
-        raise IsADirectoryError(f"expected a file to write, {path} is a directory")
-    path.parent.mkdir(parents=True, exist_ok=True)
-
-
-def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a document on one line."""
-    path.write_text(json.dumps(document) + "\n", encoding="utf-8")
-
-
-def progress_line() -> Progress | None:
-    """Shows what is being run on one line of a terminal; nothing where stderr is piped."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(label: str, done: float) -> None:
-        end = "\n" if done >= 1 else ""
-        print(f"\r{label}: {100 * done:3.0f}%", end=end, file=sys.stderr, flush=True)
-
-    return show

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from tyro import conf
 
-from ttc_agents.cli.evaluate import make_room
+from ttc_agents.cli.output import make_room
 
 if TYPE_CHECKING:
     from ttc_agents.evaluation.animation import Moment

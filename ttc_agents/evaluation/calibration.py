@@ -185,3 +185,21 @@ def _free_nodes(task: Task, instances: Instances) -> np.ndarray:
 
 def _ratio(whole: int, part: int) -> float | None:
     return float(part / whole) if whole else None
+
+
+def calibration_text(family: str, numbers: dict[str, Any]) -> str:
+    """The calibration of a family in words."""
+
+    def percent(share: float | None) -> str:
+        return "none" if share is None else f"{100 * share:.1f}%"
+
+    lines = [
+        f"{family}: {percent(numbers['changes_of_doubtful'])} of changes fall on cells below 0.5 "
+        f"confidence, which are {percent(numbers['doubtful'])} of all"
+    ]
+    for step, entry in numbers["steps"].items():
+        lines.append(
+            f"  step {step:>4}: calibration error {entry['expected_calibration_error']:.3f}, "
+            f"{percent(entry['flips_of_sure'])} of confident right cells flip later"
+        )
+    return "\n".join(lines)

@@ -26,7 +26,7 @@ from ttc_agents.training.data import Answers
 from ttc_agents.training.flops import FlopMeter
 from ttc_agents.training.policy_gradient import PolicyGradient, VerifierTraining
 from ttc_agents.training.recipes import RECIPES, Recipe
-from ttc_agents.training.trainer import Training
+from ttc_agents.training.state import Training
 from ttc_envs import Task
 
 COSTED = 16

@@ -18,7 +18,7 @@ from ttc_agents.models import AdjacencyLearner
 from ttc_agents.models.base import Batch
 from ttc_agents.models.count_network import as_weights
 from ttc_agents.models.graph_draws import draw_lists
-from ttc_agents.training.trainer import Training
+from ttc_agents.training.state import Training
 from ttc_envs import TaskSpec
 
 FRAMES = 48

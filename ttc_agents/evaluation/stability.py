@@ -106,6 +106,29 @@ class StabilityReport:
         return share(int(self.same[own, i].sum()), int(own.sum())) if own.any() else None
 
 
+def stability_text(family: str, numbers: dict[str, Any]) -> str:
+    """The stability of a family in words."""
+
+    def text(value: float | None) -> str:
+        return "none" if value is None else f"{value:.2g}"
+
+    lines = [
+        f"{family}: {numbers['mean_steps']:.0f} steps on average until the residual is below "
+        f"{numbers['tol']:g}"
+    ]
+    for step, entry in numbers["steps"].items():
+        solved, converged, same = entry["solved"], entry["converged"], entry["same_answer"]
+        alike = "none" if same is None else f"{100 * same['solved']:.0f}%"
+        lines.append(
+            f"  step {step:>4}: solved {100 * solved['solved']:.0f}%, of these the same from a "
+            f"random start {alike}, converged "
+            f"{100 * converged['solved']:.0f}%, residual "
+            f"{text(entry['residual']['median'])}, spectral radius "
+            f"{text(entry['radius']['median'])}, not finite {entry['nonfinite']}"
+        )
+    return "\n".join(lines)
+
+
 def quantile(values: np.ndarray, share: float) -> float | None:
     """A quantile of the finite values; None where there is none."""
     values = values[np.isfinite(values)]

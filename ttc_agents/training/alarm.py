@@ -29,7 +29,7 @@ from ttc_agents.training.recipes import Recipe
 from ttc_envs import Instances, Task, make_task
 
 if TYPE_CHECKING:
-    from ttc_agents.training.trainer import Training
+    from ttc_agents.training.state import Training
 
 COUNT, STEPS = 64, 64
 """Validation instances of a probe, and the refinement steps that each is given."""

@@ -9,7 +9,8 @@ from PIL import Image
 
 from ttc_agents import evaluation
 from ttc_agents.cli import main
-from ttc_agents.cli.evaluate import parse_steps, progress_line
+from ttc_agents.cli.evaluate import parse_steps
+from ttc_agents.cli.output import progress_line
 from ttc_agents.cli.puzzles import checkpoint_task, has_splits
 from ttc_agents.training import checkpoint
 from ttc_envs import SudokuTask

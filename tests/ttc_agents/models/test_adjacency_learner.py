@@ -16,7 +16,7 @@ from ttc_agents.models.graph_draws import draw_lists, most_likely, score_lists
 from ttc_agents.stochastic import ordered_log_prob
 from ttc_agents.training.objectives import sampled_graphs
 from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.trainer import Training
+from ttc_agents.training.state import Training
 from ttc_envs import Instances, SudokuTask, make_task
 
 

@@ -9,7 +9,8 @@ from ttc_agents.models.base import Trace
 from ttc_agents.training import alarm, checkpoint
 from ttc_agents.training.alarm import solver_metrics
 from ttc_agents.training.recipes import Recipe
-from ttc_agents.training.trainer import Training, train
+from ttc_agents.training.state import Training
+from ttc_agents.training.trainer import train
 from ttc_envs import make_task
 
 TINY = Recipe(

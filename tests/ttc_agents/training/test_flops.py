@@ -10,7 +10,7 @@ from ttc_agents.models import Transformer
 from ttc_agents.models.base import to_batch
 from ttc_agents.training.flops import FlopMeter, counted
 from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.trainer import Training
+from ttc_agents.training.state import Training
 from ttc_envs import make_task
 
 ROWS, STEPS = 3, 2

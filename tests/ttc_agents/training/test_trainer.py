@@ -15,7 +15,8 @@ import torch
 from ttc_agents.training import checkpoint, trainer
 from ttc_agents.training.engine import pick_device
 from ttc_agents.training.recipes import RECIPES, Recipe
-from ttc_agents.training.trainer import Training, train
+from ttc_agents.training.state import Training
+from ttc_agents.training.trainer import train
 from ttc_envs import make_task
 
 TINY = Recipe(

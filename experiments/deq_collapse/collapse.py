@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ttc_agents.evaluation.stability import solved
 from ttc_agents.implicit.diagnostics import answers_changed, spectral_radius, state_rms
 from ttc_agents.models import MODELS, FactorGraphNetwork
 from ttc_agents.models.base import to_batch
@@ -167,7 +166,9 @@ class Watch:
     def share(self, logits: torch.Tensor) -> float:
         """The share that logits solve; not finite: unsolved."""
         finite = logits.isfinite().flatten(1).all(1).numpy()
-        return float((solved(self.task, self.instances, logits.argmax(-1).numpy()) & finite).mean())
+        first = self.task.initial_answer(self.instances)
+        answer = self.task.apply(self.instances, first, logits.argmax(-1).numpy(), "full")
+        return float((self.task.score(self.instances, answer)["solved"] & finite).mean())
 
     def __call__(self, training: Training) -> dict[str, float]:
         """The columns `MEASURED`."""

@@ -29,9 +29,10 @@ from ttc_agents.evaluation.intervals import share
 from ttc_agents.evaluation.precision import full_float32
 from ttc_agents.implicit.diagnostics import spectral_radius, state_rms
 from ttc_agents.models import RefinementModel
-from ttc_agents.models.base import Batch, Context, to_batch
+from ttc_agents.models.base import Context, to_batch
 from ttc_agents.models.equilibrium import Equilibrium
-from ttc_agents.policies.refinement import decide, device_of, finite_rows, norms
+from ttc_agents.policies.refinement import device_of, finite_rows, norms
+from ttc_agents.training.data import Answers
 from ttc_envs import Instances, Task
 
 RECORDED = ("solved", "residual", "rms", "changed", "finite", "same", "radius")
@@ -53,7 +54,7 @@ class StabilityReport:
         solved: (n, R) bool.
         residual: (n, R).
         rms: (n, R), of the state.
-        changed: (n, R), share of choices that differ from those of the step before.
+        changed: (n, R), share of the answer that differs from that of the step before.
         finite: (n, R) bool.
         same: (n, R) bool, whether a random first state has led to the same answer.
         used: (n,), steps until the residual was first below `tol`; the budget where it never was.
@@ -209,7 +210,7 @@ def follow(
 ) -> _Columns:
     """The columns of one batch."""
     columns = _Columns(np.full(len(instances), steps[-1]))
-    before, answer = None, None
+    before, last = None, None
     waiting = np.ones(len(instances), dtype=bool)
     generator = torch.Generator(device_of(model)).manual_seed(START_SEED)
     both = zip(
@@ -217,24 +218,23 @@ def follow(
         trajectory(model, task, instances, steps[-1], generator),
         strict=True,
     )
-    for count, ((context, z, logits), (_, _, others)) in enumerate(both):
-        choices, _ = decide(logits)
+    for count, ((context, z, logits, answer), (*_, other)) in enumerate(both):
         if before is not None:
             residual = residuals(z, before)
             done = waiting & (residual < tol)
             columns.used[done], waiting = count, waiting & ~done
             if count in steps:
-                assert answer is not None
+                assert last is not None
                 finite = finite_rows(logits, norms(z))
                 columns.residual.append(residual)
                 columns.rms.append(state_rms(z).cpu().numpy())
-                columns.changed.append((choices != answer).mean(axis=1))
+                columns.changed.append((answer != last).mean(axis=1))
                 columns.finite.append(finite)
-                columns.same.append((decide(others)[0] == choices).all(axis=1))
-                columns.solved.append(solved(task, instances, choices) & finite)
+                columns.same.append((other == answer).all(axis=1))
+                columns.solved.append(solved(task, instances, answer) & finite)
                 radius = radii(model, context, z, count) if radius_rows else residual
                 columns.radius.append(radius[:radius_rows])
-        before, answer = z, choices
+        before, last = z, answer
     for name in RECORDED:
         setattr(columns, name, np.stack(getattr(columns, name), axis=1))
     return columns
@@ -246,27 +246,20 @@ def trajectory(
     instances: Instances,
     num_steps: int,
     generator: torch.Generator | None = None,
-) -> Iterator[tuple[Context, Tensor, Tensor]]:
-    """Yield (context, state, logits) of the first state, drawn or not, and after each step."""
-    answer = task.initial_answer(instances)
-
-    def shown() -> Batch:
-        fields = instances.fields
-        if model.reads_answer:
-            fields = {**task.spec.shown(fields, answer), "answer": answer}
-        return to_batch(fields, device_of(model))
-
-    context = model.encode(shown())
+) -> Iterator[tuple[Context, Tensor, Tensor, np.ndarray]]:
+    """Yield (context, state, logits, answer) of the first state, drawn or not, and of each step."""
+    answers, device = Answers(task, instances, task.initial_answer(instances)), device_of(model)
+    shown = answers.shown(device) if model.reads_answer else to_batch(instances.fields, device)
+    context = model.encode(shown)
     z = model.initial_state(context, generator)
-    logits = model.readout(context, z)
-    yield context, z, logits
+    yield context, z, model.readout(context, z), answers.answer
     for step in range(num_steps):
         z = model.step(context, z, torch.full((len(instances),), step, device=z.device))
         logits = model.readout(context, z)
-        yield context, z, logits
+        answers.apply(logits)
+        yield context, z, logits, answers.answer
         if model.reads_answer:
-            answer = task.apply(instances, answer, decide(logits)[0], "full")
-            context = model.encode(shown())
+            context = model.encode(answers.shown(device))
 
 
 def residuals(z: Tensor, before: Tensor) -> np.ndarray:
@@ -275,9 +268,8 @@ def residuals(z: Tensor, before: Tensor) -> np.ndarray:
     return found
 
 
-def solved(task: Task, instances: Instances, choices: np.ndarray) -> np.ndarray:
-    """(B,) bool."""
-    answer = task.apply(instances, task.initial_answer(instances), choices, "full")
+def solved(task: Task, instances: Instances, answer: np.ndarray) -> np.ndarray:
+    """(B,) bool, what the rules say of an answer."""
     found: np.ndarray = task.score(instances, answer)["solved"].astype(bool)
     return found
 

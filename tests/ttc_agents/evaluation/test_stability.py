@@ -7,6 +7,8 @@ import torch
 from ttc_agents.evaluation.stability import quantile, stability, trained_depth
 from ttc_agents.evaluation.stability_figures import stability_picture
 from ttc_agents.models import Equilibrium, FactorGraphNetwork
+from ttc_agents.training.checkpoint import load_model
+from ttc_envs import make_task
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,17 @@ def test_steps_used_are_those_until_the_residual_is_small(task, scripted, puzzle
     assert (report.used == 7).all()
     entry = report.to_json()["steps"]["10"]
     assert entry["converged"]["solved"] == 1
+
+
+def test_a_model_that_reads_the_answer_is_followed_through_its_own():
+    model, lists = load_model("sorting-adjacent-cpu"), make_task("ttc/Sorting-v0", view="adjacent")
+    rows = lists.sample(np.arange(10, dtype=np.uint64), "uniform")
+    report = stability(model, lists, rows, 8, factors=(1, 4), radius_rows=0)
+    # A list of 16 keys takes up to 16 rounds of exchanges.
+    assert report.solved.mean(axis=0)[0] < 0.5
+    assert report.solved[:, 1].all()
+    assert (report.changed[:, 0] > 0).any()
+    assert not report.changed[:, 1].any()
 
 
 def test_rows_that_are_not_finite_are_unsolved_and_counted(task, scripted, puzzles):

@@ -1,11 +1,13 @@
 """The study's question as presets: at one training budget, do more steps catch up with more layers?
 
 Each arena has feed-forward transformers, small (and so trained for longer) and larger, transformers
-that repeat some layers, and a network that is told of the graph.
+that repeat some layers, and a network that is told of the graph or, of paths, a language model. Two
+arenas more change one thing each: a memory with product keys, and halting or feedback.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ttc_agents.training.budget import Budget
@@ -14,10 +16,14 @@ from ttc_agents.training.presets import Arena, Preset, Row
 SMALL = {"width": 64, "heads": 4, "layers": 2}
 LARGER = {"width": 96, "heads": 4, "layers": 4}
 ONCE: dict[str, Any] = {"batch_size": 16, "segment_steps": 1, "restart": 1.0}
-FOUR_STEPS: dict[str, Any] = {"batch_size": 16, "segment_steps": 4, "restart": 0.25}
+FOUR_STEPS: dict[str, Any] = {"batch_size": 16, "segment_steps": 4, "restart": 1.0}
 """Small batches, or a larger model would not see a thousand updates."""
 LONG, LARGE = "feed-forward, trained longer", "feed-forward, larger"
 TOP, UNIVERSAL = "top layer repeated", "universal transformer"
+HALTING, FEEDBACK = "universal, halting", "universal, feedback"
+WITH_MEMORY = "feed-forward, memory"
+SLOTS = {"keys": 128, "heads": 1, "top": 4}
+"""Of a memory that has ten times as many numbers as the model without."""
 PAIRS = tuple((recurrent, other) for recurrent in (TOP, UNIVERSAL) for other in (LONG, LARGE))
 
 
@@ -26,21 +32,25 @@ def transformer(name: str, recipe: str, last: int | None = None, **changes: Any)
     return Row(name, "refinement", {"recipe": recipe, "changes": changes}, last=last)
 
 
+def plain(name: str, recipe: str, sizes: dict[str, int], **options: Any) -> Row:
+    """A feed-forward one, with options of the model."""
+    options = {**sizes, "share": "none", **options}
+    return transformer(name, recipe, last=1, model_options=options, **ONCE)
+
+
+def repeated(name: str, recipe: str, share: str, **options: Any) -> Row:
+    """A recurrent one, with options of the model."""
+    options = {**SMALL, "share": share, **options}
+    return transformer(name, recipe, model_options=options, **FOUR_STEPS)
+
+
 def transformers(recipe: str) -> tuple[Row, ...]:
     """Two feed-forward and two recurrent ones."""
-
-    def plain(name: str, sizes: dict[str, int]) -> Row:
-        options = {**sizes, "share": "none"}
-        return transformer(name, recipe, last=1, model_options=options, **ONCE)
-
-    def repeated(name: str, share: str) -> Row:
-        return transformer(name, recipe, model_options={**SMALL, "share": share}, **FOUR_STEPS)
-
     return (
-        plain(LONG, SMALL),
-        plain(LARGE, LARGER),
-        repeated(TOP, "top"),
-        repeated(UNIVERSAL, "all"),
+        plain(LONG, recipe, SMALL),
+        plain(LARGE, recipe, LARGER),
+        repeated(TOP, recipe, "top"),
+        repeated(UNIVERSAL, recipe, "all"),
     )
 
 
@@ -49,6 +59,7 @@ FIXED_MAP = Arena(
     task={"cities": "spread=64", "slots": 24},
     level="any",
     steps=(1, 2, 4, 8, 16, 32),
+    count=500,
     curve_count=50,
     rows=(
         *transformers("paths-transformer"),
@@ -63,26 +74,28 @@ FIXED_MAP = Arena(
 )
 NEW_MAPS = Arena(
     env_id="ttc/ShortestPath-v0",
-    task={"places": 16},
-    level="spread16",
+    task={"places": 32},
+    level="spread32",
     steps=(1, 2, 4, 8, 16, 32),
+    count=500,
     curve_count=50,
     rows=(
         *transformers("maps-transformer"),
         Row(
             "relational network",
             "refinement",
-            {"recipe": "shortest-path-cpu-20min", "recipe_level": "spread16"},
+            {"recipe": "shortest-path-cpu-20min", "recipe_level": "spread32"},
         ),
     ),
     pairs=(*PAIRS, ("relational network", LARGE)),
 )
 LISTS = Arena(
     env_id="ttc/Sorting-v0",
-    task={"size": 16},
+    task={"size": 12},
     level="uniform",
     steps=(1, 2, 4, 8, 16, 32, 64, 128),
-    curve_count=50,
+    count=500,
+    curve_count=20,
     rows=(
         *transformers("sorting-transformer"),
         Row(
@@ -94,28 +107,52 @@ LISTS = Arena(
     ),
     pairs=(*PAIRS, ("relational network", LARGE)),
 )
-"""The longest sweep is twice n log n steps."""
+"""The longest sweep is three times n log n steps."""
+MEMORY = replace(
+    FIXED_MAP,
+    rows=(
+        plain(LONG, "paths-transformer", SMALL),
+        plain(WITH_MEMORY, "paths-transformer", SMALL, memory=SLOTS),
+    ),
+    pairs=((WITH_MEMORY, LONG),),
+)
+OPTIONS = replace(
+    NEW_MAPS,
+    rows=(
+        repeated(UNIVERSAL, "maps-transformer", "all"),
+        repeated(HALTING, "maps-transformer", "all", halting=0.01),
+        repeated(FEEDBACK, "maps-transformer", "all", feedback=True),
+    ),
+    pairs=((HALTING, UNIVERSAL), (FEEDBACK, UNIVERSAL)),
+)
 
 STUDY_PRESETS = (
     Preset(
         name="study-paths-cpu",
-        description="More steps against more layers on paths over one map, an hour on a core",
+        description="More steps against more layers on paths over one map, 20 minutes on a core",
         arenas={"fixed-map": FIXED_MAP},
-        budget=Budget(flops=1.5e12),
+        budget=Budget(flops=1.2e12),
         seeds=3,
     ),
     Preset(
         name="study-maps-cpu",
-        description="The same on next hops, a new map in every instance, an hour on a core",
+        description="The same on next hops, a new map in every instance, 15 minutes on a core",
         arenas={"new-maps": NEW_MAPS},
-        budget=Budget(flops=1.2e12),
+        budget=Budget(flops=4e11),
         seeds=3,
     ),
     Preset(
         name="study-sorting-cpu",
-        description="More steps against more layers on lists of 16 keys, an hour on a core",
+        description="More steps against more layers on lists of 12 keys, 25 minutes on a core",
         arenas={"lists": LISTS},
-        budget=Budget(flops=1.2e12),
+        budget=Budget(flops=6e11),
+        seeds=3,
+    ),
+    Preset(
+        name="study-options-cpu",
+        description="A memory on paths, halting and feedback on new maps, 13 minutes on a core",
+        arenas={"memory": MEMORY, "options": OPTIONS},
+        budget=Budget(seconds=40),
         seeds=3,
     ),
 )

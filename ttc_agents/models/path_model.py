@@ -71,6 +71,8 @@ class PathModel(RefinementModel):
         self.names = list(spec.fields)
         self.givens = [n for n, f in spec.fields.items() if f.kind == "given"]
         self.places = nn.Embedding(spec.num_choices + 1, embedding)
+        # Small, so that what is learnt of a place outweighs the noise that it began with.
+        nn.init.normal_(self.places.weight, std=embedding**-0.5)
         self.inputs_width = (1 + len(self.names)) * embedding
         self.logits = nn.Linear(width, spec.num_choices)
 

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# More steps against more layers at one training budget, a language model over places with its probe, and what a cache
+# and a memory cost. Cells of comparisons that are in results/ already are kept: remove a file to make it anew.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+ttc=${TTC:-.venv/bin/ttc}
+python=${PYTHON:-.venv/bin/python}
+results=experiments/recurrence/results
+export OMP_NUM_THREADS=1
+mkdir -p "$results"
+for preset in study-paths-cpu study-maps-cpu study-sorting-cpu study-options-cpu; do
+    "$ttc" compare --preset $preset --out "$results"
+done
+"$ttc" probe city-lstm-cpu-20min --out runs/city-lstm | tail -n 1 >"$results/city-lstm-probe.json"
+"$python" experiments/recurrence/paths.py runs/city-lstm/model | tail -n 1 >"$results/city-lstm-paths.json"
+cp runs/city-lstm/map.png "$results/city-lstm-map.png"
+cp runs/city-lstm/curve.png "$results/city-lstm-curve.png"
+"$python" benchmarks/path_decoding.py | tail -n 1 >"$results/path-decoding.json"
+"$python" benchmarks/product_keys.py | tail -n 1 >"$results/product-keys.json"

@@ -83,7 +83,7 @@ SETTINGS: dict[str, tuple[dict, dict]] = {
     "carried": ({"restart": 0.25}, {}),
     "rollback": ({"alarm_every": 5}, {}),
     "recipe": (
-        {"restart": 0.5},
+        {"restart": 0.5, "random_start": 0.5},
         {**NORMALISED, "solver": "picard", **RECIPE.model_options, "inner": NORMALISED["inner"]},
     ),
     "lower-rate": ({"learning_rate": 1e-3, "matrix_learning_rate": 0.005}, {}),
@@ -234,8 +234,9 @@ def kept_runs(path: Path, recipe: Recipe) -> list[dict]:
     if not path.is_file():
         return []
     document = json.loads(path.read_text(encoding="utf-8"))
-    mine = json.loads(json.dumps([list(COLUMNS), recipe.to_json()]))
-    return document["runs"] if [document["columns"], document["recipe"]] == mine else []
+    mine = json.loads(json.dumps(recipe.to_json()))
+    same = document["columns"] == list(COLUMNS) and {**mine, **document["recipe"]} == mine
+    return document["runs"] if same else []
 
 
 def main() -> None:

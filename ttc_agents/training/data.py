@@ -103,6 +103,7 @@ class CarriedBatch:
         restart: The probability that an instance is replaced by a fresh one after a segment.
         generator: Source of all randomness (on the CPU).
         device: Where the tensors live.
+        random_start: The probability that the first state of a fresh instance is drawn at random.
     """
 
     task: Task
@@ -111,6 +112,7 @@ class CarriedBatch:
     restart: float
     generator: torch.Generator
     device: torch.device | str = "cpu"
+    random_start: float = 0.0
     batch: Batch = field(default_factory=dict)
     labels: Labels = field(default_factory=dict)
     state: Tensor | None = None
@@ -151,7 +153,7 @@ class CarriedBatch:
             else:
                 self.answers.replace(rows.numpy(), instances)
         with torch.no_grad():
-            state = model.initial_state(model.encode(batch))
+            state = self.first_states(model, batch)
         if self.state is None:
             self.batch, self.labels, self.state = batch, labels, state
             self.age = torch.zeros(self.size, dtype=torch.int64, device=self.device)
@@ -161,6 +163,18 @@ class CarriedBatch:
             for name, values in new.items():
                 mine[name][rows] = values
         self.state[rows], self.age[rows] = state.to(self.state), 0
+
+    def first_states(self, model: RefinementModel, batch: Batch) -> Tensor:
+        """The model's own first state for some instances, a random one for the others."""
+        context = model.encode(batch)
+        state = model.initial_state(context)
+        if self.random_start:
+            rows = torch.rand(len(state), generator=self.generator) < self.random_start
+            rows = rows.to(state.device)
+            drawn = model.initial_state(context, self.generator)
+            state = state.clone()
+            state[rows] = drawn[rows]
+        return state
 
     def keep(self, state: Tensor, steps: int) -> None:
         """Carry the detached state (B, ...) that `steps` more steps have led to."""

@@ -62,7 +62,13 @@ class Training:
         self.average = [p.detach().clone() for p in self.parameters]
         generator = torch.Generator().manual_seed(recipe.seed)
         self.carried = CarriedBatch(
-            task, recipe.levels(), recipe.batch_size, recipe.restart, generator, device
+            task,
+            recipe.levels(),
+            recipe.batch_size,
+            recipe.restart,
+            generator,
+            device,
+            recipe.random_start,
         )
         self.updates, self.seconds, self.skipped = 0, 0.0, 0
         self.alarm = Alarm(recipe) if recipe.alarm_every else None

@@ -1,5 +1,6 @@
 """The carried batch: fresh instances where they should be, states that go on elsewhere."""
 
+import pytest
 import torch
 
 from ttc_agents.models import FactorGraphNetwork, RelationalNetwork
@@ -7,9 +8,10 @@ from ttc_agents.training.data import CarriedBatch, random_keys
 from ttc_envs import SortingTask, SudokuTask
 
 
-def carried(restart: float) -> tuple[CarriedBatch, FactorGraphNetwork]:
+def carried(restart: float, **options: float) -> tuple[CarriedBatch, FactorGraphNetwork]:
     task = SudokuTask(size=4)
-    batch = CarriedBatch(task, ("minimal",), 64, restart, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    batch = CarriedBatch(task, ("minimal",), 64, restart, generator, **options)
     return batch, FactorGraphNetwork(task.spec, width=8)
 
 
@@ -26,6 +28,20 @@ def test_some_rows_restart_and_the_others_go_on():
     assert torch.equal(batch.state[~restarted], fresh[~restarted] + 1)
     assert not torch.equal(batch.batch["givens"][restarted], before[restarted])
     assert batch.drawn == 64 + int(restarted.sum())
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.25, 4, 30), (1.0, 64, 64)])
+def test_some_first_states_are_drawn_at_random(share, least, most):
+    batch, model = carried(0.5, random_start=share)
+    batch.refill(model)
+    own = model.initial_state(model.encode(batch.batch))
+    drawn = (batch.state != own).flatten(1).any(1)
+    assert least <= int(drawn.sum()) <= most
+    # The first of them are not alike.
+    first, second = batch.state[drawn][:2]
+    assert not torch.equal(first, second)
+    batch.refill(model)
+    assert torch.isfinite(batch.state).all()
 
 
 def test_rows_that_are_not_finite_restart():

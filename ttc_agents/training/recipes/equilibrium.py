@@ -29,9 +29,11 @@ EQUILIBRIUM_6 = dataclasses.replace(
     seconds=60,
     segment_steps=1,
     restart=0.5,
+    random_start=0.5,
     precision="float32",
 )
-"""States are normalised, solves damped, Jacobians penalised, and half of the states carried.
+"""States are normalised, solves damped, Jacobians penalised, half of the states carried, and half
+of the first states drawn at random: the answer is to depend on the puzzle alone.
 
 Without damping two of three seeds die after a hundred updates, without the penalty some waver; from
 fresh states alone a solve needs more steps than it is given; and a backward solve that may take
@@ -75,6 +77,10 @@ EQUILIBRIA: tuple[Recipe, ...] = (
         task={},
         level="givens=17..34",
         first="sudoku6-deq",
+        model_options={**EQUILIBRIUM_6.model_options, "max_steps": 60},
+        restart=0.25,
+        learning_rate=6e-4,
+        matrix_learning_rate=3e-3,
         seconds=300,
     ),
     LATE_STATES_9,

@@ -41,6 +41,7 @@ class Recipe:
         segment_steps: Refinement steps per update, with a loss at each.
         restart: Probability that an instance is replaced by a fresh one after an update; a state
             is carried for segment_steps / restart steps on average.
+        random_start: Probability that the first state of a fresh instance is drawn at random.
         learning_rate: Peak rate of AdamW.
         matrix_learning_rate: Peak rate of Muon, which then takes all matrices; None: AdamW does.
         warmup: Updates of linear warm-up.
@@ -74,6 +75,7 @@ class Recipe:
     batch_size: int = 16
     segment_steps: int = 8
     restart: float = 0.25
+    random_start: float = 0.0
     learning_rate: float = 3e-3
     matrix_learning_rate: float | None = None
     warmup: int = 50
@@ -103,8 +105,11 @@ class Recipe:
             count = getattr(self, name)
             if count is not None and count < 1:
                 raise ValueError(f"{name} must be at least 1, got {count}")
-        if not 0 < self.restart <= 1:
-            raise ValueError(f"restart is a probability above 0, got {self.restart}")
+        if not (0 < self.restart <= 1 and 0 <= self.random_start <= 1):
+            raise ValueError(
+                f"restart is a probability above 0, got {self.restart}, and random_start one from "
+                f"0 on, got {self.random_start}"
+            )
         for name in ("learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")

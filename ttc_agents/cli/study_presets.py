@@ -21,6 +21,7 @@ FOUR_STEPS: dict[str, Any] = {"batch_size": 16, "segment_steps": 4, "restart": 1
 LONG, LARGE = "feed-forward, trained longer", "feed-forward, larger"
 TOP, UNIVERSAL = "top layer repeated", "universal transformer"
 HALTING, FEEDBACK = "universal, halting", "universal, feedback"
+LSTM = "LSTM language model"
 WITH_MEMORY = "feed-forward, memory"
 SLOTS = {"keys": 128, "heads": 1, "top": 4}
 """Of a memory that has ten times as many numbers as the model without."""
@@ -64,13 +65,13 @@ FIXED_MAP = Arena(
     rows=(
         *transformers("paths-transformer"),
         transformer(
-            "LSTM language model",
+            LSTM,
             "city-lstm-cpu-20min",
             model_options={"width": 128, "embedding": 64},
             batch_size=32,
         ),
     ),
-    pairs=PAIRS,
+    pairs=(*PAIRS, (LSTM, LONG), (LSTM, LARGE)),
 )
 NEW_MAPS = Arena(
     env_id="ttc/ShortestPath-v0",

@@ -54,7 +54,7 @@ COLUMNS = ("update", "seconds", *TRAINED, *MEASURED)
 # {size: (what of the recipe differs, updates between two rows)}
 SIZES = {
     4: ({"env_id": "ttc/Sudoku4-v0", "task": {}, "level": "givens=4..6", "updates": 100}, 5),
-    6: ({"task": {"size": 6}, "level": "givens=8..16", "updates": 250}, 10),
+    6: ({"task": {"size": 6}, "level": "givens=8..16", "updates": 150}, 10),
     9: ({"task": {}, "level": "givens=17..34", "updates": 400}, 20),
 }
 RECIPE = RECIPES["sudoku6-deq"]
@@ -88,7 +88,7 @@ SETTINGS: dict[str, tuple[dict, dict]] = {
     ),
     "lower-rate": ({"learning_rate": 1e-3, "matrix_learning_rate": 0.005}, {}),
 }
-PHANTOM_UPDATES, PHANTOM_STEPS = 100, 5
+PHANTOM_SHARE, PHANTOM_STEPS = 0.4, 5
 
 
 class Unnormalised(FactorGraphNetwork):
@@ -144,7 +144,7 @@ def phantom_first(training: Training) -> Hook:
     training.model.gradient = "phantom"
 
     def after(training: Training) -> None:
-        if training.updates == PHANTOM_UPDATES:
+        if training.updates == round(PHANTOM_SHARE * (implicit.updates or 0)):
             training.recipe, training.model.gradient = implicit, "implicit"
 
     return after

@@ -1,22 +1,21 @@
 #!/usr/bin/env bash
-# Kill equilibrium networks and cure them: the death and its control, all settings on 4x4, fewer on 6x6, what holds for
-# long, and with LONG=1 the two best cures on 9x9.
+# Kill equilibrium networks and cure them: the death and its control, all settings on 4x4 and 6x6, what holds for long,
+# and with LONG=1 the two best cures on 9x9.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-.venv/bin/python}
 here=experiments/deq_collapse
+settings="none state-norm damped state-norm-damped jacobian spectral-norm weight-norm phantom-first late-states carried
+    lower-rate rollback recipe"
 export OMP_NUM_THREADS=1
 "$python" $here/death.py
-for setting in none state-norm damped state-norm-damped jacobian spectral-norm weight-norm phantom-first late-states \
-    carried lower-rate rollback; do
+for setting in $settings; do
     "$python" $here/collapse.py "$setting" --size 4
-done
-for setting in none state-norm state-norm-damped rollback; do
     "$python" $here/collapse.py "$setting" --size 6 --seeds 0,1,2
 done
 "$python" $here/hold.py sudoku4-deq
 if [ -n "${LONG:-}" ]; then
-    for setting in none state-norm state-norm-damped; do
+    for setting in state-norm-damped recipe; do
         "$python" $here/collapse.py "$setting" --size 9 --seeds 0
     done
 fi

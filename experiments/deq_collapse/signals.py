@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ttc_agents.evaluation.figures import LINES, THEMES, canvas, png
 from ttc_agents.evaluation.intervals import share
 
 LEARNT, DEAD, ROWS = 0.2, 0.5, 3
@@ -160,30 +161,30 @@ def foretold(dying: Sequence[Run], holding: Sequence[Run], signal: str, ahead: i
     return [auc(early, np.concatenate(held)), float(low), float(high), len(early)]
 
 
-def draw(size: int, settings: dict[str, list[Run]], path: Path) -> None:
-    """The probes of all runs, and the signals of the first run that dies without a cure."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4), constrained_layout=True)
-    for colour, (setting, runs) in enumerate(settings.items()):
-        for i, run in enumerate(runs):
-            label = setting if i == 0 else None
-            axes[0].plot(run["update"], run["probe"], color=f"C{colour % 10}", label=label, lw=1)
-    axes[0].set(xlabel="update", ylabel="solved", title=f"{size}x{size}: probe", ylim=(0, 1))
-    axes[0].legend(fontsize=7)
-    dead = [run for run in settings.get("none", []) if death(run) is not None]
-    for run in dead[:1]:
-        for signal in SIGNALS:
-            fall = falls(run, signal, learnt(run) or 0)
-            axes[1].plot(run["update"], fall, label=signal, lw=1)
-        axes[1].axvline(run["update"][death(run)], color="black", ls=":")
-        axes[1].set(xlabel="update", ylabel="worse than best (log)", title="no cure: signals")
-        axes[1].legend(fontsize=7)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+def draw(size: int, settings: dict[str, list[Run]], told: dict[str, Any], path: Path) -> None:
+    """The probes of all runs, a panel for each setting, and what foretells a death."""
+    columns = 5
+    figure, axes = canvas(THEMES["light"], (12.5, 8.0), -(-(len(settings) + 2) // columns), columns)
+    panels = axes.flat
+    for panel, (setting, runs) in zip(panels, sorted(settings.items()), strict=False):
+        for run in runs:
+            colour = LINES[0] if death(run) is None else LINES[6]
+            panel.plot(run["update"], 100 * run["probe"], color=colour, linewidth=1.2)
+        panel.set_title(setting, loc="left", fontsize=10)
+        panel.set_ylim(-2, 102)
+    rows = {name: numbers for name, numbers in told.items() if numbers is not None}
+    last = figure.add_axes((0.74, 0.04, 0.24, 0.24))
+    last.tick_params(length=0, labelsize=8)
+    for panel in list(axes.flat)[len(settings) :]:
+        panel.set_axis_off()
+    for i, (low, high) in enumerate((n[1], n[2]) for n in rows.values()):
+        last.plot((low, high), (i, i), color=LINES[0], linewidth=1.5)
+    last.plot([n[0] for n in rows.values()], range(len(rows)), "o", color=LINES[0], markersize=4)
+    last.axvline(0.5, color=THEMES["light"].soft, linewidth=1, linestyle=(0, (4, 3)))
+    last.set_yticks(range(len(rows)), list(rows))
+    last.set_title(f"AUC {AHEAD[1]} rows ahead of a death", loc="left", fontsize=10)
+    figure.suptitle(f"{size}x{size}: % of 64 puzzles by update; red: died", fontsize=11)
+    path.write_bytes(png(figure))
 
 
 def counted(entry: dict[str, Any]) -> str:
@@ -246,7 +247,8 @@ def main(paths: Sequence[str]) -> None:
         for signal, entry in early.items():
             told = " | ".join(interval(numbers) for numbers in entry["auc"].values())
             print(f"| {signal} | {counted(entry)} | {entry['median_lead']} | {told} |")
-        draw(size, settings, Path(paths[0]).parent / f"{size}.png")
+        told = {signal: entry["auc"][AHEAD[1]] for signal, entry in early.items()}
+        draw(size, settings, told, Path(paths[0]).parent / f"{size}.png")
         result[str(size)] = {"runs": found, "thresholds": limits, "leads": early}
     print(json.dumps(result))
 

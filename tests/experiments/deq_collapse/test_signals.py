@@ -108,7 +108,6 @@ def test_the_tables_and_the_picture(signals, tmp_path, monkeypatch, capsys):
 def test_every_setting_is_trained_and_measured(collapse, monkeypatch):
     torch.set_num_threads(1)
     monkeypatch.setattr(collapse, "STEPS", 2)
-    monkeypatch.setattr(collapse, "PHANTOM_UPDATES", 1)
     monkeypatch.setitem(collapse.SIZES, 4, (collapse.SIZES[4][0], 2))
     for setting in collapse.SETTINGS:
         run = collapse.follow(setting, 4, 0, 2)

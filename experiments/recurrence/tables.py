@@ -3,7 +3,7 @@
     python experiments/recurrence/tables.py experiments/recurrence/results/{fixed-map,lists}.json
 
 A cell is the mean over seeds, in percent, with a 95% interval of seeds and instances: Student's t
-on the two errors that `ttc_agents.evaluation.verdict` adds up.
+on the two errors that `ttc_agents.evaluation.verdict` adds up. A single seed has that of instances.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from ttc_agents.evaluation.verdict import MANY, Point, points
 
 def cell(point: Point) -> str:
     """`mean (low-high)` in percent."""
-    square = point.by_seeds + point.by_instances
-    doubt = point.by_seeds**2 / (len(point.shares) - 1)
+    others = len(point.shares) - 1
+    by_seeds = point.by_seeds if others else 0.0
+    square = by_seeds + point.by_instances
+    doubt = by_seeds**2 / others if others else 0.0
     half = student.ppf(0.975, min(square**2 / doubt if doubt else MANY, MANY)) * square**0.5
     low, high = max(0.0, point.mean - half), min(1.0, point.mean + half)
     return f"{100 * point.mean:.1f} ({100 * low:.0f}-{100 * high:.0f})"
@@ -40,7 +42,8 @@ def lines(document: dict[str, Any]) -> list[str]:
         flops = [f"{found[step].flops:.2g}" for step in (min(found), max(found))]
         seconds = sum(each["seconds"] for each in own) / len(own)
         cost = " to ".join(dict.fromkeys(flops))
-        columns = [name, f"{own[0]['parameters']:,}", *shown, cost, f"{seconds:.0f}"]
+        shown_name = name if len(own) > 1 else f"{name}, one seed"
+        columns = [shown_name, f"{own[0]['parameters']:,}", *shown, cost, f"{seconds:.0f}"]
         table.append(f"| {' | '.join(columns)} |")
     if settings["flops"]:
         worst = max(each["flops_spent"] / settings["flops"] - 1 for each in cells)

@@ -27,3 +27,7 @@ sweep sorting-adjacent "$ADJACENT" --count 200 --steps 1,4,8,12,16,24,32,48,64,9
     --task size=16 --task size=64 --task size=256
 "$python" experiments/limits/best_depth.py "$results"/{paths,sorting}*.json
 "$python" experiments/limits/by_grade.py sudoku-cpu --count 300 --steps 256
+# The equilibrium twin: ttc train sudoku9-deq-cpu-30min --out DIR
+if [ -n "${EQUILIBRIUM:-}" ]; then
+    "$python" experiments/limits/by_grade.py "$EQUILIBRIUM" --count 300 --steps 256 --out "$results/sudoku-grades-deq.json"
+fi

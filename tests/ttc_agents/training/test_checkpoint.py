@@ -53,11 +53,12 @@ def test_shipped_weights_load_and_are_small():
         load_model(name)
 
 
-def test_the_shipped_network_solves_most_minimal_puzzles():
+@pytest.mark.parametrize("name", ["sudoku-cpu", "sudoku-deq-cpu", "sudoku-learned-graph-cpu"])
+def test_the_shipped_networks_solve_most_minimal_puzzles(name):
     task = SudokuTask(size=9, split="validation")
     instances = task.sample(np.arange(20, dtype=np.uint64), "minimal")
     with torch.no_grad():
-        answer = load_model("sudoku-cpu")(to_batch(instances.fields), 128).logits[-1].argmax(-1)
+        answer = load_model(name)(to_batch(instances.fields), 128).logits[-1].argmax(-1)
     assert task.score(instances, answer.numpy())["solved"].mean() >= 0.8
 
 

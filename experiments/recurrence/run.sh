@@ -8,12 +8,18 @@ python=${PYTHON:-.venv/bin/python}
 results=experiments/recurrence/results
 export OMP_NUM_THREADS=1
 mkdir -p "$results"
-for preset in study-paths-cpu study-maps-cpu study-sorting-cpu study-options-cpu; do
+for preset in study-paths-cpu study-maps-cpu study-sorting-cpu; do
     "$ttc" compare --preset $preset --out "$results"
 done
+# Where three seeds left it open; and with LONG=1 what nobody has run yet.
+"$ttc" compare --preset study-maps-cpu --out "$results" --seeds 6 --only feed-forward top universal
+if [ -n "${LONG:-}" ]; then
+    "$ttc" compare --preset study-options-cpu --out "$results"
+fi
 "$ttc" probe city-lstm-cpu-20min --out runs/city-lstm | tail -n 1 >"$results/city-lstm-probe.json"
 "$python" experiments/recurrence/paths.py runs/city-lstm/model | tail -n 1 >"$results/city-lstm-paths.json"
 cp runs/city-lstm/map.png "$results/city-lstm-map.png"
 cp runs/city-lstm/curve.png "$results/city-lstm-curve.png"
 "$python" benchmarks/path_decoding.py | tail -n 1 >"$results/path-decoding.json"
 "$python" benchmarks/product_keys.py | tail -n 1 >"$results/product-keys.json"
+"$python" benchmarks/product_keys.py --keys 594 --heads 1 --top 4 8 --repeats 9 | tail -n 1 >"$results/product-keys-594.json"

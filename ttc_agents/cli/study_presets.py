@@ -21,7 +21,7 @@ FOUR_STEPS: dict[str, Any] = {"batch_size": 16, "segment_steps": 4, "restart": 1
 LONG, LARGE = "feed-forward, trained longer", "feed-forward, larger"
 TOP, UNIVERSAL = "top layer repeated", "universal transformer"
 HALTING, FEEDBACK = "universal, halting", "universal, feedback"
-LSTM = "LSTM language model"
+LSTM, RELATIONAL = "LSTM language model", "relational network"
 WITH_MEMORY = "feed-forward, memory"
 SLOTS = {"keys": 128, "heads": 1, "top": 4}
 """Of a memory that has ten times as many numbers as the model without."""
@@ -83,12 +83,12 @@ NEW_MAPS = Arena(
     rows=(
         *transformers("maps-transformer"),
         Row(
-            "relational network",
+            RELATIONAL,
             "refinement",
             {"recipe": "shortest-path-cpu-20min", "recipe_level": "spread32"},
         ),
     ),
-    pairs=(*PAIRS, ("relational network", LARGE)),
+    pairs=(*PAIRS, (RELATIONAL, LONG), (RELATIONAL, LARGE)),
 )
 LISTS = Arena(
     env_id="ttc/Sorting-v0",
@@ -100,13 +100,13 @@ LISTS = Arena(
     rows=(
         *transformers("sorting-transformer"),
         Row(
-            "relational network",
+            RELATIONAL,
             "refinement",
             {"recipe": "sorting-cpu-3min", "recipe_level": "uniform"},
             last=1,
         ),
     ),
-    pairs=(*PAIRS, ("relational network", LARGE)),
+    pairs=(*PAIRS, (RELATIONAL, LONG), (RELATIONAL, LARGE)),
 )
 """The longest sweep is three times n log n steps."""
 MEMORY = replace(
@@ -144,7 +144,7 @@ STUDY_PRESETS = (
     ),
     Preset(
         name="study-sorting-cpu",
-        description="More steps against more layers on lists of 12 keys, 25 minutes on a core",
+        description="More steps against more layers on lists of 12 keys, 35 minutes on a core",
         arenas={"lists": LISTS},
         budget=Budget(flops=6e11),
         seeds=3,

@@ -13,6 +13,7 @@ for preset in study-paths-cpu study-maps-cpu study-sorting-cpu; do
 done
 # Where three seeds left it open; and with LONG=1 what nobody has run yet.
 "$ttc" compare --preset study-maps-cpu --out "$results" --seeds 6 --only feed-forward top universal
+"$ttc" compare --preset study-sorting-cpu --out "$results" --seeds 5 --only feed-forward universal
 if [ -n "${LONG:-}" ]; then
     "$ttc" compare --preset study-options-cpu --out "$results"
 fi

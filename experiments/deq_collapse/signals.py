@@ -201,9 +201,9 @@ def interval(numbers: Sequence[float] | None) -> str:
 
 
 def row_of(setting: str, runs: Sequence[dict[str, Any]]) -> str:
-    """A Markdown row."""
-    dead = [run["died"] for run in runs if run["died"] is not None]
-    alive = counted(share(len(runs) - len(dead), len(runs)))
+    """A Markdown row; alive are those that have learnt and have not died."""
+    well = [run for run in runs if run["learnt"] is not None and run["died"] is None]
+    alive = counted(share(len(well), len(runs)))
 
     def several(name: str) -> str:
         return ", ".join(f"{100 * run[name]:.0f}" for run in runs)

@@ -11,12 +11,10 @@ mkdir -p "$results"
 for preset in study-paths-cpu study-maps-cpu study-sorting-cpu; do
     "$ttc" compare --preset $preset --out "$results"
 done
-# Where three seeds left it open; and with LONG=1 what nobody has run yet.
+"$ttc" compare --preset study-options-cpu --out "$results"
+# Where three seeds left it open.
 "$ttc" compare --preset study-maps-cpu --out "$results" --seeds 6 --only feed-forward top universal
 "$ttc" compare --preset study-sorting-cpu --out "$results" --seeds 5 --only feed-forward universal
-if [ -n "${LONG:-}" ]; then
-    "$ttc" compare --preset study-options-cpu --out "$results"
-fi
 "$ttc" probe city-lstm-cpu-20min --out runs/city-lstm | tail -n 1 >"$results/city-lstm-probe.json"
 "$python" experiments/recurrence/paths.py runs/city-lstm/model | tail -n 1 >"$results/city-lstm-paths.json"
 cp runs/city-lstm/map.png "$results/city-lstm-map.png"

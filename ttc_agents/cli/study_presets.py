@@ -15,6 +15,7 @@ from ttc_agents.training.presets import Arena, Preset, Row
 
 SMALL = {"width": 64, "heads": 4, "layers": 2}
 LARGER = {"width": 96, "heads": 4, "layers": 4}
+EIGHT_LAYERS = {"width": 96, "heads": 4, "layers": 8, "positions": "grid"}
 ONCE: dict[str, Any] = {"batch_size": 16, "segment_steps": 1, "restart": 1.0}
 FOUR_STEPS: dict[str, Any] = {"batch_size": 16, "segment_steps": 4, "restart": 1.0}
 """Small batches, or a larger model would not see a thousand updates."""
@@ -109,6 +110,19 @@ LISTS = Arena(
     pairs=(*PAIRS, (RELATIONAL, LONG), (RELATIONAL, LARGE)),
 )
 """The longest sweep is three times n log n steps."""
+SUDOKU = Arena(
+    env_id="ttc/Sudoku-v0",
+    level="minimal",
+    steps=(1, 2, 4, 8, 16, 32, 64, 128),
+    count=1000,
+    curve_count=50,
+    rows=(
+        transformer(UNIVERSAL, "sudoku9-transformer-cpu-60min"),
+        plain(LARGE, "sudoku9-transformer-cpu-60min", EIGHT_LAYERS),
+    ),
+    pairs=((UNIVERSAL, LARGE),),
+)
+"""Told of no constraints: only of rows, columns and digits, as embeddings."""
 MEMORY = replace(
     FIXED_MAP,
     rows=(
@@ -148,6 +162,13 @@ STUDY_PRESETS = (
         arenas={"lists": LISTS},
         budget=Budget(flops=6e11),
         seeds=3,
+    ),
+    Preset(
+        name="study-sudoku-cpu",
+        description="More steps against more layers on minimal 9x9 puzzles, 50 minutes on a core",
+        arenas={"sudoku9": SUDOKU},
+        budget=Budget(flops=6e13),
+        seeds=1,
     ),
     Preset(
         name="study-options-cpu",

@@ -15,7 +15,6 @@ from ttc_agents.training.presets import Arena, Preset, Row
 
 SMALL = {"width": 64, "heads": 4, "layers": 2}
 LARGER = {"width": 96, "heads": 4, "layers": 4}
-EIGHT_LAYERS = {"width": 96, "heads": 4, "layers": 8, "positions": "grid"}
 ONCE: dict[str, Any] = {"batch_size": 16, "segment_steps": 1, "restart": 1.0}
 FOUR_STEPS: dict[str, Any] = {"batch_size": 16, "segment_steps": 4, "restart": 1.0}
 """Small batches, or a larger model would not see a thousand updates."""
@@ -118,7 +117,14 @@ SUDOKU = Arena(
     curve_count=50,
     rows=(
         transformer(UNIVERSAL, "sudoku9-transformer-cpu-60min"),
-        plain(LARGE, "sudoku9-transformer-cpu-60min", EIGHT_LAYERS),
+        transformer(
+            LARGE,
+            "sudoku9-transformer-cpu-60min",
+            last=1,
+            model_options={**LARGER, "layers": 8, "positions": "grid", "share": "none"},
+            **{**ONCE, "batch_size": 8},
+            matrix_learning_rate=0.01,
+        ),
     ),
     pairs=((UNIVERSAL, LARGE),),
 )

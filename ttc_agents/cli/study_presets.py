@@ -2,7 +2,8 @@
 
 Each arena has feed-forward transformers, small (and so trained for longer) and larger, transformers
 that repeat some layers, and a network that is told of the graph or, of paths, a language model. Two
-arenas more change one thing each: a memory with product keys, and halting or feedback.
+arenas more change one thing each: a memory with product keys, and halting or feedback. The last
+presets have the study's own size.
 """
 
 from __future__ import annotations
@@ -147,6 +148,38 @@ OPTIONS = replace(
     pairs=((HALTING, UNIVERSAL), (FEEDBACK, UNIVERSAL)),
 )
 
+
+def on_gpu(row: Row) -> Row:
+    """A transformer in the study's size (8 and 16 million numbers), on a GPU where there is one."""
+    changes = row.options["changes"]
+    options = {**changes["model_options"], "width": 560, "heads": 5}
+    changes = {**changes, "batch_size": 64, "learning_rate": 5e-4, "model_options": options}
+    return replace(row, options={**row.options, "changes": changes, "device": "auto"})
+
+
+MANY_SLOTS = {"keys": 256, "heads": 1, "top": 4}
+STUDY_MAP = replace(
+    FIXED_MAP,
+    task={"cities": "largest=4134", "radius_km": 70.0, "slots": 122},
+    steps=(1, 2, 4, 8, 16, 32, 64, 121),
+    rows=(
+        *map(on_gpu, transformers("paths-transformer")),
+        on_gpu(plain(WITH_MEMORY, "paths-transformer", SMALL, memory=MANY_SLOTS)),
+        Row(LSTM, "refinement", {"recipe": "city-lstm-gpu", "device": "auto"}),
+    ),
+    pairs=(*FIXED_MAP.pairs, (WITH_MEMORY, LONG)),
+)
+LONG_LISTS = replace(
+    LISTS,
+    task={"size": 64},
+    steps=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+    rows=(
+        *map(on_gpu, transformers("sorting-transformer")),
+        replace(LISTS.rows[-1], options={**LISTS.rows[-1].options, "device": "auto"}),
+    ),
+)
+"""64 log 64 is 384 steps."""
+
 STUDY_PRESETS = (
     Preset(
         name="study-paths-cpu",
@@ -182,5 +215,19 @@ STUDY_PRESETS = (
         arenas={"memory": MEMORY, "options": OPTIONS},
         budget=Budget(seconds=40),
         seeds=3,
+    ),
+    Preset(
+        name="study-paths-gpu",
+        description="Paths in the study's size, and a memory, 40 minutes on a GPU",
+        arenas={"study-map": STUDY_MAP},
+        budget=Budget(flops=5e15),
+        seeds=1,
+    ),
+    Preset(
+        name="study-sorting-gpu",
+        description="Lists of 64 keys in the study's size, 40 minutes on a GPU",
+        arenas={"long-lists": LONG_LISTS},
+        budget=Budget(flops=5e15),
+        seeds=1,
     ),
 )

@@ -14,15 +14,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
 from ttc_agents.evaluation.flops import ForwardCost, forward_cost
 from ttc_agents.models import MODELS, RefinementModel
 from ttc_agents.models.base import to_batch
 from ttc_agents.policies.loading import Player, load_policy
-from ttc_agents.policies.refinement import RefinementPolicy
+from ttc_agents.policies.refinement import RefinementPolicy, device_of
 from ttc_agents.training.budget import NOTHING, Budget, Meter, Spent
 from ttc_agents.training.data import Answers
+from ttc_agents.training.engine import pick_device
 from ttc_agents.training.flops import FlopMeter
 from ttc_agents.training.policy_gradient import PolicyGradient, VerifierTraining
 from ttc_agents.training.recipes import RECIPES, Recipe
@@ -148,6 +148,7 @@ def prepare_refinement(
     changes: dict[str, Any] | None = None,
     verifier: float = 0.0,
     verifier_options: dict[str, Any] | None = None,
+    device: str = "cpu",
 ) -> Prepared:
     """A refinement model by a recipe, by the verifier, or by one after the other.
 
@@ -163,11 +164,13 @@ def prepare_refinement(
         changes: Other entries of the recipe to replace, by name.
         verifier: Share of the budget for training by the verifier, which follows the recipe.
         verifier_options: Arguments of `PolicyGradient`.
+        device: As `ttc train` has it. Budgets in CPU seconds are for `cpu`.
     """
     plan = dataclasses.replace(RECIPES[recipe], **(changes or {}), seed=seed)
     if recipe_level is not None:
         plan = dataclasses.replace(plan, level=recipe_level)
-    model, spent = _taught(plan, task, budget.part(1 - verifier) if verifier < 1 else None, report)
+    labelled = budget.part(1 - verifier) if verifier < 1 else None
+    model, spent = _taught(plan, task, labelled, report, device)
     if verifier > 0:
         settings = PolicyGradient(**(verifier_options or {}))
         tuned = VerifierTraining(model, task, level, settings, seed)
@@ -178,14 +181,14 @@ def prepare_refinement(
 
 
 def _taught(
-    recipe: Recipe, task: Task, budget: Budget | None, report: Report
+    recipe: Recipe, task: Task, budget: Budget | None, report: Report, device: str = "cpu"
 ) -> tuple[RefinementModel, Spent]:
     """A model after labelled training until the budget is used up; without one as it begins."""
     # Its own length only paces the schedule, by the share that is done.
     recipe = dataclasses.replace(
         recipe, seconds=1.0, updates=None, precision="float32", compile="off"
     )
-    training = Training(recipe, task, torch.device("cpu"))
+    training = Training(recipe, task, pick_device(device))
     if budget is None:
         return _averaged(training), NOTHING
     engine = training.engine(lambda line: None)
@@ -230,11 +233,11 @@ def _averaged(training: Training) -> RefinementModel:
 
 def answering_cost(model: RefinementModel, task: Task, level: str) -> ForwardCost:
     """The cost of a model on instances of a level."""
-    instances = task.sample(np.arange(COSTED, dtype=np.uint64), level)
+    instances, device = task.sample(np.arange(COSTED, dtype=np.uint64), level), device_of(model)
     if not model.reads_answer:
-        return forward_cost(model, to_batch(instances.fields))
+        return forward_cost(model, to_batch(instances.fields, device))
     answers = Answers(task, instances, task.initial_answer(instances))
-    return forward_cost(model, answers.shown("cpu"))
+    return forward_cost(model, answers.shown(device))
 
 
 KINDS: dict[str, Callable[..., Prepared]] = {

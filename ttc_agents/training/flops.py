@@ -1,8 +1,8 @@
 """Floating-point operations of matrix products, two per multiply-add, counted as they are done.
 
-`torch.utils.flop_counter` knows products of matrices, convolutions and the attention of GPUs. On a
-CPU, attention and LSTMs are operations of their own; they are added here. Additions, embeddings and
-functions of single numbers do not count.
+`torch.utils.flop_counter` knows products of matrices, convolutions and the attention of GPUs. LSTMs
+and the attention of CPUs are operations of their own; they are added here. Additions, embeddings
+and functions of single numbers do not count.
 """
 
 from __future__ import annotations
@@ -45,17 +45,29 @@ def lstm_backward_flops(x: Shape, w_x: Shape, w_h: Shape, *rest: Any, **options:
     return 2 * lstm_flops(x, w_x, w_h)
 
 
-ON_CPU = {
+def cudnn_flops(x: Shape, weights: list[Shape], *rest: Any, **options: Any) -> int:
+    """Of an LSTM of some layers on a GPU: every matrix once for each of the L B inputs."""
+    return 2 * math.prod(x[:2]) * sum(math.prod(shape) for shape in weights if len(shape) == 2)
+
+
+def cudnn_backward_flops(x: Shape, weights: list[Shape], *rest: Any, **options: Any) -> int:
+    """Gradients of inputs and of weights."""
+    return 2 * cudnn_flops(x, weights)
+
+
+ADDED = {
     aten._scaled_dot_product_flash_attention_for_cpu: attention_flops,
     aten._scaled_dot_product_flash_attention_for_cpu_backward: attention_backward_flops,
     aten.mkldnn_rnn_layer: lstm_flops,
     aten.mkldnn_rnn_layer_backward: lstm_backward_flops,
+    aten._cudnn_rnn: cudnn_flops,
+    aten._cudnn_rnn_backward: cudnn_backward_flops,
 }
 
 
 def counted(work: Callable[[], Result]) -> tuple[Result, float]:
     """What `work` returns, and its floating-point operations."""
-    with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
+    with FlopCounterMode(display=False, custom_mapping=ADDED) as counter:
         result = work()
     return result, float(counter.get_total_flops())
 

@@ -111,3 +111,9 @@ def test_a_recipe_of_another_model_does_not_warm_start_an_agent():
     options = {**NETWORK, "recipe": "sudoku4-rrn"}
     with pytest.raises(ValueError, match="sudoku4-rrn trains a relational_network, the agent has"):
         run_cell(ARENA, Row("agent", "sb3", options), BUDGET, seed=1)
+
+
+def test_an_absent_device_is_refused_before_training():
+    options = {"recipe": "sudoku4-demo", "device": "cuda:99"}
+    with pytest.raises(ValueError, match="device 'cuda:99' cannot be used"):
+        run_cell(ARENA, Row("labels", "refinement", options), BUDGET, seed=1)

@@ -8,7 +8,12 @@ import torch
 
 from ttc_agents.models import Transformer
 from ttc_agents.models.base import to_batch
-from ttc_agents.training.flops import FlopMeter, counted
+from ttc_agents.training.flops import (
+    FlopMeter,
+    counted,
+    cudnn_backward_flops,
+    cudnn_flops,
+)
 from ttc_agents.training.recipes import RECIPES
 from ttc_agents.training.state import Training
 from ttc_envs import make_task
@@ -60,6 +65,14 @@ def test_an_lstm_costs_what_its_equations_say(dtype):
     trained = counted(lambda: lstm(x)[0].sum().backward())[1]
     # One kernel does all or, in float64, autograd leaves out the gradients of the first states.
     assert trained == 3 * forward - (dtype == torch.float64) * 2 * 2 * ROWS * 4 * 10 * 10
+
+
+def test_an_lstm_on_a_gpu_would_cost_the_same():
+    # The shapes that the operation gets: here without a GPU.
+    layers = [(40, 6), (40, 10), (40,), (40,), (40, 10), (40, 10), (40,), (40,)]
+    forward = 2 * ROWS * 5 * (40 * (6 + 10) + 40 * (10 + 10))
+    assert cudnn_flops((5, ROWS, 6), layers, 4, None) == forward
+    assert cudnn_backward_flops((5, ROWS, 6), layers, 4, None) == 2 * forward
 
 
 def test_a_training_is_counted_within_a_percent(task):

@@ -70,6 +70,7 @@ FIXED_MAP = Arena(
             "city-lstm-cpu-20min",
             model_options={"width": 128, "embedding": 64},
             batch_size=32,
+            weight_decay=0.0,
         ),
     ),
     pairs=(*PAIRS, (LSTM, LONG), (LSTM, LARGE)),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro import conf
 
+from ttc_agents.cli.output import replace_text
 from ttc_agents.cli.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ class Compare:
     """Train agents of all kinds with the same budget and play them on the same instances.
 
     Writes ARENA.json and ARENA.png into --out, and prints the tables in Markdown. Cells that are in
-    a file already, with the same budget, are kept: an interrupted comparison goes on. Where a
-    preset sets recurrent models against larger ones, it also says in words which of them crosses
-    which, and draws ARENA-frontier.png: solved share against test-time FLOPs.
+    a file already, with the same budget, are kept: an interrupted comparison goes on, and several
+    processes with different --only may fill one folder. Where a preset sets recurrent models
+    against larger ones, it also says in words which of them crosses which, and draws
+    ARENA-frontier.png: solved share against test-time FLOPs.
     Example: ttc compare --preset rl-cpu --out runs/rl-cpu
 
     Args:
@@ -136,8 +138,10 @@ class Compare:
             if not (self.trainings and wanted) or (row.name, seed) in cells:
                 continue
             print(f"{name}: {row.name}, seed {seed}", file=sys.stderr, flush=True)
-            cells[row.name, seed] = run_cell(arena, row, preset.budget, seed)
-            path.write_text(json.dumps(document(), indent=1) + "\n", encoding="utf-8")
+            cell = run_cell(arena, row, preset.budget, seed)
+            # Another process may have added others meanwhile.
+            cells = {**kept_cells(path, settings), (row.name, seed): cell}
+            replace_text(path, json.dumps(document(), indent=1) + "\n")
         return document()
 
 

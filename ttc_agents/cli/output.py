@@ -28,6 +28,13 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
     path.write_text(json.dumps(document) + "\n", encoding="utf-8")
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Write a file that others may be reading: they find the old text or the new one, whole."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
 def progress_line() -> Progress | None:
     """Shows what is being run on one line of a terminal; nothing where stderr is piped."""
     if not sys.stderr.isatty():

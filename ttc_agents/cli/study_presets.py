@@ -16,9 +16,8 @@ from ttc_agents.training.presets import Arena, Preset, Row
 
 SMALL = {"width": 64, "heads": 4, "layers": 2}
 LARGER = {"width": 96, "heads": 4, "layers": 4}
-ONCE: dict[str, Any] = {"batch_size": 16, "segment_steps": 1, "restart": 1.0}
-FOUR_STEPS: dict[str, Any] = {"batch_size": 16, "segment_steps": 4, "restart": 1.0}
-"""Small batches, or a larger model would not see a thousand updates."""
+ONCE: dict[str, Any] = {"segment_steps": 1, "restart": 1.0}
+ADAMW: dict[str, Any] = {"matrix_learning_rate": None}
 LONG, LARGE = "feed-forward, trained longer", "feed-forward, larger"
 TOP, UNIVERSAL = "top layer repeated", "universal transformer"
 HALTING, FEEDBACK = "universal, halting", "universal, feedback"
@@ -34,23 +33,26 @@ def transformer(name: str, recipe: str, last: int | None = None, **changes: Any)
     return Row(name, "refinement", {"recipe": recipe, "changes": changes}, last=last)
 
 
-def plain(name: str, recipe: str, sizes: dict[str, int], **options: Any) -> Row:
-    """A feed-forward one, with options of the model."""
-    options = {**sizes, "share": "none", **options}
-    return transformer(name, recipe, last=1, model_options=options, **ONCE)
+def plain(name: str, recipe: str, options: dict[str, Any], **changes: Any) -> Row:
+    """A feed-forward one, with options of the model and changes of its recipe."""
+    options = {**options, "share": "none"}
+    return transformer(name, recipe, last=1, model_options=options, **ONCE, **changes)
 
 
 def repeated(name: str, recipe: str, share: str, **options: Any) -> Row:
     """A recurrent one, with options of the model."""
-    options = {**SMALL, "share": share, **options}
-    return transformer(name, recipe, model_options=options, **FOUR_STEPS)
+    return transformer(name, recipe, model_options={**SMALL, "share": share, **options})
 
 
-def transformers(recipe: str) -> tuple[Row, ...]:
-    """Two feed-forward and two recurrent ones."""
+def transformers(recipe: str, by_adamw: tuple[str, ...]) -> tuple[Row, ...]:
+    """Two feed-forward and two recurrent ones, some of them trained by AdamW alone."""
+
+    def optimizer(name: str) -> dict[str, Any]:
+        return ADAMW if name in by_adamw else {}
+
     return (
-        plain(LONG, recipe, SMALL),
-        plain(LARGE, recipe, LARGER),
+        plain(LONG, recipe, SMALL, **optimizer(LONG)),
+        plain(LARGE, recipe, LARGER, **optimizer(LARGE)),
         repeated(TOP, recipe, "top"),
         repeated(UNIVERSAL, recipe, "all"),
     )
@@ -64,7 +66,7 @@ FIXED_MAP = Arena(
     count=500,
     curve_count=50,
     rows=(
-        *transformers("paths-transformer"),
+        *transformers("paths-transformer", by_adamw=(LONG, LARGE)),
         transformer(
             LSTM,
             "city-lstm-cpu-20min",
@@ -83,7 +85,7 @@ NEW_MAPS = Arena(
     count=500,
     curve_count=50,
     rows=(
-        *transformers("maps-transformer"),
+        *transformers("maps-transformer", by_adamw=(LONG, LARGE)),
         Row(
             RELATIONAL,
             "refinement",
@@ -100,7 +102,7 @@ LISTS = Arena(
     count=500,
     curve_count=20,
     rows=(
-        *transformers("sorting-transformer"),
+        *transformers("sorting-transformer", by_adamw=(LARGE,)),
         Row(
             RELATIONAL,
             "refinement",
@@ -119,12 +121,11 @@ SUDOKU = Arena(
     curve_count=50,
     rows=(
         transformer(UNIVERSAL, "sudoku9-transformer-cpu-60min"),
-        transformer(
+        plain(
             LARGE,
             "sudoku9-transformer-cpu-60min",
-            last=1,
-            model_options={**LARGER, "layers": 8, "positions": "grid", "share": "none"},
-            **{**ONCE, "batch_size": 8},
+            {**LARGER, "layers": 8, "positions": "grid"},
+            batch_size=8,
             matrix_learning_rate=0.01,
         ),
     ),
@@ -134,8 +135,8 @@ SUDOKU = Arena(
 MEMORY = replace(
     FIXED_MAP,
     rows=(
-        plain(LONG, "paths-transformer", SMALL),
-        plain(WITH_MEMORY, "paths-transformer", SMALL, memory=SLOTS),
+        plain(LONG, "paths-transformer", SMALL, **ADAMW),
+        plain(WITH_MEMORY, "paths-transformer", {**SMALL, "memory": SLOTS}, **ADAMW),
     ),
     pairs=((WITH_MEMORY, LONG),),
 )
@@ -164,8 +165,8 @@ STUDY_MAP = replace(
     task={"cities": "largest=4134", "radius_km": 70.0, "slots": 122},
     steps=(1, 2, 4, 8, 16, 32, 64, 121),
     rows=(
-        *map(on_gpu, transformers("paths-transformer")),
-        on_gpu(plain(WITH_MEMORY, "paths-transformer", SMALL, memory=MANY_SLOTS)),
+        *map(on_gpu, transformers("paths-transformer", by_adamw=(LONG, LARGE))),
+        on_gpu(plain(WITH_MEMORY, "paths-transformer", {**SMALL, "memory": MANY_SLOTS}, **ADAMW)),
         Row(LSTM, "refinement", {"recipe": "city-lstm-gpu", "device": "auto"}),
     ),
     pairs=(*FIXED_MAP.pairs, (WITH_MEMORY, LONG)),
@@ -175,7 +176,7 @@ LONG_LISTS = replace(
     task={"size": 64},
     steps=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
     rows=(
-        *map(on_gpu, transformers("sorting-transformer")),
+        *map(on_gpu, transformers("sorting-transformer", by_adamw=(LARGE,))),
         replace(LISTS.rows[-1], options={**LISTS.rows[-1].options, "device": "auto"}),
     ),
 )
@@ -205,9 +206,9 @@ STUDY_PRESETS = (
     ),
     Preset(
         name="study-sudoku-cpu",
-        description="More steps against more layers on minimal 9x9 puzzles, 50 minutes on a core",
+        description="More steps against more layers on minimal 9x9 puzzles, an hour on two cores",
         arenas={"sudoku9": SUDOKU},
-        budget=Budget(flops=6e13),
+        budget=Budget(flops=1.4e14),
         seeds=1,
     ),
     Preset(

@@ -10,6 +10,7 @@ pytest.importorskip("stable_baselines3")
 from ttc_agents.cli import main
 from ttc_agents.cli.compare import in_order
 from ttc_agents.cli.presets import PRESETS
+from ttc_agents.evaluation import comparison
 from ttc_agents.evaluation.contestants import KINDS
 from ttc_agents.training.recipes import RECIPES
 from ttc_envs import ENVIRONMENTS, make_task
@@ -51,6 +52,20 @@ def test_cells_of_more_seeds_than_asked_are_kept():
     arena = PRESETS["rl-cpu"].arenas["sorting8"]
     cells = {("exact solver", 0): {"seed": 0}, ("PPO, MLP", 1): {"seed": 1}, ("gone", 0): {}}
     assert in_order(arena, cells) == [{"seed": 1}, {"seed": 0}]
+
+
+def test_processes_fill_one_folder_together(tmp_path, monkeypatch):
+    real = comparison.run_cell
+
+    def meanwhile(arena, row, budget, seed):
+        if row.name == "exact solver":
+            assert compare(tmp_path, "--only", "classical") == 0
+        return real(arena, row, budget, seed)
+
+    monkeypatch.setattr(comparison, "run_cell", meanwhile)
+    assert compare(tmp_path, "--only", "exact") == 0
+    cells = json.loads((tmp_path / "sorting8.json").read_text())["cells"]
+    assert [cell["row"] for cell in cells] == ["classical steps", "exact solver"]
 
 
 def test_results_of_other_settings_are_not_mixed(tmp_path, capsys):

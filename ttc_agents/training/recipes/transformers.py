@@ -15,9 +15,10 @@ PATHS_TRANSFORMER = Recipe(
     task={"cities": "spread=64", "slots": 24},
     model_options={"width": 64, "heads": 4, "layers": 2},
     seconds=1200,
-    batch_size=32,
     segment_steps=4,
+    restart=1.0,
     learning_rate=2e-3,
+    matrix_learning_rate=0.01,
     precision="float32",
     compile="off",
 )
@@ -31,6 +32,8 @@ TRANSFORMERS: tuple[Recipe, ...] = (
         env_id="ttc/ShortestPath-v0",
         level="spread16",
         task={"places": 16},
+        segment_steps=2,
+        restart=0.125,
     ),
     dataclasses.replace(
         PATHS_TRANSFORMER,
@@ -49,7 +52,6 @@ TRANSFORMERS: tuple[Recipe, ...] = (
         task={},
         model_options={"width": 96, "heads": 4, "layers": 2, "positions": "grid"},
         seconds=3600,
-        batch_size=16,
         segment_steps=2,
         restart=0.125,
         matrix_learning_rate=0.015,

@@ -15,6 +15,11 @@ done
 # Where three seeds left it open.
 "$ttc" compare --preset study-maps-cpu --out "$results" --seeds 6 --only feed-forward top universal
 "$ttc" compare --preset study-sorting-cpu --out "$results" --seeds 5 --only feed-forward universal
+"$ttc" compare --preset study-sudoku-cpu --out "$results"
+# Ten times the budget: an hour on each of two cores.
+"$ttc" compare --preset study-sudoku-cpu --flops 1.4e14 --seeds 1 --out "$results/hour" --only feed-forward &
+"$ttc" compare --preset study-sudoku-cpu --flops 1.4e14 --seeds 1 --out "$results/hour" --only universal
+wait
 "$ttc" probe city-lstm-cpu-20min --out runs/city-lstm | tail -n 1 >"$results/city-lstm-probe.json"
 "$python" experiments/recurrence/paths.py runs/city-lstm/model | tail -n 1 >"$results/city-lstm-paths.json"
 cp runs/city-lstm/map.png "$results/city-lstm-map.png"

@@ -206,10 +206,10 @@ STUDY_PRESETS = (
     ),
     Preset(
         name="study-sudoku-cpu",
-        description="More steps against more layers on minimal 9x9 puzzles, an hour on two cores",
+        description="More steps against more layers on minimal 9x9 puzzles, 45 minutes on a core",
         arenas={"sudoku9": SUDOKU},
-        budget=Budget(flops=1.4e14),
-        seeds=1,
+        budget=Budget(flops=1.4e13),
+        seeds=3,
     ),
     Preset(
         name="study-options-cpu",

@@ -220,14 +220,14 @@ STUDY_PRESETS = (
     ),
     Preset(
         name="study-paths-gpu",
-        description="Paths in the study's size, and a memory, 40 minutes on a GPU",
+        description="Paths in the study's size, and a memory, for a GPU",
         arenas={"study-map": STUDY_MAP},
         budget=Budget(flops=5e15),
         seeds=1,
     ),
     Preset(
         name="study-sorting-gpu",
-        description="Lists of 64 keys in the study's size, 40 minutes on a GPU",
+        description="Lists of 64 keys in the study's size, for a GPU",
         arenas={"long-lists": LONG_LISTS},
         budget=Budget(flops=5e15),
         seeds=1,

@@ -26,7 +26,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 install: $(INSTALLED)  ## Create the virtual environment with everything that the other targets need
 
 demo: $(INSTALLED)  ## Train on 9x9 Sudoku for two minutes, sweep the test-time steps, write runs/demo/
-	$(BIN)/python scripts/demo.py
+	$(BIN)/ttc demo
 
 test: $(INSTALLED)  ## The fast tests
 	$(PYTEST) -n 2 --dist loadgroup

@@ -10,6 +10,7 @@ a forward and backward pass. The rows of 16 and 256 solver steps run all of them
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import subprocess
@@ -116,8 +117,11 @@ def measure(name: str) -> dict[str, int]:
 
 def main() -> None:
     """A fresh process for each row; one JSON document."""
-    if len(sys.argv) > 1:
-        print(json.dumps(measure(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("row", nargs="?", choices=list(ROWS), help="only this one, in this process")
+    row = parser.parse_args().row
+    if row is not None:
+        print(json.dumps(measure(row)))
         return
     found = {}
     for name in ROWS:

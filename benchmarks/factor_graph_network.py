@@ -9,6 +9,7 @@ for the sums. The forms run in turn in one process; process CPU time, medians, o
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import time
@@ -16,10 +17,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ttc_agents.models.base import Batch, to_batch, to_tensor
-from ttc_agents.models.factor_graph_network import FactorGraphNetwork, plain_forward
+from ttc_agents.models.factor_graph_network import MESSAGE_SCALE, FactorGraphNetwork
 from ttc_agents.models.layers import Bags, OpenGraph
 from ttc_agents.training.objectives import stepwise_cross_entropy
 from ttc_envs import make_task
@@ -55,8 +57,38 @@ def indexed_forward(model: FactorGraphNetwork, batch: Batch) -> Tensor:
     return torch.stack(logits)
 
 
+def plain_forward(model: FactorGraphNetwork, batch: Batch, num_steps: int) -> Tensor:
+    """The equations of the network on all choices, the closed ones masked: logits (T, B, N, C).
+
+    It is also the oracle of the network's tests.
+    """
+    context = model.encode(batch)
+    certain, spec = context["certain"], model.spec
+    is_open = torch.zeros_like(certain).flatten()
+    is_open[context["graph"].rows] = 1.0
+    is_open = is_open.view(*certain.shape, 1)
+    members = [
+        torch.as_tensor(g.members[..., 0] * spec.num_choices + g.members[..., 1]).long()
+        for g in spec.groups
+    ]
+    h = model.initial_state(context)
+    logits = []
+    for _ in range(num_steps):
+        messages = torch.relu(h @ model.to_message) * is_open
+        z = model.bias + h @ model.to_hidden
+        for kind, message in enumerate(messages.split(model.message_width, dim=-1)):
+            sums = message[:, members[kind]].sum(2) * MESSAGE_SCALE
+            answers = (sums @ model.from_group[kind]).repeat_interleave(members[kind].shape[1], 1)
+            z = z.index_add(1, members[kind].flatten(), answers)
+        h = F.rms_norm(h + F.silu(z) @ model.to_update, (model.width,))
+        mixed = torch.where(is_open[..., 0] > 0, h @ model.to_logit, certain)
+        logits.append(mixed.view(-1, spec.num_nodes, spec.num_choices))
+    return torch.stack(logits)
+
+
 def main() -> None:
     """Time all forms and print one JSON document."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     task = make_task("ttc/Sudoku-v0")

@@ -36,10 +36,10 @@ import gymnasium as gym
 import numpy as np
 
 import ttc_envs  # noqa: F401
-from ttc_envs.tasks.shortest_path.cities import _packaged, load_cities
-from ttc_envs.tasks.shortest_path.graph import CityGraph, city_graph, select_cities
-from ttc_envs.tasks.shortest_path.paths import write_shard
-from ttc_envs.tasks.shortest_path.shards import PathSettings, plan_of
+from ttc_envs.tasks.maps.cities import _packaged, load_cities
+from ttc_envs.tasks.maps.graph import CityGraph, city_graph, select_cities
+from ttc_envs.tasks.maps.paths import write_shard
+from ttc_envs.tasks.maps.shards import PathSettings, plan_of
 
 NUM_ENVS = 1024
 LARGEST = "largest=4134"

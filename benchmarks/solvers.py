@@ -9,6 +9,7 @@ timed.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 from collections.abc import Callable
@@ -78,6 +79,7 @@ def ratio(mine: dict[str, int], theirs: dict[str, int]) -> float:
 
 def main() -> None:
     """Count, and print one JSON document."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     torch.set_num_threads(1)
     mine = table(ours, list(SOLVERS))
     document: dict[str, Any] = {"cap": CAP, "calls": mine}

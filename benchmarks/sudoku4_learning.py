@@ -8,8 +8,7 @@ training counts. Three seeds, process CPU time with one thread, the median.
 
 from __future__ import annotations
 
-import copy
-import dataclasses
+import argparse
 import json
 import statistics
 import time
@@ -17,45 +16,52 @@ import time
 import numpy as np
 import torch
 
-from ttc_agents.models.base import to_batch
+from ttc_agents.inference.checkpoint import split_task
+from ttc_agents.inference.refine import solved_share
+from ttc_agents.training.loop import Hook, Metrics, StopRequest, run
 from ttc_agents.training.recipes import RECIPES, Recipe
-from ttc_agents.training.state import Training
+from ttc_agents.training.update import Training
 from ttc_envs import make_task
 
-WANTED, PUZZLES, STEPS, EVERY, LIMIT = 0.99, 500, 64, 10, 120.0
+WANTED, PUZZLES, STEPS, EVERY = 0.99, 500, 64, 10
 
 
-def solved_share(training: Training) -> float:
-    """The share of validation puzzles that the averaged weights solve."""
-    task = make_task(training.recipe.env_id, split="validation")
-    instances = task.sample(np.arange(PUZZLES, dtype=np.uint64), training.recipe.level)
-    model = copy.deepcopy(training.model)
-    model.load_state_dict(training.averaged_weights())
-    with torch.inference_mode():
-        *_, (logits, _) = model.iterate(to_batch(instances.fields), STEPS)
-    return float(task.score(instances, logits.argmax(-1).numpy())["solved"].mean())
+class UntilLearnt(Hook):
+    """Measures the averaged weights after every tenth update.
+
+    Args:
+        recipe: Says what is trained.
+        stop: What ends the training once they are good enough.
+    """
+
+    counted = False
+
+    def __init__(self, recipe: Recipe, stop: StopRequest) -> None:
+        self.task, self.stop = split_task(recipe.env_id, recipe.task, "validation"), stop
+        self.instances = self.task.sample(np.arange(PUZZLES, dtype=np.uint64), recipe.level)
+
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
+        """Measure where it is time to."""
+        if training.updates % EVERY == 0:
+            share = solved_share(training.averaged_model(), self.task, self.instances, STEPS)
+            self.stop.requested = share >= WANTED
+        return {}
 
 
 def seconds_to_learn(recipe: Recipe) -> float:
-    """CPU seconds of training, or infinity after two minutes."""
-    training = Training(recipe, make_task(recipe.env_id, **recipe.task), torch.device("cpu"))
-    engine, spent = training.engine(print), 0.0
-    while spent < LIMIT:
-        start = time.process_time()
-        for _ in range(EVERY):
-            training.update(engine)
-        spent += time.process_time() - start
-        training.seconds = spent
-        if solved_share(training) >= WANTED:
-            return spent
-    return float("inf")
+    """CPU seconds of training, or infinity where the length of the recipe does not suffice."""
+    training, stop = Training(recipe, make_task(recipe.env_id, **recipe.task)), StopRequest()
+    hooks = [UntilLearnt(recipe, stop)]
+    spent = run(training, recipe.length, hooks, stop=stop, clock=time.process_time)
+    return spent.seconds if stop.requested else float("inf")
 
 
 def main() -> None:
     """Train three times and print one JSON document."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     torch.set_num_threads(1)
-    recipe = dataclasses.replace(RECIPES["sudoku4-demo"], precision="float32")
-    seconds = [seconds_to_learn(dataclasses.replace(recipe, seed=seed)) for seed in range(3)]
+    recipe = RECIPES["sudoku4-demo"].replaced(precision="float32")
+    seconds = [seconds_to_learn(recipe.replaced(seed=seed)) for seed in range(3)]
     print(json.dumps({"seconds": seconds, "median": statistics.median(seconds)}))
 
 

@@ -1,7 +1,7 @@
 """Agents of RL libraries beside refinement agents; the same as `ttc compare`.
 
-python scripts/benchmark_rl.py --preset rl-cpu --out runs/rl-cpu
-python scripts/benchmark_rl.py --preset rl-cpu --out runs/quick --arena sorting8 --seconds 10
+python scripts/benchmark_rl.py experiments/rl_comparison/preset.py:rl_cpu --out runs/rl-cpu
+python scripts/benchmark_rl.py experiments/rl_comparison/preset.py:rl_cpu --table sorting8
 """
 
 import sys

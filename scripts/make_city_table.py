@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ttc_envs.tasks.shortest_path.cities import choose, pack
+from ttc_envs.tasks.maps.cities import choose, pack
 
-TABLE = Path(__file__).resolve().parents[1] / "ttc_envs/tasks/shortest_path/data/cities.npz"
+TABLE = Path(__file__).resolve().parents[1] / "ttc_envs/tasks/maps/data/cities.npz"
 LEAST_POPULATION = 500
 
 

@@ -18,13 +18,13 @@ import gymnasium as gym
 import numpy as np
 
 from ttc_envs import (
-    ENVIRONMENTS,
     UNDECIDED,
     Instances,
     RefinementEnv,
     RefinementVectorEnv,
     Task,
     make_task,
+    registered,
 )
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -65,8 +65,8 @@ def page() -> str:
 def by_task() -> dict[str, list[str]]:
     """The ids of each task, in the order of the registry."""
     tasks: dict[str, list[str]] = {}
-    for env_id, (_, arguments) in ENVIRONMENTS.items():
-        tasks.setdefault(arguments["task"], []).append(env_id)
+    for env_id in registered():
+        tasks.setdefault(gym.spec(env_id).kwargs["task"], []).append(env_id)
     return tasks
 
 
@@ -90,10 +90,10 @@ def _overview() -> str:
         title = _title(ids)
         link = f"[{title}](#{title.lower().replace(' ', '-')})"
         for env_id in ids:
-            steps, arguments = ENVIRONMENTS[env_id]
-            own = {name: v for name, v in arguments.items() if name != "task"}
+            spec = gym.spec(env_id)
+            own = {name: v for name, v in spec.kwargs.items() if name != "task"}
             shown = ", ".join(f"`{name}={value!r}`" for name, value in own.items())
-            rows.append([f"`{env_id}`", link, shown, str(steps)])
+            rows.append([f"`{env_id}`", link, shown, str(spec.max_episode_steps)])
     return _table(["id", "task", "arguments of its own", "steps"], rows)
 
 

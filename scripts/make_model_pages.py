@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from ttc_agents.models import MODELS, RefinementModel
-from ttc_envs import ENVIRONMENTS, TaskSpec, make_task
+from ttc_envs import TaskSpec, make_task, registered
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/models.md"
 EXTRA = {"ttc/Sorting-v0": [{"view": "adjacent"}]}
@@ -41,7 +41,7 @@ def page() -> str:
 def tasks() -> dict[str, TaskSpec]:
     """The specs of all ids, by what makes them."""
     specs = {}
-    for env_id in ENVIRONMENTS:
+    for env_id in registered():
         specs[f"`{env_id}`"] = make_task(env_id).spec
         for arguments in EXTRA.get(env_id, []):
             shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ttc_agents.models import MODELS
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ttc_envs", "ttc_agents")
 
@@ -20,24 +22,34 @@ RANKS = {
     "ttc_envs.spec": 0,
     "ttc_envs.random_words": 0,
     "ttc_envs.colours": 0,
-    "ttc_envs.tasks": 1,
-    "ttc_envs.actions": 2,
-    "ttc_envs.rewards": 2,
-    "ttc_envs.observations": 2,
-    "ttc_envs.supply": 2,
-    "ttc_envs.episodes": 3,
-    "ttc_envs.vector": 4,
-    "ttc_envs.env": 5,
-    "ttc_envs": 6,
-    "ttc_agents": 0,
+    "ttc_envs.contracts": 0,
+    "ttc_envs.groups": 0,
+    "ttc_envs.render": 0,
+    "ttc_envs.task": 1,
+    "ttc_envs.tasks": 2,
+    "ttc_envs.actions": 3,
+    "ttc_envs.rewards": 3,
+    "ttc_envs.observations": 3,
+    "ttc_envs.supply": 4,
+    "ttc_envs.episodes": 4,
+    "ttc_envs.vector": 5,
+    "ttc_envs.env": 6,
+    "ttc_envs.registration": 7,
+    "ttc_envs": 8,
     "ttc_agents.weights": 0,
+    "ttc_agents.files": 0,
+    "ttc_agents.names": 0,
     "ttc_agents.implicit": 0,
     "ttc_agents.stochastic": 0,
     "ttc_agents.models": 1,
-    "ttc_agents.training": 2,
-    "ttc_agents.policies": 2,
-    "ttc_agents.evaluation": 3,
-    "ttc_agents.cli": 4,
+    "ttc_agents.inference": 2,
+    "ttc_agents.training": 3,
+    "ttc_agents.policies": 4,
+    "ttc_agents.evaluation": 5,
+    "ttc_agents.comparison": 6,
+    "ttc_agents.figures": 7,
+    "ttc_agents": 8,
+    "ttc_agents.cli": 9,
 }
 AGENT_LIBRARIES = {"torch", "torch_geometric", "stable_baselines3", "sb3_contrib", "ttc_agents"}
 RL_LIBRARIES = {"gymnasium", "stable_baselines3", "sb3_contrib"}
@@ -47,6 +59,7 @@ SHARED_BY_MODELS = {
     for name in (
         "attention",
         "base",
+        "checks",
         "count_network",
         "edge_logits",
         "graph_draws",
@@ -58,12 +71,16 @@ SHARED_BY_MODELS = {
         "node_inputs",
         "path_model",
         "product_keys",
-        "readouts",
+        "readout",
+        "wrapper",
     )
 }
+# What both path tasks are made of.
+SHARED_BY_TASKS = "ttc_envs.tasks.maps"
 USABLE_ALONE = ("ttc_agents.implicit", "ttc_agents.stochastic")
-TASK_NAMES = ("sudoku", "shortestpath", "sorting")
+TASK_NAMES = ("sudoku", "shortestpath", "sorting", "nexthop", "pathsequence")
 MAY_NAME_TASKS = ("ttc_agents.training.recipes", "ttc_agents.cli", "ttc_agents.weights")
+MODEL_CLASSES = frozenset(model.__name__ for model in MODELS.values())
 
 
 def module_name(path, root):
@@ -121,7 +138,7 @@ def inner_fault(name, target):
             return f"{module} has no place in RANKS of tests/test_layers.py"
     if RANKS[room(target)] > RANKS[room(name)]:
         return f"{room(name)} is below {room(target)}"
-    if siblings(name, target, "ttc_envs.tasks"):
+    if siblings(name, target, "ttc_envs.tasks") and not inside(target, SHARED_BY_TASKS):
         return "tasks never import each other"
     if siblings(name, target, "ttc_agents.models") and target not in SHARED_BY_MODELS:
         return "a model imports no other model"
@@ -146,20 +163,57 @@ def named_tasks(tree):
                 yield node.lineno, node.value
 
 
+def asked_for(tree):
+    """Yields (line, class) of every `isinstance` that asks for a class of `MODELS`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance":
+            for name in ast.walk(node.args[1]):
+                if isinstance(name, ast.Name) and name.id in MODEL_CLASSES:
+                    yield node.lineno, name.id
+
+
+def first_cycle(graph):
+    """The modules of an import cycle, the first one repeated at the end; [] where there is none."""
+    done, path = set(), []
+
+    def visit(module):
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module in done:
+            return []
+        path.append(module)
+        for target in sorted(graph[module]):
+            cycle = visit(target)
+            if cycle:
+                return cycle
+        done.add(path.pop())
+        return []
+
+    return next((cycle for cycle in map(visit, sorted(graph)) if cycle), [])
+
+
 def violations(root):
-    """One line `file:line: message` for each broken rule below `root`."""
+    """One line `file:line: message` for each broken rule below `root`, and one for a cycle."""
     paths = [path for package in PACKAGES for path in sorted((root / package).rglob("*.py"))]
     modules = {module_name(path, root): path for path in paths}
-    found = []
+    places = {name: path.relative_to(root).as_posix() for name, path in modules.items()}
+    found, graph = [], {}
     for name, path in modules.items():
-        tree, where = ast.parse(path.read_text("utf-8")), path.relative_to(root).as_posix()
+        tree, where = ast.parse(path.read_text("utf-8")), places[name]
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        for line, target in imports(tree, package, modules):
+        targets = list(imports(tree, package, modules))
+        for line, target in targets:
             fault = import_fault(name, target)
             if fault:
                 found.append(f"{where}:{line}: {fault}")
+        graph[name] = {target for _, target in targets if target in modules}
         if inside(name, "ttc_agents") and not any(inside(name, m) for m in MAY_NAME_TASKS):
             found += [f"{where}:{line}: names a task: {t!r}" for line, t in named_tasks(tree)]
+        if inside(name, "ttc_agents") and not inside(name, "ttc_agents.models"):
+            found += [f"{where}:{line}: asks for a {m}" for line, m in asked_for(tree)]
+    cycle = first_cycle({name: targets & graph.keys() for name, targets in graph.items()})
+    if cycle:
+        found.append(f"import cycle: {' -> '.join(places[name] for name in cycle)}")
     return found
 
 
@@ -182,6 +236,17 @@ BROKEN = [
         "tasks never import each other",
     ),
     ("ttc_envs/tasks/a/task.py", "from ..b.task import X", "tasks never import each other"),
+    (
+        "ttc_envs/tasks/maps/graph.py",
+        "from ttc_envs.tasks.b import task",
+        "tasks never import each other",
+    ),
+    ("ttc_envs/task.py", "from ttc_envs import tasks", "ttc_envs.task is below ttc_envs.tasks"),
+    (
+        "ttc_envs/registration.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import ttc_envs",
+        "ttc_envs.registration is below ttc_envs",
+    ),
     (
         "ttc_envs/surprise.py",
         "from ttc_envs import spec",
@@ -211,6 +276,12 @@ BROKEN = [
         "ttc_agents.stochastic imports torch and the standard library only, not numpy",
     ),
     ("ttc_agents/models/m.py", "X = 'Sudoku'", "names a task: 'Sudoku'"),
+    ("ttc_agents/training/data.py", "isinstance(X, (int, Equilibrium))", "asks for a Equilibrium"),
+    (
+        "ttc_agents/training/data.py",
+        "from ttc_agents.policies import sb3",
+        "ttc_agents.training is below ttc_agents.policies",
+    ),
     (
         "ttc_agents/policies/p.py",
         "X = f'ttc/ShortestPath-v{1}'",
@@ -221,6 +292,7 @@ KEPT = [
     ("ttc_envs/__init__.py", "from ttc_envs.env import E\nfrom ttc_envs.tasks.a.task import A"),
     ("ttc_envs/tasks/a/task.py", "import numpy\nfrom ttc_envs.spec import S\nfrom . import solver"),
     ("ttc_envs/tasks/__init__.py", "from ttc_envs.tasks.b import task"),
+    ("ttc_envs/tasks/a/task.py", "from ttc_envs.tasks.maps import graph"),
     ("ttc_agents/models/m.py", "import torch\nfrom ttc_envs import S\nfrom .base import M"),
     ("ttc_agents/models/__init__.py", "from ttc_agents.models.n import N"),
     ("ttc_agents/models/m.py", "'''About sudoku.'''\ndef f():\n    '''For sorting.'''"),
@@ -234,7 +306,10 @@ def tree(tmp_path):
     """A house whose rooms are empty, so that what a test writes into it is the only suspect."""
     for path in (
         *(f"ttc_envs/{m}.py" for m in ("__init__", "spec", "actions", "vector", "env")),
-        *(f"ttc_envs/tasks/{m}.py" for m in ("__init__", "a/task", "a/solver", "b/task")),
+        *(
+            f"ttc_envs/tasks/{m}.py"
+            for m in ("__init__", "a/task", "a/solver", "b/task", "maps/graph")
+        ),
         *(f"ttc_agents/models/{m}.py" for m in ("__init__", "base", "m", "n")),
         *(f"ttc_agents/{m}.py" for m in ("training/data", "implicit/__init__", "implicit/solvers")),
     ):
@@ -258,6 +333,32 @@ def test_a_broken_rule_is_found_with_its_line(tree, path, code, message):
 def test_what_the_rules_allow_passes(tree, path, code):
     write(tree, path, code)
     assert violations(tree) == []
+
+
+TYPING = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
+CYCLES = [
+    ("from . import solver", "import ttc_envs.tasks.a.task"),
+    ("from ttc_envs.tasks.a import solver", TYPING + "from .task import T"),
+    ("def f():\n    from . import solver", "from .task import T"),
+]
+
+
+@pytest.mark.parametrize(("task", "solver"), CYCLES)
+def test_a_cycle_is_found_with_its_files(tree, task, solver):
+    write(tree, "ttc_envs/tasks/b/task.py", "from . import other")
+    write(tree, "ttc_envs/tasks/b/other.py", "from ttc_envs.spec import S")
+    assert violations(tree) == []
+    files = [f"ttc_envs/tasks/a/{module}.py" for module in ("solver", "task", "solver")]
+    write(tree, files[0], solver)
+    write(tree, files[1], task)
+    assert violations(tree) == [f"import cycle: {' -> '.join(files)}"]
+
+
+def test_a_longer_cycle_is_found_apart_from_what_leads_to_it(tree):
+    for module, target in (("a", "c"), ("c", "d"), ("d", "e"), ("e", "c")):
+        write(tree, f"ttc_envs/tasks/a/{module}.py", f"from . import {target}")
+    steps = " -> ".join(f"ttc_envs/tasks/a/{module}.py" for module in "cdec")
+    assert violations(tree) == [f"import cycle: {steps}"]
 
 
 # What importing a package may not bring along, which the syntax trees cannot tell.

@@ -1,79 +1,223 @@
 """What the README and the other pages promise: code that runs, commands and files that exist."""
 
+import json
+import os
 import re
-import shutil
+import shlex
 import subprocess
 import sys
+import types
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
+from ttc_agents.cli import _parse
+from ttc_agents.cli.compare import Compare
+from ttc_agents.cli.train import Train
+from ttc_agents.comparison.plan import Comparison
+from ttc_agents.names import find
+from ttc_agents.training.recipes import RECIPES
+from ttc_envs import SudokuTask, registered
 from ttc_envs.tasks.sudoku.solver import solve
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 LIBRARIES = re.search(r"^## Use it with your RL library$.*?(?=^## )", README, re.M | re.S)[0]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/**/*.md")])
+# These two tell of commands as they were.
+OF_THE_PRESENT = [page for page in PAGES if page.name not in ("LOG.md", "CHANGELOG.md")]
+WITH_PYTHON = [ROOT / "README.md", *(page for page in PAGES if page.parent.name == "docs")]
+
+FENCED = r"^```\w*\n(?P<fenced>.*?)^```"
+INDENTED = r"^ {4,}(?P<indented>ttc .*)"
+INLINE = r"`(?P<inline>[^`]+)`"
+CODE = re.compile(f"{FENCED}|{INDENTED}|{INLINE}", re.MULTILINE | re.DOTALL)
 
 
-def blocks(language, text=None):
-    """Blocks of the README, without those for RL libraries, or of a text."""
-    text = README.replace(LIBRARIES, "") if text is None else text
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+def name_of(page):
+    return page.relative_to(ROOT).as_posix()
 
 
-def library_blocks():
-    """One block for each library; not all of them are installed everywhere."""
-    return blocks("python", LIBRARIES)
+def blocks(text):
+    """The Python blocks of a text."""
+    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def code_spans():
-    """Every piece of code in the README, blocks and inline alike, its line breaks as spaces."""
-    inline = re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", README, flags=re.M | re.S))
-    return [" ".join(span.split()) for span in inline] + "".join(blocks("sh", README)).splitlines()
+def code_lines(text):
+    """Yields (line, whether it stands in a block): all code of a page, in its order."""
+    for match in CODE.finditer(text):
+        if match["inline"] is not None:
+            yield " ".join(match["inline"].split()), False
+        else:
+            block = match["fenced"] or match["indented"] or ""
+            yield from ((line, True) for line in block.replace("\\\n", " ").splitlines())
 
 
-def commands():
-    """{subcommand of ttc: the options that the README uses with it}."""
-    found = {}
-    for span in code_spans():
-        match = re.match(r"ttc ([a-z]+)", span)
-        if match:
-            found.setdefault(match[1], set()).update(re.findall(r" (--[a-z-]+)", span))
-    return found
+def commands(text):
+    """Yields (words after `ttc`, whether they stand in a block) of every command of a page."""
+    for line, in_block in code_lines(text):
+        if re.match(r"ttc [a-z]", line):
+            yield shlex.split(line.split(" | ")[0], comments=True)[1:], in_block
 
 
-def help_of(command):
-    """What the console script says of a subcommand, or None where it has no such subcommand."""
-    script = shutil.which("ttc", path=str(Path(sys.executable).parent))
-    assert script, "the environment that runs the tests has no `ttc`: run `make install`"
-    result = subprocess.run(
-        [script, command, "--help"], capture_output=True, text=True, check=False
-    )
-    # For an unknown one it may show the help of the whole.
-    return result.stdout if result.stdout.startswith(f"usage: ttc {command} ") else None
+# Python
 
 
-def test_the_readme_has_code_and_commands():
-    assert blocks("python")
-    assert {"train", "evaluate", "solve", "demo"} <= set(commands())
-
-
-def test_python_blocks_run_one_after_the_other(tmp_path, monkeypatch):
+@pytest.fixture
+def as_script(tmp_path, monkeypatch):
+    """Runs code as a script in an empty folder; what it registers is gone afterwards."""
     monkeypatch.chdir(tmp_path)
-    names = {"__name__": "__main__"}
-    for code in blocks("python"):
-        exec(compile(code, "README.md", "exec"), names)
+    before = set(gym.registry)
+
+    def execute(name, codes):
+        module = types.ModuleType("__main__")
+        monkeypatch.setitem(sys.modules, "__main__", module)
+        for code in codes:
+            exec(compile(code, name, "exec"), vars(module))
+
+    yield execute
+    for name in set(gym.registry) - before:
+        del gym.registry[name]
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
+def test_python_blocks_run_one_after_the_other(page, as_script):
+    # Not all RL libraries of the README are installed everywhere.
+    as_script(page.name, blocks(page.read_text("utf-8").replace(LIBRARIES, "")))
 
 
 @pytest.mark.parametrize("library", ["stable_baselines3", "sb3_contrib", "torchrl"])
-def test_the_blocks_for_rl_libraries_are_short_and_run(library, tmp_path, monkeypatch):
-    (code,) = (code for code in library_blocks() if f"from {library}" in code)
+def test_the_blocks_for_rl_libraries_are_short_and_run(library, as_script):
+    (code,) = (code for code in blocks(LIBRARIES) if f"from {library}" in code)
     assert len([line for line in code.splitlines() if line]) <= 8
     pytest.importorskip(library)
-    monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
+    as_script("README.md", [code])
+
+
+def test_python_comes_before_the_first_table():
+    assert len(blocks(README)[0].splitlines()) <= 20
+    assert README.index("```python") < README.index("\n|")
+
+
+def test_examples_of_python_are_short():
+    examples = blocks((ROOT / "docs/python.md").read_text("utf-8"))
+    assert len(examples) == 5
+    assert max(len([line for line in code.splitlines() if line]) for code in examples) <= 15
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+# Commands
+
+
+def test_the_readme_names_the_commands():
+    assert {"train", "evaluate", "solve", "play", "compare"} <= {w[0] for w, _ in commands(README)}
+
+
+@pytest.mark.parametrize("page", OF_THE_PRESENT, ids=name_of)
+def test_commands_are_understood(page, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    for words, in_block in commands(page.read_text("utf-8")):
+        command = _parse(words)
+        said = capsys.readouterr()
+        if isinstance(command, int):
+            # Within a sentence a command may be cut short: `ttc evaluate --stability`.
+            helped = command == 0 and words[-1] == "--help"
+            assert helped or (not in_block and cut_short(words, capsys)), (words, said.err)
+        else:
+            assert names_what_exists(command), words
+
+
+def cut_short(words, capsys):
+    """Whether a command that lacks something has only options that exist."""
+    assert _parse([words[0], "--help"]) == 0
+    text = capsys.readouterr().out
+    # The help of an unknown command is that of `ttc` itself.
+    known = text.startswith(f"usage: ttc {words[0]} ")
+    return known and all(word in text for word in words if word.startswith("--"))
+
+
+def names_what_exists(command):
+    """Whether the recipe or the comparison that a command names exists; CAPITALS name any."""
+    if isinstance(command, Train) and command.recipe and ":" not in command.recipe:
+        return command.recipe in RECIPES or re.fullmatch(r"[A-Z]+(\.toml)?", command.recipe)
+    if isinstance(command, Compare) and not command.plan.isupper() and "FILE" not in command.plan:
+        return isinstance(find("comparison", command.plan, {}), Comparison)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("text", "understood"),
+    [
+        ("`ttc evaluate`", True),
+        ("`ttc evaluate --stability`", True),
+        ("`ttc train sudoku4-demo --out DIR`", True),
+        ("    ttc train RECIPE --out DIR  # a comment", True),
+        ("`ttc evaluate --frobnicate`", False),
+        ("`ttc frobnicate`", False),
+        ("`ttc train no-such-recipe`", False),
+        ("```sh\nttc evaluate --stability\n```", False),
+        ("```sh\nttc compare experiments/rl_comparison/preset.py:frobnicate\n```", False),
+        ("    ttc train RECIPE --seed many", False),
+    ],
+)
+def test_a_command_that_is_not_understood_is_found(text, understood, tmp_path, monkeypatch, capsys):
+    page = tmp_path / "page.md"
+    page.write_text(f"A page.\n\n{text}\n")
+    if understood:
+        test_commands_are_understood(page, monkeypatch, capsys)
+    else:
+        with pytest.raises((AssertionError, ValueError)):
+            test_commands_are_understood(page, monkeypatch, capsys)
+
+
+SMALL = {
+    "train": ["--updates", "1"],
+    "evaluate": ["--count", "2", "--steps", "1"],
+    "play": ["--count", "2", "--steps", "1"],
+    "demo": ["--seconds", "1", "--count", "4"],
+    "solve": ["--steps", "4"],
+    "compare": [
+        *("--seconds", "1", "--seeds", "1", "--count", "2"),
+        *("--table", "sudoku4", "--only", "A2C, MLP"),
+    ],
+}
+"""What makes each command of the README quick."""
+# In a process of their own, since they register ids.
+RUN_ALL = """
+import json, sys
+from ttc_agents.cli import main
+
+for words in json.loads(sys.argv[1]):
+    print(words, flush=True)
+    assert main(words) == 0, words
+"""
+
+
+@pytest.mark.slow
+def test_commands_of_the_readme_run_one_after_the_other(tmp_path, as_script):
+    keys = np.arange(60, dtype=np.uint64)
+    task = SudokuTask()
+    puzzles = task.initial_answer(task.sample(keys, "minimal"))
+    (tmp_path / "puzzles.csv").write_text("\n".join(map(task.spell, puzzles)) + "\n")
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    as_script("README.md", [code for code in blocks(LIBRARIES) if "stable_baselines3" in code])
+    paths = [str(ROOT), str(ROOT / "examples/latin_square"), os.environ.get("PYTHONPATH", "")]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    whole = [words for words, _ in commands(README) if len(words) > 1 and words[-1] != "--help"]
+    assert {words[0] for words in whole} >= {"train", "evaluate", "solve", "play", "compare"}
+    quick = [[*words, *SMALL[words[0]]] for words in [*whole, ["demo"]]]
+    command = [sys.executable, "-c", RUN_ALL, json.dumps(quick)]
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, env=env
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (tmp_path / "path.gif").stat().st_size > 0
+    assert (tmp_path / "runs/demo/report.html").stat().st_size > 0
 
 
 def test_the_puzzle_to_solve_has_one_solution():
@@ -83,31 +227,17 @@ def test_the_puzzle_to_solve_has_one_solution():
     assert counts.tolist() == [1]
 
 
-@pytest.mark.parametrize(("command", "options"), sorted(commands().items()))
-def test_commands_and_their_options_exist(command, options):
-    text = help_of(command)
-    assert text is not None, f"`ttc {command}` is in the README, but there is no such command"
-    missing = {option for option in options - {"--help"} if option not in text}
-    assert not missing, f"`ttc {command} --help` does not know {sorted(missing)}"
-
-
-def test_recipes_exist():
-    recipes = {m[1] for span in code_spans() if (m := re.match(r"ttc train ([a-z][\w-]+)", span))}
-    assert recipes
-    assert [name for name in recipes if name not in help_of("train")] == []
-
-
-def test_an_unknown_command_is_told_from_a_known_one():
-    assert help_of("frobnicate") is None
-
-
 def test_make_targets_exist():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    named = {m[1] for span in code_spans() if (m := re.match(r"make ([a-z-]+)", span))}
+    lines = (line for line, _ in code_lines(README))
+    named = {m[1] for line in lines if (m := re.match(r"make ([a-z-]+)", line))}
     assert {"demo", "test"} <= named <= targets
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+# Links and tables
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_to_files_lead_somewhere(page):
     prose = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     links = re.findall(r"\]\(([^)\s]+)\)", prose)
@@ -116,9 +246,5 @@ def test_links_to_files_lead_somewhere(page):
 
 
 def test_every_registered_id_has_its_row():
-    import gymnasium as gym
-
-    import ttc_envs  # noqa: F401
-
     rows = set(re.findall(r"^\| `(ttc/[A-Za-z0-9]+-v\d+)`", README, re.MULTILINE))
-    assert rows == {name for name in gym.registry if name.startswith("ttc/")}
+    assert rows == {name for name in registered() if name.startswith("ttc/")}

@@ -16,7 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from gymnasium import spaces
 
-from ttc_envs.spec import AnswerState, Array, Instances, Task, count_per_row
+from ttc_envs.contracts import AnswerState
+from ttc_envs.spec import Array, Instances, count_per_row
+from ttc_envs.task import Task
 
 MAX_ENTRIES = 1_000_000
 """Actions with more entries (full: N; edit: E; logits: N x C) are refused."""

@@ -9,7 +9,8 @@ import numpy as np
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 
 from ttc_envs.episodes import Episodes
-from ttc_envs.spec import Array, Task
+from ttc_envs.spec import Array
+from ttc_envs.task import Task
 from ttc_envs.vector import RENDER_FPS, RENDER_MODES, check_render_mode
 
 
@@ -49,7 +50,7 @@ class RefinementEnv(gym.Env[dict[str, Array], Any]):
     `instance_id`, the task's own metrics, and in mode `edit` `action_mask` (E,) int8.
 
     ## Arguments
-    - `task`: a task or its name.
+    - `task`: a task, its class, or `module:Class`.
     - `level`: default the first of the task's levels.
     - `action_mode`: `full` (default), `edit` or `logits`.
     - `reward`: `verifier` (default), `oracle` or `sparse`.
@@ -65,7 +66,9 @@ class RefinementEnv(gym.Env[dict[str, Array], Any]):
 
     metadata = {"render_modes": RENDER_MODES, "render_fps": RENDER_FPS}  # noqa: RUF012
 
-    def __init__(self, task: str | Task, *, render_mode: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, task: str | type[Task] | Task, *, render_mode: str | None = None, **options: Any
+    ) -> None:
         self.render_mode = check_render_mode(render_mode)
         self.episodes = Episodes(task, 1, watched=render_mode is not None, **options)
         self.task = self.episodes.task

@@ -17,10 +17,12 @@ from gymnasium.error import ResetNeeded
 from ttc_envs import tasks
 from ttc_envs.actions import action_mode as action_mode_of
 from ttc_envs.actions import confidence
+from ttc_envs.contracts import AnswerState, EditState
 from ttc_envs.observations import Observer
 from ttc_envs.rewards import check_reward, step_rewards
-from ttc_envs.spec import AnswerState, Array, EditState, Instances, Task
+from ttc_envs.spec import Array, Instances
 from ttc_envs.supply import Supply
+from ttc_envs.task import Task
 
 ONE = np.ones(1, dtype=np.int32)
 """Added to the step counts; an array, since numpy takes three times as long with a Python int."""
@@ -50,7 +52,7 @@ class Episodes:
     """B episodes of a task.
 
     Args:
-        task: A task or the name of one.
+        task: A task, its class, or `module:Class`.
         num_envs: B.
         level: Level of the instances; None is the first of `task.spec.levels`.
         action_mode: `full`, `edit` or `logits`.
@@ -60,12 +62,12 @@ class Episodes:
         strict: Whether the task's strict edit rules hold.
         depth: Instances that are drawn ahead per environment.
         watched: Whether to keep the confidence of logits for rendering.
-        task_options: Arguments of the task, where `task` is a name.
+        task_options: Arguments of the task's class.
     """
 
     def __init__(
         self,
-        task: str | Task,
+        task: str | type[Task] | Task,
         num_envs: int,
         *,
         level: str | None = None,

@@ -1,8 +1,8 @@
-"""The narrow interface between tasks, environments and models: numpy only.
+"""What tasks, environments and models share as plain data: numpy only.
 
-A `Task` draws instances, applies actions and scores answers, always for a batch. A `TaskSpec` is
-everything that a model may know of a task: which fields there are, how many nodes and choices, and
-the constraint structure.
+A `TaskSpec` is everything that a model may know of a task: which fields there are, how many nodes
+and choices, and the constraint structure. `Instances` are a batch of problems. What a task does
+stands in `task.py`.
 
 Axis letters in shape comments: B batch, N nodes (variables of the answer), C choices per node,
 D neighbours per node, G constraint groups, E edits.
@@ -11,10 +11,9 @@ D neighbours per node, G constraint groups, E edits.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal, Protocol
+from functools import cache, cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +116,21 @@ class TaskSpec:
     def answer_dtype(self) -> np.dtype[Any]:
         """The dtype of answers: int8 where C allows it, else int32."""
         return np.dtype(np.int8 if self.num_choices <= 128 else np.int32)
+
+    @cached_property
+    def graph_field(self) -> str | None:
+        """The field with the graph of each instance: the nodes per neighbour; None without one."""
+        return self._field_of("neighbour", "node")
+
+    @cached_property
+    def given_field(self) -> str | None:
+        """The field with a choice per node that the answer must keep; None without one."""
+        return self._field_of("node", "given")
+
+    def _field_of(self, per: str, kind: str) -> str | None:
+        """The name of the first field of a kind."""
+        found = (name for name, f in self.fields.items() if (f.per, f.kind) == (per, kind))
+        return next(found, None)
 
     def without_structure(self) -> TaskSpec:
         """The same task without neighbours, groups and positions, for models that learn them."""
@@ -268,121 +282,3 @@ class Instances:
             values[rows] = other.fields[name]
         for name, values in self.labels.items():
             values[rows] = other.labels[name]
-
-
-Baseline = Callable[[Instances], Iterator[Array]]
-"""A classical method: yields the answers (B, N) after its steps 1, 2, ..., until it rests."""
-
-
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """Scores of the parts of answers that settle many questions at once.
-
-    Args:
-        depth_name: What the depth counts, such as `hops`.
-        depth: (B, P) int32, how deep the P parts of each answer lie; -1 where one does not count.
-        holds: {metric: (B, P) bool}.
-    """
-
-    depth_name: str
-    depth: Array
-    holds: dict[str, Array]
-
-
-class AnswerState(Protocol):
-    """The current answers of B episodes, moved on one refinement step at a time.
-
-    It is made on a live batch of instances that its owner changes row by row as episodes begin.
-
-    Args:
-        answer: (B, N), the current answers.
-        changed: (B,) int32, nodes that the last step changed.
-        ended: (B,) bool, episodes that the rules end after the last step whatever the score.
-    """
-
-    answer: Array
-    changed: Array
-    ended: Array
-
-    def set_rows(self, rows: Any, answer: Array) -> dict[str, Array]:
-        """Begin anew at the rows (slice or index array), whose instances have been replaced.
-
-        Returns `Task.score` of the rows.
-        """
-
-    def apply(self, actions: Array) -> dict[str, Array]:
-        """One refinement step of each row, in place; returns `Task.score` of the new answers."""
-
-
-class EditState(AnswerState, Protocol):
-    """An `AnswerState` whose actions are edits (B,), so that whole answers need no rescoring.
-
-    Args:
-        mask: (B, E) int8, 1 where an edit is allowed. A forbidden edit changes nothing.
-    """
-
-    mask: Array
-
-
-class Task(Protocol):
-    """A task, batched; every method is pure."""
-
-    spec: TaskSpec
-
-    def level_index(self, level: str) -> int:
-        """The index of a level in `spec.levels`, -1 for a parametrised one.
-
-        Raises:
-            ValueError: There is no such level.
-        """
-
-    def sample(self, keys: Array, level: str) -> Instances:
-        """Instances determined by (key, level): (B,) uint64 keys."""
-
-    def from_fields(self, fields: dict[str, Array]) -> Instances:
-        """Instances of given fields {name: (B, *Field.shape)}, labelled by solving them; keys 0.
-
-        Raises:
-            ValueError: The fields break the spec, or an instance has no exact answer.
-        """
-
-    def initial_answer(self, instances: Instances) -> Array:
-        """The first answer of an episode, (B, N) of `spec.answer_dtype`."""
-
-    def apply(self, instances: Instances, answer: Array, action: Array, mode: str) -> Array:
-        """The next answer (B, N).
-
-        Mode `full` takes (B, N) answers and puts givens back; `edit` takes (B,) edits.
-        """
-
-    def edit_mask(self, instances: Instances, answer: Array) -> Array:
-        """(B, E) int8, 1 where an edit is allowed."""
-
-    def edit_state(self, instances: Instances, strict: bool) -> EditState:
-        """Answers that change by edits, on a live batch of instances.
-
-        `strict` selects the task's strict rules, a ValueError where it has none.
-        """
-
-    def edit_path(self, instances: Instances, answer: Array) -> list[Array]:
-        """For each row the edits (k,) int64 that lead from the answer to an exact one."""
-
-    def score(self, instances: Instances, answer: Array) -> dict[str, Array]:
-        """`quality`, `accuracy` (float32 in [0, 1]), `solved` (bool), task metrics, (B,) each."""
-
-    def score_parts(self, instances: Instances, answer: Array) -> Parts | None:
-        """Scores of the parts of each answer, or None where the task knows no parts."""
-
-    def solve(self, instances: Instances) -> Array:
-        """An exact answer (B, N)."""
-
-    def improve(self, instances: Instances, answer: Array) -> Array:
-        """One classical refinement step, (B, N)."""
-
-    def baselines(self) -> dict[str, Baseline]:
-        """Classical methods beside `improve` and `solve`, by name; they may read labels."""
-
-    def render(
-        self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None
-    ) -> Any:
-        """One instance (B = 1) as `ansi` text or an `rgb_array` (height, width, 3) uint8."""

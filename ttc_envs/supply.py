@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ttc_envs.spec import Array, Instances, Task
+from ttc_envs.spec import Array, Instances
+from ttc_envs.task import Task
 
 
 class Supply:

@@ -15,7 +15,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from ttc_envs.episodes import Episodes, Start
-from ttc_envs.spec import Array, Task
+from ttc_envs.spec import Array
+from ttc_envs.task import Task
 
 RENDER_MODES = ["ansi", "rgb_array"]
 RENDER_FPS = 4
@@ -57,7 +58,7 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
     E) bool in mode `edit`.
 
     ## Arguments
-    - `task`: a task or its name. `num_envs`: B.
+    - `task`: a task, its class, or `module:Class`. `num_envs`: B.
     - `max_episode_steps`: None or -1 for no limit.
     - `autoreset_mode`, `render_mode` (None, `ansi` or `rgb_array`: `render()` gives a tuple of B
       frames).
@@ -70,7 +71,7 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
 
     def __init__(
         self,
-        task: str | Task,
+        task: str | type[Task] | Task,
         num_envs: int = 1,
         *,
         max_episode_steps: int | None = None,

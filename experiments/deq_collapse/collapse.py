@@ -12,20 +12,27 @@ training alone. A line of JSON on stdout per seed.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import time
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ttc_agents.implicit.diagnostics import answers_changed, spectral_radius, state_rms
-from ttc_agents.models import MODELS, FactorGraphNetwork
+from ttc_agents.implicit.diagnostics import spectral_radius, state_rms
+from ttc_agents.inference.answers import Answers
+from ttc_agents.inference.checkpoint import split_task
+from ttc_agents.inference.refine import refine
 from ttc_agents.models.base import to_batch
+from ttc_agents.training.loop import Hook, Metrics, run
 from ttc_agents.training.recipes import RECIPES, Recipe
-from ttc_agents.training.state import Training
+from ttc_agents.training.train import alarms
+from ttc_agents.training.update import Training
 from ttc_envs import make_task
 
 RESULTS = Path(__file__).parent / "results"
@@ -51,9 +58,10 @@ MEASURED = (
 )
 COLUMNS = ("update", "seconds", *TRAINED, *MEASURED)
 
+START_4 = {"env_id": "ttc/Sudoku4-v0", "task": {}, "level": "givens=4..6", "random_start": 0.0}
 # {size: (what of the recipe differs, updates between two rows)}
 SIZES = {
-    4: ({"env_id": "ttc/Sudoku4-v0", "task": {}, "level": "givens=4..6", "updates": 100}, 5),
+    4: ({**START_4, "updates": 100}, 5),
     6: ({"task": {"size": 6}, "level": "givens=8..16", "updates": 150}, 10),
     9: ({"task": {}, "level": "givens=17..34", "updates": 400}, 20),
 }
@@ -78,7 +86,7 @@ SETTINGS: dict[str, tuple[dict, dict]] = {
     "jacobian": ({}, {"jacobian_weight": 1.0}),
     "spectral-norm": ({}, {}),
     "weight-norm": ({}, {}),
-    "phantom-first": ({}, {}),
+    "phantom-first": ({"random_start": 0.5}, {}),
     "late-states": ({}, {"depths": [20, 20, 20, 20, 160]}),
     "carried": ({"restart": 0.25}, {}),
     "rollback": ({"alarm_every": 5}, {}),
@@ -91,142 +99,164 @@ SETTINGS: dict[str, tuple[dict, dict]] = {
 PHANTOM_SHARE, PHANTOM_STEPS = 0.4, 5
 
 
-class Unnormalised(FactorGraphNetwork):
-    """The network without the normalisation of its states."""
-
-    def normalised(self, h: torch.Tensor) -> torch.Tensor:
-        """Packed states (R, H) as they are."""
-        return h
-
-
-MODELS["unnormalised"] = Unnormalised
-
-
 def recipe_of(setting: str, size: int, seed: int) -> Recipe:
     """The recipe of a setting: the learning rate stays where it is to the end."""
     changes, options = SETTINGS[setting]
-    inner = {**RECIPE.model_options["inner"], "model": "unnormalised", **options.get("inner", {})}
+    inner = {
+        **RECIPE.model_options["inner"],
+        "model": "unnormalised:Unnormalised",
+        **options.get("inner", {}),
+    }
     options = {**STUDY, **options, "inner": inner}
-    constant = {"seconds": None, "decay_from": 0.999, "restart": 1.0, "seed": seed}
-    return dataclasses.replace(
-        RECIPE, **{**SIZES[size][0], **constant, **changes}, model_options=options
-    )
+    constant = {"decay_from": 0.999, "restart": 1.0, "seed": seed}
+    return RECIPE.replaced(**{**SIZES[size][0], **constant, **changes}, model_options=options)
 
 
-Hook = Callable[[Training], None]
+class CappedNorms(Hook):
+    """Keeps a norm of every matrix at most where it began.
+
+    Args:
+        training: What is trained.
+        order: Of the norm, as `torch.linalg.matrix_norm` has it.
+    """
+
+    def __init__(self, training: Training, order: str | int) -> None:
+        self.order = order
+        self.limits = [self.norm(p) for p in matrices(training)]
+
+    def norm(self, matrix: Tensor) -> Tensor:
+        """Of each matrix of a stack (..., m, n)."""
+        return torch.linalg.matrix_norm(matrix, self.order)
+
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
+        """Shrink what has grown."""
+        for p, limit in zip(matrices(training), self.limits, strict=True):
+            p.mul_((limit / self.norm(p)).clamp(max=1)[..., None, None])
+        return {}
 
 
-def matrices(training: Training) -> list[torch.Tensor]:
+def matrices(training: Training) -> list[Tensor]:
     """The weight matrices."""
-    return [p.data for p in training.parameters if p.ndim >= 2]
+    return [p.data for p in training.learning.parameters if p.ndim >= 2]
 
 
-def capped(order: str | int) -> Callable[[Training], Hook]:
-    """Keeps a norm of every matrix at most where it began."""
+class PhantomFirst(Hook):
+    """A few unrolled steps give the gradient at first.
 
-    def begin(training: Training) -> Hook:
-        limits = [torch.linalg.matrix_norm(p, order) for p in matrices(training)]
-
-        def after(training: Training) -> None:
-            for p, limit in zip(matrices(training), limits, strict=True):
-                shrink = (limit / torch.linalg.matrix_norm(p, order)).clamp(max=1)
-                p.mul_(shrink[..., None, None])
-
-        return after
-
-    return begin
-
-
-def phantom_first(training: Training) -> Hook:
-    """A few unrolled steps give the gradient at first."""
-    implicit = training.recipe
-    training.recipe = dataclasses.replace(implicit, segment_steps=PHANTOM_STEPS)
-    training.model.gradient = "phantom"
-
-    def after(training: Training) -> None:
-        if training.updates == round(PHANTOM_SHARE * (implicit.updates or 0)):
-            training.recipe, training.model.gradient = implicit, "implicit"
-
-    return after
-
-
-HOOKS = {"spectral-norm": capped(2), "weight-norm": capped("fro"), "phantom-first": phantom_first}
-
-
-class Watch:
-    """Measures a training on validation puzzles."""
+    Args:
+        training: What is trained; it begins with phantom gradients from here on.
+    """
 
     def __init__(self, training: Training) -> None:
-        recipe = training.recipe
-        self.task = make_task(recipe.env_id, **{**recipe.task, "split": "validation"})
-        keys = np.arange(COUNT, dtype=np.uint64)
-        self.instances = self.task.sample(keys, training.recipe.levels()[0])
-        self.batch = to_batch(self.instances.fields)
+        self.implicit = training.recipe
+        training.recipe = self.implicit.replaced(segment_steps=PHANTOM_STEPS)
+        training.model.gradient = "phantom"
 
-    def share(self, logits: torch.Tensor) -> float:
-        """The share that logits solve; not finite: unsolved."""
-        finite = logits.isfinite().flatten(1).all(1).numpy()
-        first = self.task.initial_answer(self.instances)
-        answer = self.task.apply(self.instances, first, logits.argmax(-1).numpy(), "full")
-        return float((self.task.score(self.instances, answer)["solved"] & finite).mean())
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
+        """Go over to the implicit gradient where it is time to."""
+        if training.updates == round(PHANTOM_SHARE * (self.implicit.updates or 0)):
+            training.recipe, training.model.gradient = self.implicit, "implicit"
+        return {}
 
-    def __call__(self, training: Training) -> dict[str, float]:
+
+HOOKS: dict[str, Callable[[Training], Hook]] = {
+    "spectral-norm": partial(CappedNorms, order=2),
+    "weight-norm": partial(CappedNorms, order="fro"),
+    "phantom-first": PhantomFirst,
+}
+
+
+class Watch(Hook):
+    """Measures a training on validation puzzles.
+
+    Args:
+        recipe: Says what is trained.
+        every: Updates between two rows.
+
+    Attributes:
+        rows: A row of `COLUMNS` for each look.
+    """
+
+    counted = False
+
+    def __init__(self, recipe: Recipe, every: int) -> None:
+        self.task = split_task(recipe.env_id, recipe.task, "validation")
+        self.instances = self.task.sample(np.arange(COUNT, dtype=np.uint64), recipe.levels()[0])
+        self.every = every
+        self.rows: list[list[float]] = []
+        self.seen: list[list[float]] = []
+
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
+        """Collect, and add a row where it is time to."""
+        # Phantom gradients solve nothing backward.
+        self.seen.append([float(metrics.get(name, 0)) for name in TRAINED])
+        if training.updates % self.every == 0:
+            counts = training.updates, training.spent.seconds
+            measured = self.measured(training)
+            row = [*counts, *np.mean(self.seen, axis=0), *(measured[name] for name in MEASURED)]
+            self.rows.append([round(float(value), 5) for value in row])
+            self.seen = []
+        return {}
+
+    def measured(self, training: Training) -> dict[str, float]:
         """The columns `MEASURED`."""
         model = training.model.eval()
         with torch.no_grad():
-            context = model.encode(self.batch)
-            z, t = model.initial_state(context), torch.zeros(COUNT, dtype=torch.int64)
-            for _ in range(STEPS):
-                before, z = z, model.step(context, z, t)
-            last, logits = (model.readout(context, state) for state in (before, z))
-            point, f = model.unpack(context, z).z, model.map(context)
+            before, last = deque(refine(model, self.task, self.instances, STEPS), maxlen=2)
+        weights = torch.cat([p.detach().flatten() for p in training.learning.parameters])
+        found = {
+            "probe": self.share(last.logits),
+            "changed": float((before.choice != last.choice).mean()),
+            "weight_norm": float(weights.norm()),
+            **self.beyond(model, last.state),
+        }
+        model.train()
+        return found
+
+    def beyond(self, model: Any, state: Tensor) -> dict[str, float]:
+        """The map at the last state of the solver, and where more steps of other kinds lead."""
+        batch = to_batch(self.instances.fields)
+        with torch.no_grad():
+            context = model.encode(batch)
+            f, point = model.linearized(context, state)
             settled, iterated = point, context["x"]
             for _ in range(STEPS):
                 settled, iterated = torch.lerp(settled, f(settled), 0.5), f(iterated)
             delayed, plain = (
-                model.inner.readout(context["inner"], state) for state in (settled, iterated)
+                self.share(model.inner.readout(context["inner"], z)) for z in (settled, iterated)
             )
-        few = {name: values[:RADIUS_ROWS] for name, values in self.batch.items()}
-        radius = spectral_radius(model.map(model.encode(few)), point[:RADIUS_ROWS])
-        model.train()
+        few = model.encode({name: values[:RADIUS_ROWS] for name, values in batch.items()})
+        radius = spectral_radius(model.map(few), point[:RADIUS_ROWS])
         return {
-            "probe": self.share(logits),
-            "delayed": self.share(delayed),
-            "plain": self.share(plain),
-            "changed": float(answers_changed(last.argmax(-1), logits.argmax(-1)).mean()),
+            "delayed": delayed,
+            "plain": plain,
             "radius": float(radius.median()),
             "state_rms": float(state_rms(point).median()),
-            "weight_norm": float(
-                torch.cat([p.detach().flatten() for p in training.parameters]).norm()
-            ),
         }
+
+    def share(self, logits: Tensor) -> float:
+        """The share that logits solve; not finite: unsolved."""
+        finite = logits.isfinite().flatten(1).all(1).numpy()
+        answers = Answers(self.task, self.instances)
+        answers.apply(logits.argmax(-1).numpy())
+        return float((self.task.score(self.instances, answers.answer)["solved"] & finite).mean())
 
 
 def follow(setting: str, size: int, seed: int, updates: int | None) -> dict:
     """Train and log to the end, or until gradients are not finite for long."""
     recipe = recipe_of(setting, size, seed)
     if updates is not None:
-        recipe = dataclasses.replace(recipe, updates=updates)
-    training = Training(recipe, make_task(recipe.env_id, **recipe.task), torch.device("cpu"))
-    hook = HOOKS.get(setting, lambda training: lambda training: None)(training)
-    engine, watch, rows, seen, spent = training.engine(print), Watch(training), [], [], 0.0
-    every, ended = SIZES[size][1], "at its end"
-    while training.updates < recipe.updates:
-        start = time.process_time()
-        try:
-            metrics = training.update(engine)
-        except FloatingPointError:
-            ended = "diverged"
-            break
-        hook(training)
-        spent += time.process_time() - start
-        # Phantom gradients solve nothing backward.
-        seen.append([float(metrics.get(name, 0)) for name in TRAINED])
-        if training.updates % every == 0 and seen:
-            row = [training.updates, spent, *np.mean(seen, axis=0), *watch(training).values()]
-            rows.append([round(float(value), 5) for value in row])
-            seen = []
-    return {"seed": seed, "ended": ended, "seconds": round(spent, 1), "curve": rows}
+        recipe = recipe.replaced(updates=updates)
+    training = Training(recipe, make_task(recipe.env_id, **recipe.task))
+    changes = [HOOKS[setting](training)] if setting in HOOKS else []
+    watch, ended = Watch(recipe, SIZES[size][1]), "at its end"
+    hooks = [*alarms(recipe), *changes, watch]
+    try:
+        run(training, recipe.length, hooks, clock=time.process_time)
+    except FloatingPointError:
+        ended = "diverged"
+    seconds = round(training.spent.seconds, 1)
+    return {"seed": seed, "ended": ended, "seconds": seconds, "curve": watch.rows}
 
 
 def kept_runs(path: Path, recipe: Recipe) -> list[dict]:
@@ -234,8 +264,7 @@ def kept_runs(path: Path, recipe: Recipe) -> list[dict]:
     if not path.is_file():
         return []
     document = json.loads(path.read_text(encoding="utf-8"))
-    mine = json.loads(json.dumps(recipe.to_json()))
-    same = document["columns"] == list(COLUMNS) and {**mine, **document["recipe"]} == mine
+    same = document["columns"] == list(COLUMNS) and not recipe.differences(document["recipe"])
     return document["runs"] if same else []
 
 
@@ -254,12 +283,17 @@ def main() -> None:
     document = {"setting": arguments.setting, "size": arguments.size, "columns": list(COLUMNS)}
     document |= {"recipe": recipe.to_json(), "runs": kept_runs(path, recipe)}
     for seed in map(int, arguments.seeds.split(",")):
-        run = follow(arguments.setting, arguments.size, seed, arguments.updates)
+        found = follow(arguments.setting, arguments.size, seed, arguments.updates)
         others = [other for other in document["runs"] if other["seed"] != seed]
-        document["runs"] = sorted([*others, run], key=lambda each: each["seed"])
+        document["runs"] = sorted([*others, found], key=lambda each: each["seed"])
         path.write_text(json.dumps(document) + "\n")
-        probes = [row[COLUMNS.index("probe")] for row in run["curve"]]
-        summary = {"seed": seed, "seconds": run["seconds"], "best": max(probes), "last": probes[-1]}
+        probes = [row[COLUMNS.index("probe")] for row in found["curve"]]
+        summary = {
+            "seed": seed,
+            "seconds": found["seconds"],
+            "best": max(probes),
+            "last": probes[-1],
+        }
         print(json.dumps(summary), flush=True)
 
 

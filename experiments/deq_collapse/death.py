@@ -8,15 +8,11 @@ those of the control run). The last line on stdout is one JSON document.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from collapse import COLUMNS, follow
 from signals import CONTROLS, columns_of, death, fired, thresholds
 
@@ -26,6 +22,7 @@ SHOWN = ("probe", "residual", "converged", "radius", "weight_norm")
 
 def main() -> None:
     """Run both."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     torch.set_num_threads(1)
     runs = {}
     for setting in ("none", CONTROLS[0]):

@@ -11,8 +11,6 @@ number does. Writes results/hold-RECIPE.json; the last line on stdout is one JSO
 from __future__ import annotations
 
 import argparse
-import copy
-import dataclasses
 import json
 import time
 from pathlib import Path
@@ -21,35 +19,57 @@ import numpy as np
 import torch
 
 from ttc_agents.evaluation.intervals import share
-from ttc_agents.training.alarm import probe
-from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.state import Training
+from ttc_agents.inference.checkpoint import split_task
+from ttc_agents.inference.refine import solved_share
+from ttc_agents.training.loop import Hook, Metrics, run
+from ttc_agents.training.recipes import RECIPES, Recipe
+from ttc_agents.training.train import alarms
+from ttc_agents.training.update import Training
 from ttc_envs import make_task
 
 RESULTS = Path(__file__).parent / "results"
 COUNT, STEPS, TIMES, LOOKS, SLACK = 200, 64, 64, 20, 0.02
 
 
+class Looks(Hook):
+    """Measures the averaged weights `LOOKS` times in a training.
+
+    Args:
+        recipe: Says what is trained.
+
+    Attributes:
+        curve: (update, solved share) of each look.
+    """
+
+    counted = False
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.task = split_task(recipe.env_id, recipe.task, "validation")
+        self.instances = self.task.sample(np.arange(COUNT, dtype=np.uint64), recipe.levels()[0])
+        self.every = max(1, (recipe.updates or 0) // LOOKS)
+        self.curve: list[list[float]] = []
+
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
+        """Look where it is time to."""
+        if training.updates % self.every == 0:
+            self.curve.append([training.updates, self.share(training, STEPS)])
+        return {}
+
+    def share(self, training: Training, steps: int) -> float:
+        """The share of validation puzzles that are solved after so many steps."""
+        return solved_share(training.averaged_model(), self.task, self.instances, steps)
+
+
 def follow(name: str, seed: int) -> dict:
     """Train one seed and measure it on the way."""
-    recipe = dataclasses.replace(RECIPES[name], seed=seed)
-    training = Training(recipe, make_task(recipe.env_id, **recipe.task), torch.device("cpu"))
-    task = make_task(recipe.env_id, **{**recipe.task, "split": "validation"})
-    instances = task.sample(np.arange(COUNT, dtype=np.uint64), recipe.levels()[0])
-    engine, shadow = training.engine(print), copy.deepcopy(training.model)
-    curve, spent = [], 0.0
-    while training.updates < recipe.updates:
-        start = time.process_time()
-        metrics = training.update(engine)
-        spent += time.process_time() - start
-        if training.updates % max(1, recipe.updates // LOOKS) == 0:
-            shadow.load_state_dict(training.averaged_weights())
-            curve.append([training.updates, probe(shadow, task, instances, STEPS)])
-    shadow.load_state_dict(training.averaged_weights())
-    best, last = max(value for _, value in curve), curve[-1][1]
-    deep = probe(shadow, task, instances, TIMES * training.model.max_steps)
-    found = {"seed": seed, "seconds": round(spent, 1), "curve": curve, "best": best, "last": last}
-    found |= {"deep": deep, "rollbacks": float(metrics.get("rollbacks", 0))}
+    recipe = RECIPES[name].replaced(seed=seed)
+    training = Training(recipe, make_task(recipe.env_id, **recipe.task))
+    looks = Looks(recipe)
+    run(training, recipe.length, [*alarms(recipe), looks], clock=time.process_time)
+    best, last = max(value for _, value in looks.curve), looks.curve[-1][1]
+    deep = looks.share(training, TIMES * training.model.max_steps)
+    found = {"seed": seed, "seconds": round(training.spent.seconds, 1), "curve": looks.curve}
+    found |= {"best": best, "last": last, "deep": deep, "rollbacks": float(training.rollbacks)}
     return found | {"holds": last >= best - SLACK, "holds_deep": deep >= best - SLACK}
 
 
@@ -68,7 +88,7 @@ def main() -> None:
         path = arguments.out / f"hold-{arguments.recipe}.json"
         path.write_text(json.dumps(document) + "\n")
         print({k: v for k, v in runs[-1].items() if k != "curve"}, flush=True)
-    held = {k: share(sum(run[k] for run in runs), len(runs)) for k in ("holds", "holds_deep")}
+    held = {k: share(sum(each[k] for each in runs), len(runs)) for k in ("holds", "holds_deep")}
     print(json.dumps(held))
 
 

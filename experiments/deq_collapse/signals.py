@@ -16,16 +16,16 @@ JSON document.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ttc_agents.evaluation.figures import LINES, THEMES, canvas, png
 from ttc_agents.evaluation.intervals import share
+from ttc_agents.figures.theme import LINES, THEMES, canvas, png
 
 LEARNT, DEAD, ROWS = 0.2, 0.5, 3
 AHEAD = (1, 2, 4)
@@ -216,11 +216,12 @@ def row_of(setting: str, runs: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def main(paths: Sequence[str]) -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Print the tables of all sizes."""
-    if not paths:
-        raise SystemExit("expected files that collapse.py wrote")
-    documents = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", type=Path, nargs="+", help="JSON files that collapse.py wrote")
+    paths: list[Path] = parser.parse_args(words).files
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     result: dict[str, Any] = {}
     for size in sorted({document["size"] for document in documents}):
         settings = {
@@ -248,10 +249,10 @@ def main(paths: Sequence[str]) -> None:
             told = " | ".join(interval(numbers) for numbers in entry["auc"].values())
             print(f"| {signal} | {counted(entry)} | {entry['median_lead']} | {told} |")
         told = {signal: entry["auc"][AHEAD[1]] for signal, entry in early.items()}
-        draw(size, settings, told, Path(paths[0]).parent / f"{size}.png")
+        draw(size, settings, told, paths[0].parent / f"{size}.png")
         result[str(size)] = {"runs": found, "thresholds": limits, "leads": early}
     print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -7,9 +7,11 @@ Writes results/curves.png.
 
 from __future__ import annotations
 
+import argparse
+
 from tables import RESULTS, read
 
-from ttc_agents.evaluation.figures import LINES, THEMES, canvas, png
+from ttc_agents.figures.theme import LINES, THEMES, canvas, png
 
 CURVES = {
     "9x9": "one step of counting",
@@ -23,6 +25,7 @@ ROWS_AND_COLUMNS = 16 / 20
 
 def main() -> None:
     """Draw them."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     figure, axes = canvas(THEMES["light"], (9.2, 4.8))
     for (name, label), colour in zip(CURVES.items(), LINES, strict=False):
         for i, run in enumerate(read(name)["runs"]):

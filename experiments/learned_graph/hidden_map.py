@@ -19,7 +19,6 @@ Writes results/hidden-map.json and .png; the last line on stdout is one JSON doc
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 
@@ -27,20 +26,18 @@ import numpy as np
 import torch
 from measure import RESULTS, follow, refine_on
 
-from ttc_agents.evaluation.graphs import edge_shares, graph_picture
-from ttc_agents.models.base import to_batch
-from ttc_agents.training.data import read_labels
-from ttc_agents.training.objectives import solved_rows
+from ttc_agents.figures.graphs import graph_picture
+from ttc_agents.inference.refine import refine
+from ttc_agents.models import RefinementModel
 from ttc_agents.training.recipes import RECIPES
-from ttc_envs import Field, Instances, NextHopTask, TaskSpec
+from ttc_envs import Field, Instances, NextHopTask, Task, TaskSpec
 from ttc_envs.random_words import random_words
 
 PLACES, NEIGHBOURS = 32, 8
 TESTED = 10
 """Times that each target is measured, with other names."""
 NAME_STREAM = 0
-RECIPE = dataclasses.replace(
-    RECIPES["graph-9x9"],
+RECIPE = RECIPES["graph-9x9"].replaced(
     level="all",
     updates=400,
     model_options={
@@ -54,7 +51,7 @@ RECIPE = dataclasses.replace(
 NETWORK = {"width": 48, "message_layers": 1, "node_layers": 1}
 
 
-class HiddenMap:
+class HiddenMap(Task):
     """A map that stays, as a task with class choices (see the module).
 
     Args:
@@ -95,21 +92,39 @@ class HiddenMap:
             "name": place.argsort(-1).astype(np.int8),
             "target": np.eye(PLACES, dtype=np.int8)[target],
         }
-        right = np.take_along_axis(self.right[target], place[:, None], axis=2)
-        labels = {"answer": right.argmax(-1).astype(np.int8), "right": right}
-        return Instances(keys, fields, labels)
+        right = self.right_names(fields)
+        return Instances(keys, fields, {"answer": right.argmax(-1).astype(np.int8), "right": right})
+
+    def right_names(self, fields: dict[str, np.ndarray]) -> np.ndarray:
+        """(B, N, C) bool: a shortest way to the target may go on with the place of that name."""
+        place = fields["name"].argsort(-1)
+        right = self.right[fields["target"].argmax(-1)]
+        return np.take_along_axis(right, place[:, None], axis=2)
+
+    def solve(self, instances: Instances) -> np.ndarray:
+        """One right name for each place."""
+        return self.right_names(instances.fields).argmax(-1).astype(np.int8)
+
+    def score(self, instances: Instances, answer: np.ndarray) -> dict[str, np.ndarray]:
+        """Shares of right hops; the target itself has none."""
+        right = self.right_names(instances.fields)
+        asked = right.any(-1)
+        hit = np.take_along_axis(right, answer[..., None].astype(np.int64), axis=2)[..., 0]
+        share = (hit.sum(-1) / asked.sum(-1)).astype(np.float32)
+        return {"quality": share, "accuracy": share, "solved": (hit | ~asked).all(-1)}
 
 
-def hops_right(model: torch.nn.Module, task: HiddenMap, steps: int) -> dict[str, float]:
+def hops_right(model: RefinementModel, task: HiddenMap, steps: int) -> dict[str, float]:
     """Over all targets: the share of right hops, and of instances with all hops right."""
     everything = task.sample(np.arange(TESTED * PLACES, dtype=np.uint64), "all")
-    batch, labels = to_batch(everything.fields), read_labels(everything)
     with torch.no_grad():
-        logits = list(model.eval().iterate(batch, steps))[-1][0]
-    right = labels["right"].gather(2, logits.argmax(-1)[..., None])[..., 0]
-    share = right[labels["right"].any(-1)].float().mean()
-    solved = solved_rows(logits, labels).float().mean()
-    return {"hops_right": round(float(share), 4), "solved": round(float(solved), 4)}
+        *_, last = refine(model.eval(), task, everything, steps)
+    scores = task.score(everything, last.answer)
+    solved = scores["solved"] & last.finite
+    return {
+        "hops_right": round(float(scores["accuracy"].mean()), 4),
+        "solved": round(float(solved.mean()), 4),
+    }
 
 
 def second_stages(task: HiddenMap, found: torch.Tensor, seed: int, seconds: float) -> dict:
@@ -136,12 +151,12 @@ def main() -> None:
     runs = []
     for seed in map(int, arguments.seeds.split(",")):
         task = HiddenMap(seed)
-        run, training = follow(dataclasses.replace(RECIPE, seed=seed), 120.0, task)
+        run, training = follow(RECIPE.replaced(seed=seed), 120.0, task)
         model, batch = training.model.eval(), training.carried.batch
         run["roads"] = int((task.spec.neighbours >= 0).sum())
         run["one_step"] = hops_right(model, task, 1)
         if not runs:
-            picture = graph_picture(edge_shares(model, batch), task.spec)
+            picture = graph_picture(model.edge_shares(batch), task.spec)
             (arguments.out / "hidden-map.png").write_bytes(picture)
         if arguments.second and not runs:
             with torch.no_grad():

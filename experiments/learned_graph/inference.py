@@ -11,19 +11,18 @@ stdout is the same document.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import torch
-from measure import RESULTS
+from measure import RESULTS, scores_of
 
-from ttc_agents.evaluation.graphs import edge_scores
 from ttc_agents.models import AdjacencyLearner
 from ttc_agents.models.base import free_nodes, to_batch
+from ttc_agents.training.loop import Hook, Metrics, StopRequest, run
 from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.state import Training
+from ttc_agents.training.update import Training
 from ttc_envs import Instances, SudokuTask
 
 BOARDS, STOPS, GRAPHS = 1000, (50, 100, 150, 200, 300, 450), (0, 1, 4, 16)
@@ -45,6 +44,37 @@ def right(model: AdjacencyLearner, boards: Instances, graphs: int) -> float:
     return round(float(torch.cat(hits).float().mean()), 4)
 
 
+class Watch(Hook):
+    """Measures at `STOPS`, and ends the training at the last.
+
+    Args:
+        boards: What is answered.
+        stop: What ends it.
+
+    Attributes:
+        rows: One for each stop.
+    """
+
+    counted = False
+
+    def __init__(self, boards: Instances, stop: StopRequest) -> None:
+        self.boards, self.stop = boards, stop
+        self.rows: list[dict] = []
+
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
+        """Measure where it is time to."""
+        if training.updates in STOPS:
+            row = {"seed": training.recipe.seed, "updates": training.updates}
+            row |= scores_of(training)
+            model = training.model.eval()
+            row["right"] = {str(count): right(model, self.boards, count) for count in GRAPHS}
+            model.train()
+            self.rows.append(row)
+            print(row, flush=True)
+        self.stop.requested = training.updates >= STOPS[-1]
+        return {}
+
+
 def main() -> None:
     """The curve of each seed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -55,20 +85,11 @@ def main() -> None:
     boards = SudokuTask(split="test").sample(np.arange(BOARDS, dtype=np.uint64), "givens=60")
     document = {"setting": "inference", "boards": BOARDS, "runs": []}
     for seed in map(int, arguments.seeds.split(",")):
-        recipe = dataclasses.replace(RECIPES["graph-9x9"], seed=seed)
-        training = Training(recipe, SudokuTask(), torch.device("cpu"))
-        engine, model = training.engine(print), training.model
-        for stop in STOPS:
-            while training.updates < stop:
-                training.update(engine)
-            model.eval()
-            with torch.no_grad():
-                graph = model.likely_graph(training.carried.batch)
-            row = {"seed": seed, "updates": stop, **edge_scores(graph, training.task.spec)}
-            row["right"] = {str(count): right(model, boards, count) for count in GRAPHS}
-            model.train()
-            document["runs"].append(row)
-            print(row, flush=True)
+        recipe = RECIPES["graph-9x9"].replaced(seed=seed)
+        stop = StopRequest()
+        watch = Watch(boards, stop)
+        run(Training(recipe, SudokuTask()), recipe.length, [watch], stop=stop)
+        document["runs"] += watch.rows
         (arguments.out / "inference.json").write_text(json.dumps(document) + "\n")
     print(json.dumps(document))
 

@@ -11,22 +11,23 @@ stdout is the summary as JSON.
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ttc_agents.evaluation.graphs import edge_scores, edge_shares, graph_picture
+from ttc_agents.figures.graphs import graph_picture
 from ttc_agents.models.base import RefinementModel
-from ttc_agents.stochastic import Cost, StochasticNode, leave_one_out, surrogate_loss
-from ttc_agents.training.objectives import OBJECTIVES, graph_losses
+from ttc_agents.models.neighbour_graph import edge_scores
+from ttc_agents.training.loop import Hook, Metrics, StopRequest, run
 from ttc_agents.training.recipes import RECIPES, Recipe
-from ttc_agents.training.state import Training
-from ttc_envs import make_task
+from ttc_agents.training.update import Training
+from ttc_envs import Task, make_task
 
 RESULTS = Path(__file__).parent / "results"
 EVERY = 10
@@ -39,7 +40,7 @@ SIXTEEN = {
     "decay_from": 0.7,
 }
 PRUNED = {"neighbours": 28, "edge_cost": 0.01, "prune_from": 120}
-BIASED = {"objective": "weighted_graphs"}
+BIASED = {"objective": "objectives:weighted_graphs"}
 STUDY = {"per_instance": True, "layers": 1, "width": 16}
 LSTM = {"model": "relational_network", "options": {"width": 32, "message_layers": 1}}
 RECURRENT = {"segment_steps": 4, "batch_size": 16, "updates": 4000, "learning_rate": 3e-3}
@@ -55,39 +56,12 @@ SETTINGS = {
     "9x9-axes-table": ({}, {"positions": True, "layers": 1, "width": 32}),
     "9x9-simple": (BIASED, {"estimator": "simple"}),
     "9x9-straight-through": (BIASED, {"estimator": "straight_through"}),
-    "9x9-reinforce": ({"objective": "reinforce"}, {}),
-    "9x9-reinforce-per-node": ({"objective": "reinforce_per_node"}, {}),
-    "9x9-one-reward": ({"objective": "one_reward_per_graph"}, {}),
+    "9x9-reinforce": ({"objective": "objectives:reinforce"}, {}),
+    "9x9-reinforce-per-node": ({"objective": "objectives:reinforce_per_node"}, {}),
+    "9x9-one-reward": ({"objective": "objectives:one_reward_per_graph"}, {}),
     "9x9-two-graphs": ({"batch_size": 128}, {"training_graphs": 2}),
     "6x6": (SIX, {"neighbours": 12}),
     "16x16": (SIXTEEN, {"neighbours": 39}),
-}
-
-
-def scored(per_node, baseline):
-    """An objective with another credit or baseline than `sampled_graphs`."""
-
-    def objective(trace, labels, free=None):
-        losses, weight, log_prob = graph_losses(trace, labels, free)
-        costs = weight * losses
-        node = StochasticNode(log_prob, baseline)
-        credit = Cost(costs if per_node else costs.sum(-1, keepdim=True), (node,))
-        return surrogate_loss([credit])
-
-    return objective
-
-
-def weighted_graphs(trace, labels, free=None):
-    """The losses alone: the edges' weights carry a derivative of their own."""
-    losses, weight, _ = graph_losses(trace, labels, free)
-    return (weight * losses).sum()
-
-
-OBJECTIVES |= {
-    "reinforce": scored(False, None),
-    "reinforce_per_node": scored(True, None),
-    "one_reward_per_graph": scored(False, leave_one_out),
-    "weighted_graphs": weighted_graphs,
 }
 
 
@@ -96,31 +70,59 @@ def recipe_of(setting: str, seed: int) -> Recipe:
     changes, options = SETTINGS[setting]
     base = RECIPES["graph-9x9"]
     options = {**base.model_options, **options}
-    return dataclasses.replace(base, **changes, model_options=options, seed=seed)
+    return base.replaced(**changes, model_options=options, seed=seed)
 
 
-def follow(recipe: Recipe, limit: float, task: Any = None) -> tuple[dict, Training]:
+class Watch(Hook):
+    """Looks at the likeliest graph now and then, and stops the training where it is exact.
+
+    Args:
+        limit: Training seconds after which it is stopped, too.
+        stop: What stops it.
+
+    Attributes:
+        curve: (updates, seconds, precision, recall, loss) of each look.
+    """
+
+    counted = False
+
+    def __init__(self, limit: float, stop: StopRequest) -> None:
+        self.limit, self.stop = limit, stop
+        self.curve: list[list[float]] = []
+
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
+        """Look where it is time to."""
+        spent = training.spent
+        if spent.updates % EVERY == 0 or done >= 1:
+            found = scores_of(training)
+            point = [spent.updates, round(spent.seconds, 2), *(round(v, 5) for v in found.values())]
+            self.curve.append([*point, round(float(metrics["loss"]), 4)])
+            self.stop.requested = min(found.values()) == 1
+        self.stop.requested |= spent.seconds >= self.limit
+        return {}
+
+
+def scores_of(training: Training) -> dict[str, float]:
+    """Precision and recall of the likeliest graph."""
+    model = training.model.eval()
+    with torch.no_grad():
+        graph = model.likely_graph(training.carried.batch)
+    model.train()
+    return edge_scores(graph, training.task.spec)
+
+
+def follow(recipe: Recipe, limit: float, task: Task | None = None) -> tuple[dict, Training]:
     """Train until the graph is exact, the recipe ends or the CPU seconds are spent.
 
-    A task stands in for the recipe's own; of the graph it needs the spec and `sample`.
+    Args:
+        recipe: What is trained.
+        limit: CPU seconds.
+        task: Stands in for the recipe's own.
     """
-    task = task or make_task(recipe.env_id, **recipe.task)
-    training = Training(recipe, task, torch.device("cpu"))
-    engine, curve, spent = training.engine(print), [], 0.0
-    while training.progress() < 1 and spent < limit:
-        start = time.process_time()
-        metrics = training.update(engine)
-        spent += time.process_time() - start
-        if training.updates % EVERY == 0 or training.progress() >= 1:
-            model = training.model.eval()
-            with torch.no_grad():
-                graph = model.likely_graph(training.carried.batch)
-            model.train()
-            found = edge_scores(graph, training.task.spec)
-            point = [training.updates, round(spent, 2), *(round(v, 5) for v in found.values())]
-            curve.append([*point, round(float(metrics["loss"]), 4)])
-            if min(found.values()) == 1:
-                break
+    task, stop = task or make_task(recipe.env_id, **recipe.task), StopRequest()
+    training, watch = Training(recipe, task), Watch(limit, stop)
+    run(training, recipe.length, [watch], stop=stop, clock=time.process_time)
+    curve = watch.curve
     result = {"seed": recipe.seed, "curve": curve, "updates": training.updates}
     for bound in (0.99, 0.999, 1.0):
         there = [point[1] for point in curve if min(point[2:4]) >= bound]
@@ -129,50 +131,36 @@ def follow(recipe: Recipe, limit: float, task: Any = None) -> tuple[dict, Traini
     return result, training
 
 
-class OnGraph:
-    """A task with another graph in the place of its structure.
-
-    Args:
-        task: The task.
-        graph: (N, k) neighbours, -1 where there is none.
-    """
-
-    def __init__(self, task: Any, graph: torch.Tensor) -> None:
-        self.sample = task.sample
-        neighbours = graph.numpy().astype(np.int32)
-        self.spec = dataclasses.replace(task.spec.without_structure(), neighbours=neighbours)
+def on_graph(task: Task, graph: Tensor) -> Task:
+    """The task with another graph (N, k), -1 where there is none, in the place of its structure."""
+    other = copy.copy(task)
+    neighbours = graph.numpy().astype(np.int32)
+    other.spec = dataclasses.replace(task.spec.without_structure(), neighbours=neighbours)
+    return other
 
 
 def refine_on(
-    task: Any, graph: torch.Tensor, options: dict, level: str, seed: int, seconds: float
+    task: Task, graph: Tensor, options: dict, level: str, seed: int, seconds: float
 ) -> RefinementModel:
     """A relational network, trained for so many CPU seconds on a graph that stays."""
-    recipe = dataclasses.replace(
-        RECIPES["sudoku9-rrn-cpu-60min"],
+    recipe = RECIPES["sudoku9-rrn-cpu-60min"].replaced(
         level=level,
         model_options={**options, "positions": False},
         seconds=seconds,
         precision="float32",
         seed=seed,
     )
-    training = Training(recipe, OnGraph(task, graph), torch.device("cpu"))
-    engine = training.engine(print)
-    while training.progress() < 1:
-        start = time.process_time()
-        training.update(engine)
-        training.seconds += time.process_time() - start
-    training.model.load_state_dict(training.averaged_weights())
-    return training.model.eval()
+    training = Training(recipe, on_graph(task, graph))
+    run(training, recipe.length, clock=time.process_time)
+    return training.averaged_model()
 
 
-def other_runs(path: Path, recipe: dict, seeds: list[int]) -> list[dict]:
+def other_runs(path: Path, recipe: Recipe, seeds: list[int]) -> list[dict]:
     """The runs of other seeds that a file has of the same recipe."""
     if not path.is_file():
         return []
     document = json.loads(path.read_text())
-    same = {name: recipe[name] for name in document["recipe"] if name in recipe and name != "seed"}
-    # Through JSON, where tuples are lists.
-    if json.loads(json.dumps(same)) != {k: v for k, v in document["recipe"].items() if k in same}:
+    if set(recipe.differences(document["recipe"])) - {"seed"}:
         return []
     return [run for run in document["runs"] if run["seed"] not in seeds]
 
@@ -188,19 +176,19 @@ def main() -> None:
     torch.set_num_threads(1)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     path = arguments.out / f"{arguments.setting}.json"
-    runs = other_runs(path, recipe_of(arguments.setting, 0).to_json(), seeds)
+    runs = other_runs(path, recipe_of(arguments.setting, 0), seeds)
     for seed in seeds:
-        run, training = follow(recipe_of(arguments.setting, seed), arguments.limit)
-        runs = sorted([*runs, run], key=lambda run: run["seed"])
+        found, training = follow(recipe_of(arguments.setting, seed), arguments.limit)
+        runs = sorted([*runs, found], key=lambda each: each["seed"])
         document = {"setting": arguments.setting, "recipe": training.recipe.to_json(), "runs": runs}
         path.write_text(json.dumps(document) + "\n")
-        print({k: v for k, v in run.items() if k != "curve"}, flush=True)
+        print({k: v for k, v in found.items() if k != "curve"}, flush=True)
     training.model.eval()
-    shares = edge_shares(training.model, training.carried.batch)
+    shares = training.model.edge_shares(training.carried.batch)
     (arguments.out / f"{arguments.setting}.png").write_bytes(
         graph_picture(shares, training.task.spec)
     )
-    worst = {k: min(run[k] for run in runs) for k in ("edge_precision", "edge_recall")}
+    worst = {k: min(each[k] for each in runs) for k in ("edge_precision", "edge_recall")}
     print(json.dumps({"setting": arguments.setting, "seeds": len(runs), "worst": worst}))
 
 

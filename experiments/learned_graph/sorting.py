@@ -20,7 +20,6 @@ document.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import time
 from pathlib import Path
@@ -30,14 +29,13 @@ import torch
 from measure import RESULTS
 from torch import Tensor
 
-from ttc_agents.evaluation.figures import THEMES, canvas, png
+from ttc_agents.figures.theme import THEMES, canvas, png
 from ttc_agents.models import AdjacencyLearner
 from ttc_agents.models.base import to_batch
-from ttc_agents.models.count_network import as_weights
-from ttc_agents.stochastic import Cost, StochasticNode, leave_one_out, surrogate_loss
-from ttc_agents.training.objectives import OBJECTIVES, graph_losses, graph_penalty
+from ttc_agents.models.neighbour_graph import as_weights
+from ttc_agents.training.loop import run
 from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.state import Training
+from ttc_agents.training.update import Training
 from ttc_envs import SortingTask
 
 SIZE, LISTS = 16, 1000
@@ -54,12 +52,11 @@ SETTINGS = {
     "pruned": {**ONE, **PRUNED},
     "pruned by list": {**BY_LIST, **PRUNED},
 }
-RECIPE = dataclasses.replace(
-    RECIPES["graph-9x9"],
+RECIPE = RECIPES["graph-9x9"].replaced(
     env_id="ttc/Sorting-v0",
     task={"size": SIZE},
     level="uniform",
-    objective="sampled_graphs_of_items",
+    objective="objectives:sampled_graphs_of_items",
     updates=2000,
     batch_size=32,
     learning_rate=3e-3,
@@ -67,18 +64,6 @@ RECIPE = dataclasses.replace(
     clip=1.0,
     ema=0.99,
 )
-
-
-def sampled_graphs_of_items(trace, labels, free=None):
-    """`sampled_graphs` where answers point to nodes: a draw is credited with its item's loss."""
-    losses, weight, log_prob = graph_losses(trace, labels, free)
-    place = labels["answer"].argsort(-1)
-    costs = (weight * losses).gather(-1, place.expand_as(losses))
-    loss = surrogate_loss([Cost(costs, (StochasticNode(log_prob, leave_one_out),))])
-    return loss + graph_penalty(trace, weight)
-
-
-OBJECTIVES["sampled_graphs_of_items"] = sampled_graphs_of_items
 
 
 def blind(edges: float, rows: int) -> Tensor:
@@ -110,7 +95,9 @@ def measured(model: AdjacencyLearner, task: SortingTask) -> dict:
         graphs = {"likeliest": graph, "blind": blind(edges, LISTS), "complete": complete}
         rows = {}
         for name, used in graphs.items():
-            (logits, _), *_ = model.inner.iterate(batch, 1, graph=used)
+            context = model.inner.encode(batch, used)
+            state = model.inner.initial_state(context)
+            ((logits, _),) = model.inner.steps(context, state, 1)
             scores = task.score(lists, logits.argmax(-1).numpy())
             rows[name] = {k: round(float(scores[k].mean()), 4) for k in ("accuracy", "solved")}
     return {"edges_per_item": round(edges, 2), "graphs": rows, "by_rank": by_rank(graph, rank)}
@@ -140,26 +127,22 @@ def main() -> None:
     names, seeds = arguments.settings.split(","), [int(s) for s in arguments.seeds.split(",")]
     path = arguments.out / "sorting.json"
     runs = json.loads(path.read_text())["runs"] if path.is_file() else []
-    runs = [run for run in runs if run["setting"] not in names or run["seed"] not in seeds]
+    runs = [each for each in runs if each["setting"] not in names or each["seed"] not in seeds]
     for name in names:
         for seed in seeds:
             options = {**SETTINGS[name], "inner": INNER}
-            recipe = dataclasses.replace(RECIPE, model_options=options, seed=seed)
-            start = time.process_time()
-            training = Training(recipe, task, torch.device("cpu"))
-            engine = training.engine(print)
-            while training.progress() < 1:
-                training.update(engine)
-            run = {"setting": name, "seed": seed}
-            run["seconds"] = round(time.process_time() - start, 1)
-            run |= measured(training.model.eval(), task)
-            share = run.pop("by_rank")
+            recipe = RECIPE.replaced(model_options=options, seed=seed)
+            training = Training(recipe, task)
+            spent = run(training, recipe.length, clock=time.process_time)
+            found = {"setting": name, "seed": seed, "seconds": round(spent.seconds, 1)}
+            found |= measured(training.model.eval(), task)
+            share = found.pop("by_rank")
             shares.setdefault(name, share)
             # Where no choice is made all of these are 1.
-            run["nearest_ranks"] = round(float(np.diag(share, 1).mean()), 3)
-            run["most_drawn_rank"] = round(float(share.sum(0).max() / (SIZE - 1)), 3)
-            runs.append(run)
-            print(run, flush=True)
+            found["nearest_ranks"] = round(float(np.diag(share, 1).mean()), 3)
+            found["most_drawn_rank"] = round(float(share.sum(0).max() / (SIZE - 1)), 3)
+            runs.append(found)
+            print(found, flush=True)
             document = {"setting": "sorting", "recipe": RECIPE.to_json(), "runs": runs}
             path.write_text(json.dumps(document) + "\n")
     (arguments.out / "sorting.png").write_bytes(picture(shares))

@@ -12,45 +12,54 @@ the cosine between the mean gradient and that of the per-node leave-one-out esti
 
 from __future__ import annotations
 
-import dataclasses
+import argparse
 import json
 from pathlib import Path
 
 import torch
-from measure import BIASED, scored
+from measure import RESULTS
+from objectives import (
+    one_reward_per_graph,
+    reinforce,
+    reinforce_per_node,
+    scored,
+    weighted_graphs,
+)
+from torch import Tensor
 
 from ttc_agents.models.base import free_nodes
-from ttc_agents.stochastic import leave_one_out
-from ttc_agents.training.objectives import OBJECTIVES, sampled_graphs
+from ttc_agents.training.objectives import Objective, sampled_graphs
 from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.state import Training
+from ttc_agents.training.update import Training
 from ttc_envs import make_task
 
 REPEATS, BOARDS, GRAPHS, COUNTED = 100, 16, 4, 0.03
 MEAN_COST = 2.2
 """About the loss of a node at the start: what a learned constant baseline would come to."""
-ESTIMATORS = {
-    "reinforce": (scored(False, None), "score"),
-    "one reward per graph, leave one out": (scored(False, leave_one_out), "score"),
-    "per node, no baseline": (scored(True, None), "score"),
-    "per node, mean of all samples' costs": (None, "score"),
-    "per node, leave one out": (sampled_graphs, "score"),
-    "simple (biased)": (OBJECTIVES[BIASED["objective"]], "simple"),
-    "straight through (biased)": (OBJECTIVES[BIASED["objective"]], "straight_through"),
-}
 
 
-def constant(credit: torch.Tensor) -> torch.Tensor:
+def constant(credit: Tensor) -> Tensor:
     """A baseline that is the same for all: the mean cost, known beforehand."""
     return MEAN_COST * (credit != 0) / (credit != 0).sum()
 
 
-def gradients(objective, estimator: str) -> torch.Tensor:
+ESTIMATORS: dict[str, tuple[Objective, str]] = {
+    "reinforce": (reinforce, "score"),
+    "one reward per graph, leave one out": (one_reward_per_graph, "score"),
+    "per node, no baseline": (reinforce_per_node, "score"),
+    "per node, mean of all samples' costs": (scored(True, constant), "score"),
+    "per node, leave one out": (sampled_graphs, "score"),
+    "simple (biased)": (weighted_graphs, "simple"),
+    "straight through (biased)": (weighted_graphs, "straight_through"),
+}
+
+
+def gradients(objective: Objective, estimator: str) -> Tensor:
     """(REPEATS, N * N), gradients of the table of scores."""
     base = RECIPES["graph-9x9"]
     options = {**base.model_options, "estimator": estimator, "training_graphs": GRAPHS, "layers": 0}
-    recipe = dataclasses.replace(base, model_options=options, batch_size=BOARDS)
-    training = Training(recipe, make_task(recipe.env_id, **recipe.task), torch.device("cpu"))
+    recipe = base.replaced(model_options=options, batch_size=BOARDS)
+    training = Training(recipe, make_task(recipe.env_id, **recipe.task))
     model, carried = training.model, training.carried
     carried.refill(model)
     with torch.no_grad():
@@ -66,8 +75,10 @@ def gradients(objective, estimator: str) -> torch.Tensor:
 
 def main() -> None:
     """Measure all estimators."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    ESTIMATORS["per node, mean of all samples' costs"] = (scored(True, constant), "score")
     drawn = {name: gradients(*how) for name, how in ESTIMATORS.items()}
     plain, mean = drawn["reinforce"], drawn["per node, leave one out"].mean(0)
     rows = {}
@@ -84,8 +95,7 @@ def main() -> None:
             "cosine": round(float(torch.cosine_similarity(values.mean(0), mean, dim=0)), 3),
         }
     document = {"repeats": REPEATS, "boards": BOARDS, "graphs": GRAPHS, "estimators": rows}
-    path = Path(__file__).parent / "results" / "variance.json"
-    path.write_text(json.dumps(document) + "\n")
+    (arguments.out / "variance.json").write_text(json.dumps(document) + "\n")
     print(json.dumps(document))
 
 

@@ -1,10 +1,11 @@
 """How many refinement steps help, and how their number grows with hops and with list length.
 
-Reads what `ttc evaluate --out` wrote. For each row of a sweep, the share that holds as a function
-of steps is a curve; its best depth is the first step whose share is within one point of its
-highest. Curves are taken by the size of the instances (families `size=64`, `places=256`) and, for
-paths, by the hops of the shortest path. Where three or more of them reach 50%, the growth is the
-exponent g of a fit  best depth ~ size^g  by least squares in logarithms.
+Reads the documents of `ttc evaluate` and `ttc play` (`--out` or `--json`). For each row of a sweep,
+the share that holds as a function of steps is a curve; its best depth is the first step whose share
+is within one point of its highest. Curves are taken by the size of the instances (families
+`size=64`, `places=256`) and, for paths, by the hops of the shortest path. Where three or more of
+them reach 50%, the growth is the exponent g of a fit  best depth ~ size^g  by least squares in
+logarithms.
 
     .venv/bin/python experiments/limits/best_depth.py experiments/limits/results/*.json
 
@@ -13,9 +14,9 @@ The last line on stdout is one JSON document.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,8 +63,7 @@ def growth(depths: Sequence[Depth]) -> float | None:
 
 def by_size(document: dict[str, Any]) -> dict[str, list[Depth]]:
     """{row: depths by the size that names the families}, of the share solved."""
-    rows = {"p1": document["p1"], **document["classical"]}
-    rows = {row: families for row, families in rows.items() if row not in STEPLESS}
+    rows = {row: own for row, own in document["rows"].items() if row not in STEPLESS}
     found: dict[str, list[Depth]] = {}
     for row, families in rows.items():
         for family, by_step in families.items():
@@ -118,16 +118,16 @@ def report(path: Path, metric: str = "optimal") -> tuple[list[str], dict[str, An
     return lines, found
 
 
-def main(paths: Sequence[str]) -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Print the tables of all sweeps."""
-    if not paths:
-        raise SystemExit("expected files that `ttc evaluate --out` wrote")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sweeps", type=Path, nargs="+", help="JSON files")
     found = {}
-    for path in map(Path, paths):
+    for path in parser.parse_args(words).sweeps:
         lines, found[path.stem] = report(path)
         print("\n".join(lines), end="\n\n")
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -21,8 +21,8 @@ import numpy as np
 
 from ttc_agents.evaluation import SweepResult, sweep
 from ttc_agents.evaluation.intervals import share
-from ttc_agents.training.checkpoint import load_config, load_model
-from ttc_envs import Instances, make_task
+from ttc_agents.inference.checkpoint import load_model, load_task
+from ttc_envs import Instances
 from ttc_envs.tasks.sudoku.solver import grade
 
 RESULTS = Path(__file__).parent / "results"
@@ -78,8 +78,7 @@ def main() -> None:
     parser.add_argument("--level", default="minimal")
     parser.add_argument("--out", type=Path, default=RESULTS / "sudoku-grades.json")
     arguments = parser.parse_args()
-    config = load_config(arguments.checkpoint)
-    task = make_task(config["env_id"], **{**config["task"], "split": "test"})
+    task = load_task(arguments.checkpoint, "test")
     instances: Instances = task.sample(np.arange(arguments.count, dtype=np.uint64), arguments.level)
     size = round(task.spec.num_nodes**0.5)
     rounds, guesses = grade(instances.fields["givens"], size)
@@ -94,7 +93,7 @@ def main() -> None:
         shares.insert(2, str(row["best_step"]))
         print(f"| {family} | {row['n']} | {' | '.join(shares)} | {100 * row['gain']:+.1f} |")
     document = {"settings": vars(arguments) | {"out": None}, "steps": steps, "parts": rows}
-    document["p1"] = result.to_json()["p1"]
+    document["rows"] = result.to_json()["rows"]
     arguments.out.write_text(json.dumps(document) + "\n")
     print(json.dumps(document))
 

@@ -12,9 +12,9 @@ mkdir -p "$results"
 sweep() {  # name, checkpoint, words for `ttc evaluate`
     "$ttc" evaluate "$2" "${@:3}" --json | tail -n 1 >"$results/$1.json"
 }
-"$ttc" evaluate --env ttc/ShortestPath-v0 --count 200 --steps 1,2,3,4,6,8,12,16,24,32,48,64 --json \
+"$ttc" play --env ttc/ShortestPath-v0 --count 200 --steps 1,2,3,4,6,8,12,16,24,32,48,64 --json \
     --task places=64 --task places=128 --task places=256 --task places=512 | tail -n 1 >"$results/paths-classical.json"
-"$ttc" evaluate --env ttc/Sorting-v0 --count 200 --steps 1,2,4,8,10,12,14,16,21,24,32,36,48,64,96,128,192,256 --json \
+"$ttc" play --env ttc/Sorting-v0 --count 200 --steps 1,2,4,8,10,12,14,16,21,24,32,36,48,64,96,128,192,256 --json \
     --task size=16 --task size=32 --task size=64 --task size=128 --task size=256 | tail -n 1 >"$results/sorting-classical.json"
 sweep paths "$PATHS" --count 100 --steps 1,2,4,8,12,16,24,32,48,64,96,128,192,256 \
     --task places=64 --task places=128 --task places=256 --task places=512

@@ -13,23 +13,21 @@ import json
 
 import numpy as np
 
-from ttc_agents.evaluation.comparison import distinct
-from ttc_agents.evaluation.paths import path_metrics
-from ttc_agents.models.path_model import PathModel
-from ttc_agents.training.checkpoint import load_config, load_model
-from ttc_envs import make_task
+from ttc_agents.comparison.run import distinct
+from ttc_agents.evaluation.outcome import findings
+from ttc_agents.inference.checkpoint import load_config, load_model, load_task
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint")
     parser.add_argument("--count", type=int, default=2000)
     args = parser.parse_args()
     config, model = load_config(args.checkpoint), load_model(args.checkpoint)
-    if not isinstance(model, PathModel):
+    if not model.autoregressive:
         raise ValueError(f"expected a language model over places, got {config['model']}")
-    task = make_task(config["env_id"], **{**config["task"], "split": "test"})
+    task = load_task(args.checkpoint, "test")
     instances = task.sample(np.arange(args.count, dtype=np.uint64), "any")
     document = {
         "recipe": config["recipe"]["name"],
@@ -40,7 +38,7 @@ def main() -> None:
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "pairs": args.count,
         "distinct": distinct(instances),
-        **path_metrics(model, task, instances),
+        **findings(model, task, instances),
     }
     print(json.dumps(document))
 

@@ -2,24 +2,25 @@
 
     python experiments/recurrence/tables.py experiments/recurrence/results/{fixed-map,lists}.json
 
-A cell is the mean over seeds, in percent, with a 95% interval of seeds and instances: Student's t
-on the two errors that `ttc_agents.evaluation.verdict` adds up. A single seed has that of instances.
+Each share is the mean over seeds, in percent, with a 95% interval of seeds and instances: Student's
+t on the two errors that `ttc_agents.comparison.verdict` adds up. A single seed has that of
+instances.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from scipy.stats import t as student
 
-from ttc_agents.evaluation.comparison import by_row
-from ttc_agents.evaluation.verdict import MANY, Point, points
+from ttc_agents.comparison.run import by_row
+from ttc_agents.comparison.verdict import MANY, Point, points
 
 
-def cell(point: Point) -> str:
+def percent(point: Point) -> str:
     """`mean (low-high)` in percent."""
     others = len(point.shares) - 1
     by_seeds = point.by_seeds if others else 0.0
@@ -32,13 +33,13 @@ def cell(point: Point) -> str:
 
 def lines(document: dict[str, Any]) -> list[str]:
     """A table in Markdown, what was overspent, and the verdicts."""
-    settings, cells = document["settings"], document["cells"]
+    settings, runs = document["settings"], document["runs"]
     steps = settings["steps"]
     head = ["row", "parameters", *map(str, steps), "FLOPs per answer", "CPU s"]
     table = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    for name, own in by_row(cells).items():
+    for name, own in by_row(runs).items():
         found = {point.step: point for point in points(own)}
-        shown = [cell(found[step]) if step in found else "" for step in steps]
+        shown = [percent(found[step]) if step in found else "" for step in steps]
         flops = [f"{found[step].flops:.2g}" for step in (min(found), max(found))]
         seconds = sum(each["seconds"] for each in own) / len(own)
         cost = " to ".join(dict.fromkeys(flops))
@@ -46,7 +47,7 @@ def lines(document: dict[str, Any]) -> list[str]:
         columns = [shown_name, f"{own[0]['parameters']:,}", *shown, cost, f"{seconds:.0f}"]
         table.append(f"| {' | '.join(columns)} |")
     if settings["flops"]:
-        worst = max(each["flops_spent"] / settings["flops"] - 1 for each in cells)
+        worst = max(each["flops_spent"] / settings["flops"] - 1 for each in runs)
         table += [
             "",
             f"Budget {settings['flops']:.2g} FLOPs, overspent by {100 * worst:.2f}% at most.",
@@ -54,9 +55,17 @@ def lines(document: dict[str, Any]) -> list[str]:
     return [*table, "", *(f"- {said['words']}" for said in document["verdicts"])]
 
 
-if __name__ == "__main__":
-    for path in map(Path, sys.argv[1:]):
+def main() -> None:
+    """Print the tables of all files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", type=Path, nargs="+", help="JSON files of `ttc compare`")
+    for path in parser.parse_args().tables:
         document = json.loads(path.read_text(encoding="utf-8"))
-        distinct = min(each["distinct"] for each in document["cells"])
-        print(f"## {path.stem} ({document['settings']['count']} instances, {distinct} different)\n")
+        distinct = min(each["distinct"] for each in document["runs"])
+        count = document["settings"]["count"]
+        print(f"## {path.stem} ({count} instances, {distinct} different)\n")
         print("\n".join(lines(document)), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

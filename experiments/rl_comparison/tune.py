@@ -4,7 +4,7 @@
 
 Trial 0 is what stands in `rl_hyperparameters.yml`; the others replace some of its entries by what
 SPACES offers. Every trial is added to results/tuning.json: what was replaced, and the share of 200
-validation instances that are solved by the arena's last step, with the likeliest and with drawn
+validation instances that are solved by the table's last step, with the likeliest and with drawn
 actions. Budgets are process CPU seconds; each trial has a seed of its own.
 """
 
@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from preset import rl_cpu
 
-from ttc_agents.cli.presets import PRESETS
-from ttc_agents.evaluation.contestants import prepare_sb3
-from ttc_agents.evaluation.policies import play_out, split_task
-from ttc_agents.training.budget import Budget
-from ttc_agents.training.presets import Arena, Row
+from ttc_agents.comparison.kinds import Job, prepare_sb3
+from ttc_agents.comparison.plan import Row, Table
+from ttc_agents.evaluation.rollout import play
+from ttc_agents.inference.checkpoint import split_task
+from ttc_agents.training.schedule import Length
 
 RESULTS = Path(__file__).parent / "results" / "tuning.json"
 TRIAL_SEED, INSTANCES_SEED = 30_000, 40_000
@@ -65,58 +66,46 @@ def drawn(algorithm: str, trial: int) -> dict[str, Any]:
     return {name: values[rng.integers(len(values))] for name, values in space.items()}
 
 
-def measure(arena: Arena, row: Row, budget: Budget, trial: int) -> dict[str, Any]:
+def measure(table: Table, row: Row, length: Length, trial: int) -> dict[str, Any]:
     """Train one trial and play the validation instances."""
     torch.manual_seed(trial)
     replaced = drawn(row.options["algorithm"], trial) if trial else {}
     train, validation = (
-        split_task(arena.env_id, arena.task, split) for split in ("train", "validation")
+        split_task(table.env_id, table.task, split) for split in ("train", "validation")
     )
+    job = Job(train, table.env_id, table.level, length, trial, lambda agent, spent: None)
     # Agents write into what they are given.
-    options = {**row.options, "hyperparameters": copy.deepcopy(replaced)}
-    ready = prepare_sb3(
-        train,
-        arena.env_id,
-        arena.level,
-        budget,
-        trial,
-        lambda player, spent: None,
-        **options,
-    )
+    trained = prepare_sb3(job, **row.options, hyperparameters=copy.deepcopy(replaced))
     keys = np.random.default_rng(INSTANCES_SEED).integers(2**64, size=200, dtype=np.uint64)
-    instances = validation.sample(keys, arena.level)
+    instances = validation.sample(keys, table.level)
     solved = {}
     for name, likeliest in (("likeliest", True), ("drawn", False)):
-        played = play_out(
-            ready.player, validation, instances, arena.steps[-1:], deterministic=likeliest
+        played = play(
+            trained.agent, validation, instances, table.steps[-1:], deterministic=likeliest
         )
         solved[name] = float(played.reached.mean())
-    return {"trial": trial, "replaced": replaced, "env_steps": ready.spent.env_steps, **solved}
+    return {"trial": trial, "replaced": replaced, "env_steps": trained.spent.env_steps, **solved}
 
 
 def main() -> None:
-    """Search for one row of one arena."""
+    """Search for one row of one table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    arenas = PRESETS["rl-cpu"].arenas
-    parser.add_argument("arena", choices=sorted(arenas))
-    parser.add_argument("row", help="as it is called in the preset, such as 'PPO, MLP'")
+    tables = rl_cpu.tables
+    parser.add_argument("table", choices=sorted(tables))
+    parser.add_argument("row", help="as it is called in preset.py, such as 'PPO, MLP'")
     parser.add_argument("--trials", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=20.0, help="CPU seconds of a trial")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    arena = arenas[arguments.arena]
-    rows = {row.name: row for row in arena.rows if row.kind == "sb3"}
+    table = tables[arguments.table]
+    rows = {row.name: row for row in table.rows if row.kind == "sb3"}
     if arguments.row not in rows:
-        parser.error(f"{arguments.arena} has the rows {', '.join(rows)}, not {arguments.row!r}")
+        parser.error(f"{arguments.table} has the rows {', '.join(rows)}, not {arguments.row!r}")
     torch.set_num_threads(1)
+    what = {"table": arguments.table, "row": arguments.row, "seconds": arguments.seconds}
     for trial in range(arguments.trials):
-        result = measure(arena, rows[arguments.row], Budget(seconds=arguments.seconds), trial)
-        result = {
-            "arena": arguments.arena,
-            "row": arguments.row,
-            "seconds": arguments.seconds,
-            **result,
-        }
+        length = Length(seconds=arguments.seconds)
+        result = {**what, **measure(table, rows[arguments.row], length, trial)}
         done = json.loads(arguments.out.read_text()) if arguments.out.exists() else []
         arguments.out.write_text(json.dumps([*done, result], indent=1) + "\n")
         print(json.dumps(result), flush=True)

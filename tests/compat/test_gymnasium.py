@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from ttc_envs import ENVIRONMENTS
+from ttc_envs import registered
 
-IDS = sorted(ENVIRONMENTS)
+IDS = sorted(registered())
 pytestmark = pytest.mark.slow
 
 

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("rl_zoo3")
 pytestmark = pytest.mark.slow
 
-FILE = Path(__file__).parents[2] / "ttc_agents" / "training" / "rl_hyperparameters.yml"
+FILE = Path(__file__).parents[2] / "ttc_agents" / "policies" / "rl_hyperparameters.yml"
 
 
 @pytest.mark.parametrize("env_id", ["ttc/SudokuEdit4-v0", "ttc/Sorting-v0"])

@@ -3,7 +3,7 @@
 import gymnasium as gym
 import pytest
 
-from ttc_envs import ENVIRONMENTS
+from ttc_envs import registered
 
 contrib = pytest.importorskip("sb3_contrib")
 monitor = pytest.importorskip("stable_baselines3.common.monitor")
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 STEPS = 8
 
 
-@pytest.mark.parametrize("env_id", sorted(ENVIRONMENTS))
+@pytest.mark.parametrize("env_id", sorted(registered()))
 def test_maskable_ppo_takes_allowed_edits_alone(env_id):
     env = monitor.Monitor(gym.make(f"ttc_envs:{env_id}", action_mode="edit"))
     agent = contrib.MaskablePPO(

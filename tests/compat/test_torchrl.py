@@ -3,7 +3,7 @@
 import gymnasium as gym
 import pytest
 
-from ttc_envs import ENVIRONMENTS
+from ttc_envs import registered
 
 torchrl = pytest.importorskip("torchrl")
 pytestmark = pytest.mark.slow
@@ -18,7 +18,7 @@ def test_specs_hold(env_id, mode):
     check_env_specs(GymEnv(f"ttc_envs:{env_id}", action_mode=mode))
 
 
-@pytest.mark.parametrize("env_id", sorted(name for name in ENVIRONMENTS if "Edit" in name))
+@pytest.mark.parametrize("env_id", sorted(name for name in registered() if "Edit" in name))
 def test_action_mask(env_id):
     from torchrl.data import Binary
     from torchrl.envs import GymEnv, TransformedEnv

@@ -26,7 +26,7 @@ class Scripted(RefinementModel):
     def supports(cls, spec):
         return None
 
-    def encode(self, batch, graph=None):
+    def encode(self, batch):
         givens = batch["givens"]
         instances = self.task.from_fields({"givens": givens.numpy().astype("int8")})
         blank = givens < 0
@@ -42,7 +42,7 @@ class Scripted(RefinementModel):
             z += torch.randint(0, 5, z.shape, generator=generator)
         return z
 
-    def step(self, context, z, t):
+    def step(self, context, z):
         return z + 1
 
     def readout(self, context, z):
@@ -72,7 +72,7 @@ class Improving(RefinementModel):
     def supports(cls, spec):
         return None
 
-    def encode(self, batch, graph=None):
+    def encode(self, batch):
         fields = {
             name: batch[name].numpy().astype(field.dtype)
             for name, field in self.spec.fields.items()
@@ -84,7 +84,7 @@ class Improving(RefinementModel):
     def initial_state(self, context, generator=None):
         return torch.zeros(len(context["instances"]), 1)
 
-    def step(self, context, z, t):
+    def step(self, context, z):
         answers = context["answers"]
         answers.append(self.task.improve(context["instances"], answers[-1]))
         return z + 1

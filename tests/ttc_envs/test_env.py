@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import data_equivalence
 
-import ttc_envs
-from ttc_envs import RefinementEnv
+from ttc_envs import RefinementEnv, SudokuTask
 
 MODES = ["full", "edit", "logits"]
 COPIES = {"pickle": lambda env: pickle.loads(pickle.dumps(env)), "deepcopy": copy.deepcopy}
@@ -40,7 +39,7 @@ def test_a_copy_in_mid_episode_goes_on_alike_and_apart(mode, way, strict):
 @pytest.mark.parametrize("reward", ["verifier", "oracle", "sparse"])
 @pytest.mark.parametrize("mode", MODES)
 def test_the_solution_solves(mode, reward):
-    env = RefinementEnv("sudoku", action_mode=mode, reward=reward, level="minimal")
+    env = RefinementEnv(SudokuTask, action_mode=mode, reward=reward, level="minimal")
     _, info = env.reset(seed=1)
     start = {"verifier": info["quality"], "oracle": info["accuracy"], "sparse": 1.0}[reward]
     assert not info["solved"]
@@ -61,7 +60,7 @@ def test_the_solution_solves(mode, reward):
 
 
 def test_solving_pays_once_and_does_not_end_an_evaluation():
-    env = RefinementEnv("sudoku", size=4, reward="sparse", terminate_on_solved=False)
+    env = RefinementEnv(SudokuTask, size=4, reward="sparse", terminate_on_solved=False)
     env.reset(seed=0)
     solution, wrong = env.solution(), (env.solution() + 1) % 4
     rewards, solved, first = [], [], []
@@ -78,7 +77,7 @@ def test_solving_pays_once_and_does_not_end_an_evaluation():
 
 
 def test_givens_are_put_back_and_changes_counted():
-    env = RefinementEnv("sudoku")
+    env = RefinementEnv(SudokuTask)
     before, _ = env.reset(seed=0)
     after, *_, info = env.step(np.full(81, 4))
     given = before["givens"] >= 0
@@ -88,7 +87,7 @@ def test_givens_are_put_back_and_changes_counted():
 
 
 def test_a_forbidden_edit_changes_nothing_and_costs_the_step():
-    env = RefinementEnv("sudoku", action_mode="edit")
+    env = RefinementEnv(SudokuTask, action_mode="edit")
     before, info = env.reset(seed=0)
     forbidden = int(np.flatnonzero(info["action_mask"] == 0)[0])
     after, reward, terminated, _, info = env.step(forbidden)
@@ -97,7 +96,7 @@ def test_a_forbidden_edit_changes_nothing_and_costs_the_step():
 
 
 def test_strict_ends_the_episode_at_a_forbidden_edit():
-    env = RefinementEnv("sudoku", action_mode="edit", strict=True)
+    env = RefinementEnv(SudokuTask, action_mode="edit", strict=True)
     env.reset(seed=0)
     edit = env.solution()[0]
     assert env.step(edit)[2] is False
@@ -105,7 +104,7 @@ def test_strict_ends_the_episode_at_a_forbidden_edit():
 
 
 def test_info_has_the_same_keys_and_dtypes_at_every_call():
-    env = RefinementEnv("sudoku", action_mode="edit")
+    env = RefinementEnv(SudokuTask, action_mode="edit")
     _, first = env.reset(seed=0)
     *_, second = env.step(env.solution()[0])
     expected = {
@@ -126,21 +125,21 @@ def test_info_has_the_same_keys_and_dtypes_at_every_call():
 
 
 def test_labels_are_not_shown():
-    env = RefinementEnv("sudoku")
+    env = RefinementEnv(SudokuTask)
     observation, info = env.reset(seed=0)
     assert set(observation) == {"givens", "answer", "step"}
     assert "answer" not in info
 
 
 def test_options_hold_for_one_episode():
-    env = RefinementEnv("sudoku", level="medium")
+    env = RefinementEnv(SudokuTask, level="medium")
     levels = [env.reset(seed=0, options=o)[1]["level"] for o in ({}, {"level": "hard"}, {})]
     assert levels == [1, 2, 1]
     assert env.reset(options={"level": "givens=40"})[1]["level"] == -1
 
 
 def test_an_instance_of_ones_own():
-    task = ttc_envs.SudokuTask(size=4)
+    task = SudokuTask(size=4)
     instances = task.sample(np.array([5], dtype=np.uint64), "hard")
     env = RefinementEnv(task)
     for instance in (instances, instances.fields, {"givens": instances.fields["givens"][0]}):
@@ -153,12 +152,12 @@ def test_an_instance_of_ones_own():
 
 def test_task_options_beside_a_task_are_an_error():
     with pytest.raises(TypeError, match="size"):
-        RefinementEnv(ttc_envs.SudokuTask(), size=4)
+        RefinementEnv(SudokuTask(), size=4)
 
 
 def test_one_hot_observations():
-    plain = RefinementEnv("sudoku", size=4)
-    env = RefinementEnv("sudoku", size=4, observation="one_hot")
+    plain = RefinementEnv(SudokuTask, size=4)
+    env = RefinementEnv(SudokuTask, size=4, observation="one_hot")
     seen, _ = plain.reset(seed=0)
     observation, _ = env.reset(seed=0)
     rows = observation["givens"].reshape(16, 4)
@@ -169,7 +168,7 @@ def test_one_hot_observations():
 
 
 def test_action_masks_belong_to_edits():
-    env = RefinementEnv("sudoku")
+    env = RefinementEnv(SudokuTask)
     env.reset(seed=0)
     with pytest.raises(ValueError, match="edit"):
         env.action_masks()
@@ -188,7 +187,7 @@ def test_rendering():
     env.step(solution * 0.1)
     # The same answer with less confidence has another colour.
     assert not np.array_equal(env.render(), sure)
-    assert RefinementEnv("sudoku").render() is None
+    assert RefinementEnv(SudokuTask).render() is None
 
 
 def test_human_rendering_is_gymnasiums_own(monkeypatch):

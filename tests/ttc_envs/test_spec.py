@@ -1,9 +1,10 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from ttc_envs import Field, Group, Instances, TaskSpec
+from ttc_envs import Field, Group, Instances, TaskSpec, make_task
 from ttc_envs.spec import count_per_row
 
 SPEC = TaskSpec(
@@ -97,3 +98,11 @@ def test_flags_are_counted(size):
     for each in (flags, flags.view(np.int8), np.asfortranarray(flags), flags[::2]):
         assert count_per_row(each).tolist() == each.sum(axis=1).tolist()
         assert count_per_row(each).dtype == np.int32
+
+
+def test_fields_are_found_by_their_kind():
+    hops, board = (make_task(f"ttc/{name}-v0").spec for name in ("ShortestPath", "Sudoku4"))
+    assert (hops.graph_field, hops.given_field) == ("neighbours", None)
+    assert (board.graph_field, board.given_field) == (None, "givens")
+    # What was looked up is no part of the spec.
+    assert set(board.to_json()) == {field.name for field in dataclasses.fields(board)}

@@ -7,7 +7,7 @@ import pytest
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
 
-from ttc_envs import RefinementVectorEnv
+from ttc_envs import RefinementVectorEnv, SudokuTask
 
 COPIES = {"pickle": lambda env: pickle.loads(pickle.dumps(env)), "deepcopy": copy.deepcopy}
 
@@ -25,7 +25,7 @@ def equal(left, right):
 @pytest.mark.parametrize("way", list(COPIES))
 @pytest.mark.parametrize("mode", ["full", "edit", "logits"])
 def test_a_copy_in_mid_episode_goes_on_alike(mode, way):
-    envs = RefinementVectorEnv("sudoku", 3, size=4, action_mode=mode, max_episode_steps=4)
+    envs = RefinementVectorEnv(SudokuTask, 3, size=4, action_mode=mode, max_episode_steps=4)
     envs.reset(seed=0)
     play(envs, 6)
     twin = COPIES[way](envs)
@@ -33,7 +33,7 @@ def test_a_copy_in_mid_episode_goes_on_alike(mode, way):
 
 
 def test_same_step_returns_the_next_episode_and_keeps_the_end_of_the_old():
-    envs = RefinementVectorEnv("sudoku", 3, size=4)
+    envs = RefinementVectorEnv(SudokuTask, 3, size=4)
     before, first = envs.reset(seed=0)
     actions = envs.solution()
     actions[1] = (actions[1] + 1) % 4
@@ -53,7 +53,7 @@ def test_same_step_returns_the_next_episode_and_keeps_the_end_of_the_old():
 
 
 def test_next_step_begins_the_next_episode_whatever_the_action():
-    envs = RefinementVectorEnv("sudoku", 2, size=4, autoreset_mode=AutoresetMode.NEXT_STEP)
+    envs = RefinementVectorEnv(SudokuTask, 2, size=4, autoreset_mode=AutoresetMode.NEXT_STEP)
     before, _ = envs.reset(seed=0)
     actions = envs.solution()
     actions[1] = 0
@@ -67,7 +67,7 @@ def test_next_step_begins_the_next_episode_whatever_the_action():
 
 
 def test_a_reset_mask_resets_these_rows_only():
-    envs = RefinementVectorEnv("sudoku", 3, size=4, autoreset_mode=AutoresetMode.DISABLED)
+    envs = RefinementVectorEnv(SudokuTask, 3, size=4, autoreset_mode=AutoresetMode.DISABLED)
     envs.reset(seed=0)
     observations, *_ = envs.step(np.zeros((3, 16), dtype=int))
     mask = np.array([False, True, False])
@@ -82,38 +82,38 @@ def test_a_reset_mask_resets_these_rows_only():
 
 
 def test_a_seed_reaches_the_masked_rows_only():
-    envs = RefinementVectorEnv("sudoku", 2, size=4)
-    other = RefinementVectorEnv("sudoku", 2, size=4)
+    envs = RefinementVectorEnv(SudokuTask, 2, size=4)
+    other = RefinementVectorEnv(SudokuTask, 2, size=4)
     envs.reset(seed=0)
     other.reset(seed=0)
     mask = np.array([False, True])
     _, infos = envs.reset(seed=50, options={"reset_mask": mask})
-    _, fresh = RefinementVectorEnv("sudoku", 2, size=4).reset(seed=50)
+    _, fresh = RefinementVectorEnv(SudokuTask, 2, size=4).reset(seed=50)
     assert infos["instance_id"][1] == fresh["instance_id"][1]
     assert envs.np_random_seed == (0, 51)
     assert envs.reset()[1]["instance_id"][0] == other.reset()[1]["instance_id"][0]
 
 
 def test_a_list_of_seeds_leaves_rows_with_none_as_they_are():
-    envs, other = (RefinementVectorEnv("sudoku", 2, size=4) for _ in range(2))
+    envs, other = (RefinementVectorEnv(SudokuTask, 2, size=4) for _ in range(2))
     envs.reset(seed=3)
     other.reset(seed=3)
     _, infos = envs.reset(seed=[None, 3])
     assert infos["instance_id"][0] == other.reset()[1]["instance_id"][0]
     assert (
         infos["instance_id"][1]
-        == RefinementVectorEnv("sudoku", size=4).reset(seed=3)[1]["instance_id"][0]
+        == RefinementVectorEnv(SudokuTask, size=4).reset(seed=3)[1]["instance_id"][0]
     )
 
 
 def test_unseeded_environments_differ():
-    _, infos = RefinementVectorEnv("sudoku", 50).reset()
+    _, infos = RefinementVectorEnv(SudokuTask, 50).reset()
     assert len(set(infos["instance_id"].tolist())) == 50
 
 
 def test_instances_drawn_ahead_come_in_the_order_of_the_keys():
     """Episodes of different lengths, so that rows use up what was drawn at different times."""
-    envs = RefinementVectorEnv("sudoku", 4, size=4, max_episode_steps=50)
+    envs = RefinementVectorEnv(SudokuTask, 4, size=4, max_episode_steps=50)
     seen = [[key] for key in envs.reset(seed=0)[1]["instance_id"].tolist()]
     rng = np.random.default_rng(0)
     for _ in range(40):
@@ -129,7 +129,7 @@ def test_instances_drawn_ahead_come_in_the_order_of_the_keys():
 
 
 def test_another_level_uses_the_same_keys():
-    envs, other = (RefinementVectorEnv("sudoku", 2, size=4) for _ in range(2))
+    envs, other = (RefinementVectorEnv(SudokuTask, 2, size=4) for _ in range(2))
     _, infos = envs.reset(seed=0, options={"level": "hard"})
     assert np.array_equal(infos["instance_id"], other.reset(seed=0)[1]["instance_id"])
 
@@ -137,14 +137,14 @@ def test_another_level_uses_the_same_keys():
 @pytest.mark.parametrize("limit", [None, -1])
 def test_without_a_limit_nothing_truncates(limit):
     envs = RefinementVectorEnv(
-        "sudoku", 2, size=4, max_episode_steps=limit, terminate_on_solved=False
+        SudokuTask, 2, size=4, max_episode_steps=limit, terminate_on_solved=False
     )
     envs.reset(seed=0)
     assert not any(truncated.any() for _, _, _, truncated, _ in play(envs, 100))
 
 
 def test_edits_solve_and_masks_follow():
-    envs = RefinementVectorEnv("sudoku", 3, action_mode="edit", terminate_on_solved=False)
+    envs = RefinementVectorEnv(SudokuTask, 3, action_mode="edit", terminate_on_solved=False)
     envs.reset(seed=0)
     paths = envs.solution()
     for step in range(max(map(len, paths))):
@@ -161,4 +161,4 @@ def test_rendering_gives_one_frame_each():
     frames = envs.render()
     assert len(frames) == 2
     assert frames[0] != frames[1]
-    assert RefinementVectorEnv("sudoku").render() is None
+    assert RefinementVectorEnv(SudokuTask).render() is None

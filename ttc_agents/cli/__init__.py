@@ -1,4 +1,4 @@
-"""The command `ttc`: train, evaluate, compare, probe, solve, demo, data.
+"""The command `ttc`: train, evaluate, play, compare, probe, solve, demo, data.
 
 Whatever is the user's to mend (a wrong argument, a missing file, a puzzle with a clash, a training
 that diverges) is one line on stderr and exit code 2; Ctrl-C is one line and 130. `tyro`, torch and
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-USER_ERROR, INTERRUPTED = 2, 130
+from ttc_agents.cli.output import INTERRUPTED, complain
+
 EXTRA = (
     "matplotlib",
     "rich",
@@ -30,10 +32,10 @@ EXTRA = (
 
 
 class Command(Protocol):
-    """A parsed subcommand."""
+    """A parsed subcommand; one that loads what users bring has `import_modules`."""
 
     def run(self) -> int:
-        """Do it; returns the exit code."""
+        """Do what the options say; returns the exit code."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,9 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output left before its end.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
+    # Modules of the user's own beside them; last, so that none of ours is hidden.
+    sys.path.append(os.getcwd())
     try:
         command = _parse(words)
-        return command if isinstance(command, int) else command.run()
+        if isinstance(command, int):
+            return command
+        getattr(command, "import_modules", lambda: None)()
+        return command.run()
     except KeyboardInterrupt:
         return complain("interrupted", INTERRUPTED)
     except ModuleNotFoundError as error:
@@ -64,12 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, FloatingPointError) as error:
         # The last is a training that diverged.
         return complain(str(error))
-
-
-def complain(message: str, code: int = USER_ERROR) -> int:
-    """Print one line on stderr and return the exit code."""
-    print(f"ttc: {' '.join(message.split())}", file=sys.stderr)
-    return code
+    finally:
+        sys.path.pop()
 
 
 def _parse(words: Sequence[str]) -> Command | int:
@@ -80,6 +83,7 @@ def _parse(words: Sequence[str]) -> Command | int:
     from ttc_agents.cli.data import Data
     from ttc_agents.cli.demo import Demo
     from ttc_agents.cli.evaluate import Evaluate
+    from ttc_agents.cli.play import Play
     from ttc_agents.cli.probe import ProbePlaces
     from ttc_agents.cli.solve import Solve
     from ttc_agents.cli.train import Train
@@ -87,6 +91,7 @@ def _parse(words: Sequence[str]) -> Command | int:
     commands: dict[str, Callable[..., Command]] = {
         "train": Train,
         "evaluate": Evaluate,
+        "play": Play,
         "compare": Compare,
         "probe": ProbePlaces,
         "solve": Solve,

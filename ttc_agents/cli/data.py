@@ -39,7 +39,7 @@ class Data:
     json: conf.FlagCreatePairsOff[bool] = False
 
     def run(self) -> int:
-        """Write it."""
+        """Write the shards that are missing, and say how many paths these are."""
         from ttc_agents.cli.output import progress_line
         from ttc_envs import write_paths
 

@@ -1,4 +1,4 @@
-"""What commands write: files, and a line of progress."""
+"""What commands write: complaints, files, tables, and a line of progress."""
 
 from __future__ import annotations
 
@@ -7,8 +7,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ttc_agents.files import write_atomically
+
 if TYPE_CHECKING:
-    from ttc_agents.evaluation.batches import Progress
+    from ttc_agents.evaluation import SweepResult
+    from ttc_agents.inference.batches import Report
+
+
+USER_ERROR, INTERRUPTED = 2, 130
+"""Exit codes."""
+
+
+def complain(message: str, code: int = USER_ERROR) -> int:
+    """Print one line on stderr and return the exit code."""
+    print(f"ttc: {' '.join(message.split())}", file=sys.stderr)
+    return code
 
 
 def make_room(path: Path) -> None:
@@ -23,25 +36,47 @@ def make_room(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a document on one line."""
-    path.write_text(json.dumps(document) + "\n", encoding="utf-8")
+def report_sweep(
+    result: SweepResult,
+    settings: dict[str, Any],
+    extra: dict[str, Any],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the document of a sweep or its table, and write it with every instance where asked.
+
+    Args:
+        result: The sweep.
+        settings: What joins its settings.
+        extra: What else was measured: `calibration` and `stability`, by family.
+        out: Where to write, or None.
+        as_json: Print the document.
+    """
+    from ttc_agents.evaluation.calibration import calibration_text
+    from ttc_agents.evaluation.stability import stability_text
+    from ttc_agents.figures.tables import text_table
+
+    def document(per_instance: bool) -> dict[str, Any]:
+        found = result.to_json(per_instance)
+        return {**found, "settings": {**found["settings"], **settings}, **extra}
+
+    if out is not None:
+        write_atomically(out, (json.dumps(document(per_instance=True)) + "\n").encode())
+    if as_json:
+        print(json.dumps(document(per_instance=False)))
+        return
+    print(text_table(document(per_instance=False)))
+    for family, numbers in extra.get("calibration", {}).items():
+        print(calibration_text(family, numbers))
+    for family, numbers in extra.get("stability", {}).items():
+        print(stability_text(family, numbers))
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file that others may be reading: they find the old text or the new one, whole."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
-def progress_line() -> Progress | None:
+def progress_line() -> Report:
     """Shows what is being run on one line of a terminal; nothing where stderr is piped."""
-    if not sys.stderr.isatty():
-        return None
 
     def show(label: str, done: float) -> None:
         end = "\n" if done >= 1 else ""
         print(f"\r{label}: {100 * done:3.0f}%", end=end, file=sys.stderr, flush=True)
 
-    return show
+    return show if sys.stderr.isatty() else lambda label, done: None

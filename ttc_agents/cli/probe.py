@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro import conf
 
+from ttc_agents.cli.options import Imports
+from ttc_agents.cli.output import INTERRUPTED, complain
+
 if TYPE_CHECKING:
     from ttc_agents.evaluation.probe import Probe
 
 
-@dataclass(frozen=True)
-class ProbePlaces:
+@dataclass(frozen=True, kw_only=True)
+class ProbePlaces(Imports):
     """Probe what a model knows of where places are: ridge regression to latitude and longitude.
 
     Embeddings and hidden states at each step are probed, each place by a probe of others. NAME is a
@@ -40,9 +43,8 @@ class ProbePlaces:
     every: int = 100
 
     def run(self) -> int:
-        """Probe."""
-        from ttc_agents.cli import INTERRUPTED, complain
-        from ttc_agents.evaluation.probe_figures import probe_map
+        """Train where NAME is a recipe, then probe, draw the map, and print what was found."""
+        from ttc_agents.figures.probe import probe_map
         from ttc_agents.training.recipes import RECIPES
 
         if min(self.steps, self.count, self.every) < 1:
@@ -66,13 +68,13 @@ class ProbePlaces:
 
     def _train(self, out: Path) -> bool:
         """Train the recipe, probing on the way; whether it came to its end."""
-        from ttc_agents.cli.train import adjusted, find_recipe
         from ttc_agents.evaluation.probe import ProbeWatch
-        from ttc_agents.evaluation.probe_figures import probe_curve
-        from ttc_agents.training.trainer import train
+        from ttc_agents.figures.probe import probe_curve
+        from ttc_agents.training.train import train
 
-        recipe = adjusted(find_recipe(self.name), self.seconds, self.seed)
-        finished = train(recipe, out, watch=ProbeWatch(self.every)).finished
+        length: dict[str, Any] = {} if self.seconds is None else {"seconds": self.seconds}
+        hooks = [ProbeWatch(self.every)]
+        finished = train(self.name, out, hooks=hooks, seed=self.seed, **length).finished
         text = (out / "metrics.jsonl").read_text(encoding="utf-8")
         lines = [line for line in map(json.loads, text.splitlines()) if "probe_r2" in line]
         if lines:
@@ -84,14 +86,11 @@ class ProbePlaces:
         import numpy as np
 
         from ttc_agents.evaluation.probe import degrees_of, place_embeddings, place_states, probe
-        from ttc_agents.training.checkpoint import load_config, load_model
-        from ttc_envs import make_task
+        from ttc_agents.inference.checkpoint import load_model, load_task
 
-        config, model = load_config(checkpoint), load_model(checkpoint)
-        task = make_task(config["env_id"], **config["task"])
+        model, task = load_model(checkpoint), load_task(checkpoint)
         degrees = degrees_of(task)
-        level = task.spec.levels[0]
-        instances = task.sample(np.arange(self.count, dtype=np.uint64), level)
+        instances = task.sample(np.arange(self.count, dtype=np.uint64), task.spec.levels[0])
         features = {"embedding": place_embeddings(model)}
         features |= place_states(model, instances, self.steps)
         return {name: probe(each, degrees, self.seed) for name, each in features.items()}

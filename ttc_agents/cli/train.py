@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,49 +9,80 @@ from typing import Annotated
 
 from tyro import conf
 
-from ttc_agents.training.recipes import RECIPES, Recipe
+from ttc_agents.cli.options import Imports
+from ttc_agents.cli.output import INTERRUPTED, complain
+from ttc_agents.training.recipe import Recipe
+from ttc_agents.training.recipes import RECIPES
+
+OWN_PUZZLES = "own"
+"""The level of what `--puzzles` names."""
 
 
 def _recipe_help() -> str:
     width = max(len(name) for name in RECIPES)
-    return "\n".join(f"{r.name:<{width}}  {r.description}" for r in RECIPES.values())
+    lines = [f"{r.name:<{width}}  {r.description}" for r in RECIPES.values()]
+    return "\n".join(["A TOML file, module:NAME, or one of these:", *lines])
 
 
-@dataclass(frozen=True)
-class Train:
-    """Train a recipe into a directory.
+@dataclass(frozen=True, kw_only=True)
+class Train(Imports):
+    """Train a recipe, or a model on an environment, into a directory.
 
     Ctrl-C or SIGTERM saves a checkpoint after the current update, and --resume goes on from it.
     Example: ttc train sudoku9-cpu-2min --out runs/mine
 
     Args:
+        env: The environment to learn, module:id for one of another package; needs --model.
+        model: The model to train, by name or as module:Class of your own; needs --env.
         out: Directory of the checkpoint.
+        settings: Fields of the recipe, such as batch_size=32 or model_options.width=64.
+        level: Level of the training instances, several with commas between them.
+        puzzles: Train on the puzzles of this file, checked, and divided into training, validation
+            and test by symmetry class.
+        seconds: Train so many seconds instead of the recipe's length.
+        updates: Train so many updates instead of the recipe's length.
+        seed: Random seed instead of the recipe's.
         resume: Go on from the checkpoint in --out.
         overwrite: Replace the checkpoint in --out.
-        seconds: Train so many seconds instead of the recipe's length.
-        seed: Random seed instead of the recipe's.
+        device: auto (CUDA where there is one), cpu, cuda, cuda:1, ...
         json: Measure the checkpoint on test instances in the end, draw the graph of a model that
             learns one, and print one JSON document as the last line.
-        device: auto (CUDA where there is one), cpu, cuda, cuda:1, ...
+        print_recipe: Print the recipe as TOML and do nothing.
     """
 
-    recipe: Annotated[str, conf.Positional, conf.arg(metavar="RECIPE", help=_recipe_help())]
-    out: Path
+    recipe: Annotated[
+        str | None, conf.Positional, conf.arg(metavar="RECIPE", help=_recipe_help())
+    ] = None
+    env: str | None = None
+    model: str | None = None
+    out: Path | None = None
+    settings: Annotated[
+        conf.UseAppendAction[tuple[tuple[str, ...], ...]],
+        conf.arg(name="set", metavar="FIELD=VALUE"),
+    ] = ()
+    level: str | None = None
+    puzzles: Path | None = None
+    seconds: float | None = None
+    updates: int | None = None
+    seed: int | None = None
     resume: conf.FlagCreatePairsOff[bool] = False
     overwrite: conf.FlagCreatePairsOff[bool] = False
-    seconds: float | None = None
-    seed: int | None = None
     device: str = "auto"
     json: conf.FlagCreatePairsOff[bool] = False
+    print_recipe: Annotated[conf.FlagCreatePairsOff[bool], conf.arg(name="print")] = False
 
     def run(self) -> int:
-        """Train."""
-        from ttc_agents.cli import INTERRUPTED, complain
-        from ttc_agents.evaluation.graphs import GraphWatch
-        from ttc_agents.evaluation.outcome import outcome
-        from ttc_agents.training.trainer import train
+        """Train, and say where the checkpoint is and which command measures it."""
+        from ttc_agents.evaluation.outcome import GraphWatch, outcome
+        from ttc_agents.figures.graphs import draw_graph
+        from ttc_agents.training.train import train
 
-        recipe = adjusted(find_recipe(self.recipe), self.seconds, self.seed)
+        recipe = self._adjusted(self._recipe())
+        if self.print_recipe:
+            print(recipe.to_toml(), end="")
+            return 0
+        if self.out is None:
+            raise ValueError("--out is missing: the directory of the checkpoint")
         watch = GraphWatch()
         result = train(
             recipe,
@@ -60,33 +90,40 @@ class Train:
             resume=self.resume,
             overwrite=self.overwrite,
             device=self.device,
-            watch=watch,
+            hooks=[watch],
         )
         if not result.finished:
             return complain(f"interrupted: {self.out} is saved, --resume goes on", INTERRUPTED)
         print(
-            f"{result.checkpoint}: {result.updates} updates, {result.instances} puzzles "
+            f"{result.checkpoint}: {result.updates} updates, {result.instances} instances "
             f"in {result.seconds:.0f} s"
         )
-        print(f"next: ttc evaluate {result.checkpoint}")
+        imports = "".join(f" --import {module}" for module in recipe.modules())
+        print(f"next: ttc evaluate {result.checkpoint}{imports}")
+        draw_graph(result.checkpoint, watch.frames)
         if self.json:
-            print(json.dumps(outcome(result, recipe, watch)))
+            print(json.dumps(outcome(result)))
         return 0
 
+    def _recipe(self) -> Recipe:
+        """The recipe that is named, or the defaults of a model on an environment."""
+        from ttc_agents.training.recipes import default_recipe, find_recipe
 
-def find_recipe(name: str) -> Recipe:
-    """The recipe of that name.
+        if self.recipe is not None:
+            if self.env or self.model:
+                raise ValueError("give either a RECIPE, or --env and --model")
+            return find_recipe(self.recipe)
+        if self.env is None or self.model is None:
+            raise ValueError(f"give a RECIPE ({', '.join(RECIPES)}), or --env and --model")
+        return default_recipe(self.env, self.model)
 
-    Raises:
-        ValueError: There is none.
-    """
-    if name not in RECIPES:
-        raise ValueError(f"no recipe {name!r}, expected one of {', '.join(RECIPES)}")
-    return RECIPES[name]
-
-
-def adjusted(recipe: Recipe, seconds: float | None, seed: int | None) -> Recipe:
-    """A recipe of another length or seed."""
-    if seconds is not None:
-        recipe = dataclasses.replace(recipe, seconds=seconds, updates=None)
-    return recipe if seed is None else dataclasses.replace(recipe, seed=seed)
+    def _adjusted(self, recipe: Recipe) -> Recipe:
+        """The recipe with --set first, and the options that have a name of their own after it."""
+        recipe = recipe.changed([setting for group in self.settings for setting in group])
+        if self.seconds is not None and self.updates is not None:
+            raise ValueError("--seconds and --updates exclude each other")
+        if self.puzzles is not None:
+            task = {**recipe.task, "puzzles": str(self.puzzles.resolve())}
+            recipe = recipe.replaced(task=task, level=self.level or OWN_PUZZLES)
+        given = {name: getattr(self, name) for name in ("level", "seconds", "updates", "seed")}
+        return recipe.replaced(**{k: v for k, v in given.items() if v is not None})

@@ -1,21 +1,18 @@
-"""Measuring: sweeps over test-time compute, calibration, rollouts through environments, reports."""
+"""Measuring: sweeps over test-time compute, calibration, stability, rollouts, probes."""
 
 from ttc_agents.evaluation.calibration import Calibration, calibrate
 from ttc_agents.evaluation.intervals import share, wilson
 from ttc_agents.evaluation.records import Records
 from ttc_agents.evaluation.results import SweepResult, joined
-from ttc_agents.evaluation.rollout import follow, play, rollout
-from ttc_agents.evaluation.sweep import refine, sweep, sweep_classical
+from ttc_agents.evaluation.rollout import rollout
+from ttc_agents.evaluation.sweep import sweep, sweep_classical
 
 __all__ = [
     "Calibration",
     "Records",
     "SweepResult",
     "calibrate",
-    "follow",
     "joined",
-    "play",
-    "refine",
     "rollout",
     "share",
     "sweep",

@@ -10,7 +10,7 @@ are not given and have a right choice. Where labels know all right choices, each
 - Flips of sure nodes: of the nodes that were right with more than 0.9 confidence after a step, the
   share that is wrong after any later step of the budget.
 
-Shapes: B puzzles, N nodes, R recorded steps, K bins.
+Shapes: B instances, N nodes, R recorded steps, K bins.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from ttc_agents.evaluation.batches import map_batches, pick_batch_size
-from ttc_agents.evaluation.sweep import refine
+from ttc_agents.inference.batches import map_batches, pick_batch_size
+from ttc_agents.inference.refine import Step, refine
 from ttc_agents.models.base import RefinementModel, free_nodes, to_batch
-from ttc_agents.policies.refinement import decide
 from ttc_envs import Instances, Task
 
 BINS = 10
@@ -34,7 +33,7 @@ BANDS = ("sure and right", "unsure and right", "unsure and wrong", "sure and wro
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Sums over the free nodes of all puzzles that stayed finite.
+    """Sums over the free nodes of all instances that stayed finite.
 
     Args:
         steps: The recorded steps, R of them.
@@ -90,22 +89,22 @@ def calibrate(
     steps: Sequence[int],
     batch_size: int | None = None,
 ) -> Calibration:
-    """Follow the confidence of one trajectory of each puzzle.
+    """Follow the confidence of one trajectory of each instance.
 
     Args:
         model: The model.
         task: The task.
-        instances: Puzzles with a label `answer`.
+        instances: With a label `answer`.
         steps: The steps to record; the largest is the budget.
-        batch_size: Puzzles at a time.
+        batch_size: Instances at a time.
     """
     recorded = tuple(sorted(set(steps)))
 
     def work(rows: Instances, start: int, check: Callable[[], None]) -> Calibration:
         follower = _Follower(recorded, rows, _free_nodes(task, rows))
-        for logits, finite, _ in refine(model, task, rows, recorded[-1]):
+        for step in refine(model, task, rows, recorded[-1]):
             check()
-            follower.add(*decide(logits), finite)
+            follower.add(step)
         return follower.result()
 
     size = pick_batch_size(model, batch_size)
@@ -129,10 +128,13 @@ class _Follower:
         self._changes, self._seen = np.zeros((2, rows, 2), dtype=np.int64)
         self._sure, self._flipped = np.zeros((2, rows, *free.shape), dtype=bool)
 
-    def add(self, answer: np.ndarray, confidence: np.ndarray, finite: np.ndarray) -> None:
-        """One step."""
+    def add(self, step: Step) -> None:
+        """One step of a model."""
+        answer, confidence = step.choice, step.confidence
+        assert answer is not None
+        assert confidence is not None
         self._step += 1
-        live, right = self._free & finite[:, None], self._right(answer)
+        live, right = self._free & step.finite[:, None], self._right(answer)
         row = int(np.searchsorted(self._steps, self._step))
         self._flipped |= self._sure & live & ~right
         if self._before is not None:
@@ -194,12 +196,12 @@ def calibration_text(family: str, numbers: dict[str, Any]) -> str:
         return "none" if share is None else f"{100 * share:.1f}%"
 
     lines = [
-        f"{family}: {percent(numbers['changes_of_doubtful'])} of changes fall on cells below 0.5 "
+        f"{family}: {percent(numbers['changes_of_doubtful'])} of changes fall on nodes below 0.5 "
         f"confidence, which are {percent(numbers['doubtful'])} of all"
     ]
     for step, entry in numbers["steps"].items():
         lines.append(
             f"  step {step:>4}: calibration error {entry['expected_calibration_error']:.3f}, "
-            f"{percent(entry['flips_of_sure'])} of confident right cells flip later"
+            f"{percent(entry['flips_of_sure'])} of confident right nodes flip later"
         )
     return "\n".join(lines)

@@ -15,16 +15,16 @@ Shapes: C places, F features, M places that have features, B instances, N slots.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ttc_agents.models import RefinementModel
-from ttc_agents.models.base import to_batch
-from ttc_agents.models.path_model import PathModel
-from ttc_envs import Instances, SequenceTask, Task
+from ttc_agents.models.base import to_batch, to_tensor
+from ttc_agents.training.loop import Hook, Metrics
+from ttc_agents.training.update import Training
+from ttc_envs import Instances, Task
 
 EARTH_KM = 6371.0088
 PENALTIES = tuple(10.0**exponent for exponent in np.arange(-4, 6, 0.5))
@@ -151,15 +151,15 @@ def distance_km(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def degrees_of(task: Task) -> np.ndarray:
-    """(C, 2) latitude and longitude of the places of a fixed map.
+    """(C, 2) latitude and longitude of the choices of a task.
 
     Raises:
-        ValueError: The choices of the task are not places of a map that stays.
+        ValueError: Its choices are not places of a map that stays.
     """
-    if not isinstance(task, SequenceTask):
+    places = task.places()
+    if places is None:
         raise ValueError(f"{task.spec.name} has no map that stays: there are no places to probe")
-    cities = task.map.graph.cities
-    return np.stack([cities["latitude"], cities["longitude"]], axis=1)
+    return places
 
 
 @torch.no_grad()
@@ -169,14 +169,10 @@ def place_embeddings(model: RefinementModel) -> np.ndarray:
     Raises:
         ValueError: It has none.
     """
-    choices = model.spec.num_choices
-    if isinstance(model, PathModel):
-        return model.places.weight[:choices].double().cpu().numpy()
-    tables: dict[str, Tensor] = getattr(getattr(model, "inputs", None), "tables", dict)()
-    parts = [table for table in tables.values() if len(table) == choices]
-    if not parts:
+    table = model.choice_embeddings()
+    if table is None:
         raise ValueError(f"{type(model).__name__} has no table with a row for each place")
-    return torch.cat(parts, dim=1).double().cpu().numpy()
+    return table.double().cpu().numpy()
 
 
 @torch.no_grad()
@@ -189,15 +185,10 @@ def place_states(
     (`reading`); of others the slots that are to name it, after each step (`step 1`, ...). Places
     that stand nowhere are NaN.
     """
-    batch = to_batch(instances.fields)
-    answer = torch.from_numpy(instances.labels["answer"].astype(np.int64))
-    if isinstance(model, PathModel):
-        states = model.read(model.encode(batch), answer)
-        return {"reading": mean_by_place(states[:, 1:], answer[:, :-1], model.spec.num_choices)}
-    found = {}
-    for step, (_, z) in enumerate(model.iterate(batch, num_steps), start=1):
-        found[f"step {step}"] = mean_by_place(z, answer, model.spec.num_choices)
-    return found
+    answer = to_tensor(instances.labels["answer"])
+    found = model.choice_states(to_batch(instances.fields), answer, num_steps)
+    choices = model.spec.num_choices
+    return {name: mean_by_place(z, places, choices) for name, (z, places) in found.items()}
 
 
 def mean_by_place(states: Tensor, places: Tensor, choices: int) -> np.ndarray:
@@ -208,8 +199,8 @@ def mean_by_place(states: Tensor, places: Tensor, choices: int) -> np.ndarray:
     return (sums / torch.where(counts > 0, counts, torch.nan)[:, None]).numpy()
 
 
-class ProbeWatch:
-    """Probes the embeddings of a model while it is trained; a `watch` of `trainer.train`.
+class ProbeWatch(Hook):
+    """Probes the embeddings of a model while it is trained.
 
     Args:
         every: Updates between two probes.
@@ -217,9 +208,9 @@ class ProbeWatch:
 
     def __init__(self, every: int = 100) -> None:
         self._every, self._degrees = every, np.empty(0)
-        self._last: dict[str, Tensor] = {}
+        self._last: Metrics = {}
 
-    def __call__(self, training: Any) -> dict[str, Tensor]:
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
         """`probe_r2` and `probe_km` of the last probe."""
         if not self._last:
             self._degrees = degrees_of(training.task)

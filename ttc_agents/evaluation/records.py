@@ -1,16 +1,17 @@
-"""What happened to each puzzle of a family while answers were refined step by step.
+"""What happened to each instance of a family while answers were refined step by step.
 
-Shapes: B puzzles of a batch, n puzzles of a family, R recorded steps, P parts of an answer.
+Shapes: B instances of a batch, n instances of a family, R recorded steps, P parts of an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
+from ttc_agents.inference.refine import Step
 from ttc_envs import Instances, Task
 
 NEVER = -1
@@ -18,7 +19,7 @@ NEVER = -1
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """One trajectory of each puzzle.
+    """One trajectory of each instance.
 
     Args:
         steps: The recorded steps, R of them, ascending.
@@ -50,11 +51,11 @@ class Records:
     depth_name: str = ""
 
     def __len__(self) -> int:
-        """The number of puzzles, n."""
+        """The number of instances, n."""
         return len(self.settled)
 
     def to_json(self) -> dict[str, list[Any]]:
-        """Columns with one entry per puzzle."""
+        """Columns with one entry per instance."""
         last = self.residual[:, -1]
         return {
             "first_solved": self.first_solved.tolist(),
@@ -86,7 +87,7 @@ class Recorder:
 
     Args:
         task: The task.
-        instances: B puzzles.
+        instances: B of them.
         steps: The steps to record, ascending.
     """
 
@@ -104,32 +105,10 @@ class Recorder:
         self._parts: dict[str, list[np.ndarray]] = {}
         self._depth, self._depth_name = np.zeros((batch, 0), dtype=np.int32), ""
 
-    def add(
-        self,
-        action: np.ndarray,
-        finite: np.ndarray | None = None,
-        residual: np.ndarray | None = None,
-    ) -> None:
-        """The answers (B, N) of the next step, as actions of mode `full`.
-
-        Args:
-            action: Whole answers, in which what is given is put back.
-            finite: (B,) bool; rows that are not keep their last answer and count as unsolved.
-            residual: (B,) relative change of the state.
-        """
-        answer = self._task.apply(self._instances, self.answer, action, "full")
-        self.note(answer, finite, residual)
-
-    def note(
-        self,
-        answer: np.ndarray,
-        finite: np.ndarray | None = None,
-        residual: np.ndarray | None = None,
-    ) -> None:
-        """The answers (B, N) of the next step, as they are; see `add`."""
+    def add(self, step: Step) -> None:
+        """The next step; rows that are not finite count as unsolved."""
         self._step += 1
-        finite = np.ones(len(answer), dtype=bool) if finite is None else finite
-        answer = np.where(finite[:, None], answer, self.answer)
+        answer, finite = step.answer, step.finite
         changed = (answer != self.answer).any(axis=1)
         if changed.any():
             self._now = self._task.score(self._instances, answer)
@@ -141,9 +120,15 @@ class Recorder:
         if self._step in self._steps:
             column = self._steps.index(self._step)
             self._solved[:, column] = solved
-            if residual is not None:
-                self._residual[:, column] = np.where(finite, residual, np.inf)
+            if step.residual is not None:
+                self._residual[:, column] = np.where(finite, step.residual, np.inf)
             self._record_scores(finite)
+
+    def through(self, steps: Iterator[Step]) -> Iterator[Step]:
+        """The steps as they come, each recorded."""
+        for step in steps:
+            self.add(step)
+            yield step
 
     def _record_scores(self, finite: np.ndarray) -> None:
         """What else is known of the current answers."""

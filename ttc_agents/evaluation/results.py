@@ -1,6 +1,9 @@
 """What a sweep found, as a value and as a JSON document.
 
-Shapes: n puzzles of a family, R recorded steps, K trajectories.
+A row is a protocol of the model (`p1`, `p2`, `p3`), a classical method, or a policy; comparisons
+write their shares in the same shape {row: {family: {step: share}}}.
+
+Shapes: n instances of a family, R recorded steps, K trajectories.
 """
 
 from __future__ import annotations
@@ -18,103 +21,101 @@ from ttc_agents.evaluation.scores import pace_table, part_table, score_table
 PROTOCOLS = ("p1", "p2", "p3")
 STEPLESS = ("random", "solve")
 """Classical rows whose steps mean nothing, so that there is no pace to compare with."""
+SEVERAL = "trajectories"
+"""What the K trajectories of p2 and p3 are called among the records."""
 
 
 @dataclass(frozen=True, eq=False)
 class SweepResult:
-    """Whether each puzzle of each family was solved after each recorded step.
+    """Whether each instance of each family was solved after each recorded step.
 
     Args:
         steps: The recorded steps.
-        solved: {protocol: {family: (n, R) bool}}.
-        classical: {row: {family: one trajectory}}.
-        records: {"p1": {family: [one trajectory]}, "trajectories": {family: [K of p2 and p3]}}.
+        solved: {row: {family: (n, R) bool}}.
+        records: {row: {family: its trajectories}}: one of p1 and of classical methods; the K of p2
+            and p3 under `SEVERAL`.
         settings: What was run: seed, number of trajectories, batch size.
     """
 
     steps: tuple[int, ...]
     solved: dict[str, dict[str, np.ndarray]]
-    classical: dict[str, dict[str, Records]]
     records: dict[str, dict[str, list[Records]]]
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def to_json(self, per_puzzle: bool = False) -> dict[str, Any]:
-        """The table {protocol: {family: {steps: {"solved", "n", "low", "high"}}}} and the settings.
+    def to_json(self, per_instance: bool = False) -> dict[str, Any]:
+        """The document of the sweep.
 
-        `scores` and `parts` ({row: {family: table}}) and `pace` ({classical row: {family: table}},
-        of P1) are those of the module `scores`; their rows are "p1" and the classical ones, the
-        last two without those whose steps mean nothing.
+        `rows` is {row: {family: {step: {"solved", "n", "low", "high"}}}}. `scores` and `parts`
+        ({row: {family: table}}) and `pace` ({classical row: {family: table}}, of p1) are those of
+        the module `scores`.
 
         Args:
-            per_puzzle: Whether to add `records`, one entry per puzzle and column.
+            per_instance: Whether to add `records`, one entry per instance and column.
         """
-
-        def table(rows: dict[str, np.ndarray]) -> dict[str, Any]:
-            return {family: self._shares(solved) for family, solved in rows.items()}
-
-        document: dict[str, Any] = {p: table(self.solved.get(p, {})) for p in PROTOCOLS}
-        document["classical"] = {
-            row: table({family: records.solved for family, records in families.items()})
-            for row, families in self.classical.items()
+        single = {
+            row: {family: own for family, (own,) in families.items()}
+            for row, families in self.records.items()
+            if row != SEVERAL
         }
-        document |= self._score_tables()
-        document["nonfinite"] = {
-            kind: {f: sum(int((r.nonfinite >= 0).sum()) for r in rs) for f, rs in families.items()}
-            for kind, families in self.records.items()
+        document: dict[str, Any] = {
+            "steps": list(self.steps),
+            "rows": {
+                row: {family: self._shares(solved) for family, solved in families.items()}
+                for row, families in self.solved.items()
+            },
+            **_score_tables(single),
+            "nonfinite": {
+                row: {f: sum(int((r.nonfinite >= 0).sum()) for r in rs) for f, rs in own.items()}
+                for row, own in self.records.items()
+                if row in (*PROTOCOLS, SEVERAL)
+            },
+            "settings": self.settings,
         }
-        document["steps"] = list(self.steps)
-        document["settings"] = self.settings
-        if per_puzzle:
+        if per_instance:
             document["records"] = {
-                kind: {family: [r.to_json() for r in rs] for family, rs in families.items()}
-                for kind, families in self.records.items()
-            }
-            document["records"]["classical"] = {
-                row: {family: r.to_json() for family, r in families.items()}
-                for row, families in self.classical.items()
+                row: {family: [r.to_json() for r in rs] for family, rs in families.items()}
+                for row, families in self.records.items()
             }
         return document
-
-    def _score_tables(self) -> dict[str, Any]:
-        """What is recorded beside `solved`."""
-        first = {family: records for family, (records,) in self.records.get("p1", {}).items()}
-        rows = {"p1": first, **self.classical} if first else self.classical
-        parts = {
-            row: {f: table for f, r in families.items() if (table := part_table(r))}
-            for row, families in rows.items()
-            if row not in STEPLESS
-        }
-        return {
-            "scores": {
-                row: {family: score_table(r) for family, r in families.items()}
-                for row, families in rows.items()
-            },
-            "parts": {row: families for row, families in parts.items() if families},
-            "pace": {
-                row: {f: pace_table(first[f], r) for f, r in families.items() if f in first}
-                for row, families in self.classical.items()
-                if row not in STEPLESS
-            },
-        }
 
     def _shares(self, solved: np.ndarray) -> dict[str, dict[str, float | int]]:
         counts = solved.sum(axis=0).tolist()
         return {str(s): share(c, len(solved)) for s, c in zip(self.steps, counts, strict=True)}
 
 
+def _score_tables(rows: dict[str, dict[str, Records]]) -> dict[str, Any]:
+    """What is recorded beside `solved`, of rows {row: {family: one trajectory}}."""
+    first = rows.get("p1", {})
+    parts = {
+        row: {f: table for f, r in families.items() if (table := part_table(r))}
+        for row, families in rows.items()
+        if row not in STEPLESS
+    }
+    return {
+        "scores": {
+            row: {family: score_table(r) for family, r in families.items()}
+            for row, families in rows.items()
+        },
+        "parts": {row: families for row, families in parts.items() if families},
+        "pace": {
+            row: {f: pace_table(first[f], r) for f, r in families.items() if f in first}
+            for row, families in rows.items()
+            if row not in (*STEPLESS, *PROTOCOLS)
+        },
+    }
+
+
 def joined(results: Sequence[SweepResult]) -> SweepResult:
-    """Sweeps of the same rows and steps over different families as one.
+    """Sweeps by the same steps as one: of other families, of other rows, or both.
 
     Raises:
-        ValueError: Two of them have a family of the same name.
+        ValueError: A row of two of them has a family of the same name.
     """
-    first = results[0]
     return SweepResult(
-        first.steps,
+        results[0].steps,
         _merged([result.solved for result in results]),
-        _merged([result.classical for result in results]),
         _merged([result.records for result in results]),
-        first.settings,
+        {name: value for result in results for name, value in result.settings.items()},
     )
 
 
@@ -126,6 +127,6 @@ def _merged(tables: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, 
             own = merged.setdefault(row, {})
             twice = sorted(own.keys() & families.keys())
             if twice:
-                raise ValueError(f"two sweeps have the family {twice[0]!r}")
+                raise ValueError(f"two sweeps have the family {twice[0]!r} in the row {row!r}")
             own.update(families)
     return merged

@@ -1,70 +1,27 @@
-"""A policy at work: on instances directly (`play`), or through a Gymnasium vector env (`rollout`).
+"""Any policy through the environment: the same instances, the same step budget, the same metrics.
 
-These give the same answers; the first is what sweeps use for classical policies, the second is how
-anybody's policy meets anybody's environment. `follow` is for classical methods that need not be
-policies.
+A policy plays through the vector environment in its own action and observation mode, so an agent of
+an RL library that writes one digit at a time and a network that rewrites the whole answer are rows
+of one table: solved share against environment steps.
+
+Shapes: n instances of a family, R recorded steps, B environments at a time, T steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from ttc_agents.evaluation.records import Recorder, Records
-from ttc_envs import Instances, Task
+from ttc_agents.evaluation.results import SweepResult
+from ttc_agents.inference.batches import Report
+from ttc_agents.policies.loading import Agent, Policy
+from ttc_envs import Instances, RefinementVectorEnv, Task
 
-
-class Policy(Protocol):
-    """Whatever answers by SB3's `predict`; with `reads_masks = True` it takes `action_masks`."""
-
-    def predict(
-        self,
-        observation: dict[str, Any],
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = True,
-    ) -> tuple[np.ndarray, Any]:
-        """Actions and the next state."""
-
-
-def play(policy: Policy, task: Task, instances: Instances, steps: Sequence[int]) -> Records:
-    """What a policy does to each puzzle, without an environment between them.
-
-    Args:
-        policy: The policy.
-        task: The task.
-        instances: n puzzles.
-        steps: The steps to record, ascending; the last is the budget.
-    """
-    recorder = Recorder(task, instances, steps)
-    starts, state = np.ones(len(instances), dtype=bool), None
-    for step in range(steps[-1]):
-        count = np.full((len(instances), 1), step, dtype=np.int32)
-        fields = task.spec.shown(instances.fields, recorder.answer)
-        observation = {**fields, "answer": recorder.answer, "step": count}
-        action, state = policy.predict(observation, state, starts if step == 0 else ~starts)
-        recorder.add(action, getattr(state, "finite", None))
-    return recorder.records()
-
-
-def follow(
-    answers: Iterator[np.ndarray], task: Task, instances: Instances, steps: Sequence[int]
-) -> Records:
-    """What a classical method does to each puzzle; its answers count as they are.
-
-    Args:
-        answers: What it has after each step, (n, N) each; the last one stands when it ends.
-        task: The task.
-        instances: n puzzles.
-        steps: The steps to record, ascending; the last is the budget.
-    """
-    recorder = Recorder(task, instances, steps)
-    for _ in range(steps[-1]):
-        recorder.note(next(answers, recorder.answer))
-    return recorder.records()
+BATCH_SIZE = 500
 
 
 def rollout(
@@ -112,3 +69,92 @@ def rollout(
         solved[step] = info.get("final_info", info)["solved"]
         solved[step] &= getattr(state, "finite", True)
     return solved
+
+
+class Solved(NamedTuple):
+    """What an agent did to n instances, (n, R) bool each.
+
+    Args:
+        holds: Whether the rules held after each recorded step.
+        reached: Whether they had held after that step or one before it. The environment ends an
+            episode there unless told otherwise, and an edit that the mask allows changes something,
+            so a policy that edits by masks cannot keep a solution; but to stop there is to look at
+            the verifier.
+    """
+
+    holds: np.ndarray
+    reached: np.ndarray
+
+
+def play(
+    agent: Agent,
+    task: Task,
+    instances: Instances,
+    steps: Sequence[int],
+    *,
+    deterministic: bool = True,
+    report: Callable[[float], None] = lambda done: None,
+) -> Solved:
+    """One trajectory of each instance.
+
+    Args:
+        agent: The policy and its modes.
+        task: The task.
+        instances: n instances.
+        steps: The steps to record, ascending; the last is the budget, which is run in full.
+        deterministic: Passed to the policy.
+        report: Called with the share that is done.
+    """
+    parts = []
+    for start in range(0, len(instances), BATCH_SIZE):
+        rows = instances[start : start + BATCH_SIZE]
+        envs = RefinementVectorEnv(
+            task,
+            len(rows),
+            action_mode=agent.action_mode,
+            observation=agent.observation,
+            terminate_on_solved=False,
+            max_episode_steps=steps[-1],
+        )
+        options = {"instance": rows}
+        solved = rollout(
+            agent.policy, envs, steps[-1], seed=0, options=options, deterministic=deterministic
+        )
+        parts.append(solved)
+        report(min(1.0, (start + BATCH_SIZE) / len(instances)))
+    holds = np.concatenate(parts, axis=1)
+    recorded = np.array(steps) - 1
+    return Solved(holds[recorded].T, np.logical_or.accumulate(holds)[recorded].T)
+
+
+def sweep_agent(
+    name: str,
+    agent: Agent,
+    task: Task,
+    families: dict[str, Instances],
+    steps: Sequence[int],
+    *,
+    deterministic: bool = True,
+    report: Report = lambda label, done: None,
+) -> SweepResult:
+    """One trajectory of an agent for each instance of each family, as `sweep` has it for a model.
+
+    In mode `edit` an instance counts from the first step on after which the rules held, see
+    `Solved.reached`.
+
+    Args:
+        name: What the row is called.
+        agent: The policy and its modes.
+        task: The task.
+        families: Sets of instances by name.
+        steps: The steps to record, ascending.
+        deterministic: Passed to the policy.
+        report: Called with the family and the share of it that is done.
+    """
+    solved = {}
+    for family, instances in families.items():
+        told = partial(report, family)
+        found = play(agent, task, instances, steps, deterministic=deterministic, report=told)
+        solved[family] = found.reached if agent.action_mode == "edit" else found.holds
+    modes = {"action_mode": agent.action_mode, "deterministic": deterministic}
+    return SweepResult(tuple(steps), {name: solved}, {}, {name: modes})

@@ -17,8 +17,8 @@ Shapes: n instances, R recorded steps, B rows of a batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,18 +26,15 @@ import torch
 from torch import Tensor
 
 from ttc_agents.evaluation.intervals import share
-from ttc_agents.evaluation.precision import full_float32
 from ttc_agents.implicit.diagnostics import spectral_radius, state_rms
+from ttc_agents.inference.answers import Answers
+from ttc_agents.inference.precision import full_float32
+from ttc_agents.inference.refine import refine
 from ttc_agents.models import RefinementModel
-from ttc_agents.models.base import Context, to_batch
-from ttc_agents.models.equilibrium import Equilibrium
-from ttc_agents.policies.refinement import device_of, finite_rows, norms
-from ttc_agents.training.data import Answers
+from ttc_agents.models.base import device_of
 from ttc_envs import Instances, Task
 
-RECORDED = ("solved", "residual", "rms", "changed", "finite", "same", "radius")
 FACTORS = (1, 2, 4, 8, 16, 32, 64)
-SMALLEST_NORM = 1e-12
 BATCH_SIZE = 64
 DEFAULT_DEPTH = 8
 START_SEED = 0
@@ -138,9 +135,7 @@ def quantile(values: np.ndarray, share: float) -> float | None:
 
 def trained_depth(model: RefinementModel, config: dict[str, Any]) -> int:
     """The depth of a checkpoint's training: steps per update, or of an equilibrium's solve."""
-    if isinstance(model, Equilibrium):
-        return model.max_steps
-    return int(config.get("recipe", {}).get("segment_steps", DEFAULT_DEPTH))
+    return model.training_depth(config.get("recipe", {}).get("segment_steps", DEFAULT_DEPTH))
 
 
 def stability(
@@ -178,108 +173,61 @@ def stability(
     with full_float32(model), torch.inference_mode(False), torch.no_grad():
         for start in range(0, len(instances), BATCH_SIZE):
             rows = instances[start : start + BATCH_SIZE]
-            parts.append(follow(model, task, rows, steps, tol, max(0, radius_rows - start)))
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in (*RECORDED, "used")
-    }
+            parts.append(_followed(model, task, rows, steps, tol, max(0, radius_rows - start)))
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return StabilityReport(trained_steps, steps, tol, **columns)
 
 
-@dataclass
-class _Columns:
-    """The arrays of a `StabilityReport`, a list entry per recorded step."""
-
-    used: np.ndarray
-    solved: Any = field(default_factory=list)
-    residual: Any = field(default_factory=list)
-    rms: Any = field(default_factory=list)
-    changed: Any = field(default_factory=list)
-    finite: Any = field(default_factory=list)
-    same: Any = field(default_factory=list)
-    radius: Any = field(default_factory=list)
-
-
-def follow(
+def _followed(
     model: RefinementModel,
     task: Task,
     instances: Instances,
     steps: tuple[int, ...],
     tol: float,
     radius_rows: int,
-) -> _Columns:
-    """The columns of one batch."""
-    columns = _Columns(np.full(len(instances), steps[-1]))
-    before, last = None, None
-    waiting = np.ones(len(instances), dtype=bool)
+) -> dict[str, np.ndarray]:
+    """The arrays of a `StabilityReport` for one batch, by name."""
+    used, columns = np.full(len(instances), steps[-1]), []
+    waiting, last = np.ones(len(instances), dtype=bool), task.initial_answer(instances)
     generator = torch.Generator(device_of(model)).manual_seed(START_SEED)
     both = zip(
-        trajectory(model, task, instances, steps[-1]),
-        trajectory(model, task, instances, steps[-1], generator),
+        refine(model, task, instances, steps[-1]),
+        refine(model, task, instances, steps[-1], generator=generator),
         strict=True,
     )
-    for count, ((context, z, logits, answer), (*_, other)) in enumerate(both):
-        if before is not None:
-            residual = residuals(z, before)
-            done = waiting & (residual < tol)
-            columns.used[done], waiting = count, waiting & ~done
-            if count in steps:
-                assert last is not None
-                finite = finite_rows(logits, norms(z))
-                columns.residual.append(residual)
-                columns.rms.append(state_rms(z).cpu().numpy())
-                columns.changed.append((answer != last).mean(axis=1))
-                columns.finite.append(finite)
-                columns.same.append((other == answer).all(axis=1))
-                columns.solved.append(solved(task, instances, answer) & finite)
-                radius = radii(model, context, z, count) if radius_rows else residual
-                columns.radius.append(radius[:radius_rows])
-        before, last = z, answer
-    for name in RECORDED:
-        setattr(columns, name, np.stack(getattr(columns, name), axis=1))
-    return columns
+    for count, (step, other) in enumerate(both, start=1):
+        assert step.residual is not None
+        assert step.state is not None
+        done = waiting & (step.residual < tol)
+        used[done], waiting = count, waiting & ~done
+        if count in steps:
+            read = Answers(task, instances, last)
+            columns.append(
+                {
+                    "solved": task.score(instances, step.answer)["solved"] & step.finite,
+                    "residual": step.residual,
+                    "rms": state_rms(step.state).cpu().numpy(),
+                    "changed": (step.answer != last).mean(axis=1),
+                    "finite": step.finite,
+                    "same": (other.answer == step.answer).all(axis=1),
+                    "radius": _radii(model, read, step.state[:radius_rows]),
+                }
+            )
+        last = step.answer
+    stacked = {name: np.stack([c[name] for c in columns], axis=1) for name in columns[0]}
+    return {"used": used, **stacked}
 
 
-def trajectory(
-    model: RefinementModel,
-    task: Task,
-    instances: Instances,
-    num_steps: int,
-    generator: torch.Generator | None = None,
-) -> Iterator[tuple[Context, Tensor, Tensor, np.ndarray]]:
-    """Yield (context, state, logits, answer) of the first state, drawn or not, and of each step."""
-    answers, device = Answers(task, instances, task.initial_answer(instances)), device_of(model)
-    shown = answers.shown(device) if model.reads_answer else to_batch(instances.fields, device)
-    context = model.encode(shown)
-    z = model.initial_state(context, generator)
-    yield context, z, model.readout(context, z), answers.answer
-    for step in range(num_steps):
-        z = model.step(context, z, torch.full((len(instances),), step, device=z.device))
-        logits = model.readout(context, z)
-        answers.apply(logits)
-        yield context, z, logits, answers.answer
-        if model.reads_answer:
-            context = model.encode(answers.shown(device))
+def _radii(model: RefinementModel, read: Answers, states: Tensor) -> np.ndarray:
+    """(r,) spectral radius of the step at the states (r, ...) of the first rows; NaN: unknown.
 
-
-def residuals(z: Tensor, before: Tensor) -> np.ndarray:
-    """(B,) relative change of the state."""
-    found: np.ndarray = (norms(z - before) / norms(z).clamp_min(SMALLEST_NORM)).cpu().numpy()
+    Args:
+        model: The model.
+        read: The answers that the step has read.
+        states: Where it has led, costly: 20 vjps for each.
+    """
+    if not len(states):
+        return np.zeros(0)
+    few = {name: values[: len(states)] for name, values in read.shown(device_of(model)).items()}
+    found: np.ndarray = spectral_radius(*model.linearized(model.encode(few), states)).cpu().numpy()
     return found
-
-
-def solved(task: Task, instances: Instances, answer: np.ndarray) -> np.ndarray:
-    """(B,) bool, what the rules say of an answer."""
-    found: np.ndarray = task.score(instances, answer)["solved"].astype(bool)
-    return found
-
-
-def radii(model: RefinementModel, context: Context, z: Tensor, count: int) -> np.ndarray:
-    """(B,) spectral radius of the step at z; NaN where it cannot be told."""
-    if isinstance(model, Equilibrium):
-        found = spectral_radius(model.map(context), model.unpack(context, z).z)
-    else:
-        t = torch.full((len(z),), count, device=z.device)
-        found = spectral_radius(lambda state: model.step(context, state, t), z)
-    radius: np.ndarray = found.detach().cpu().numpy()
-    return radius

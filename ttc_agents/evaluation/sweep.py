@@ -1,49 +1,35 @@
-"""Share of solved puzzles as a function of refinement steps, by three protocols kept apart.
+"""Share of solved instances as a function of refinement steps, by three protocols kept apart.
 
 - `p1`: one trajectory from the model's own first state.
 - `p2`: K trajectories from random first states; at each step the answer of the trajectory with the
   smallest residual |z_t - z_{t-1}| / |z_t| counts, so the rules of the task choose nothing.
-- `p3`: the same trajectories; a puzzle counts where the rules accept the answer of any of them at
-  that step: the rules are a verifier.
+- `p3`: the same trajectories; an instance counts where the rules accept the answer of any of them
+  at that step: the rules are a verifier.
 
 Every trajectory runs the whole step budget, in float32. Stopping at the solution would leak an
 oracle and hide a later collapse. A row that is not finite counts as unsolved.
 
-Shapes: n puzzles of a family, R recorded steps, K trajectories.
+Shapes: n instances of a family, R recorded steps, K trajectories.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ttc_agents.evaluation.batches import Progress, map_batches, pick_batch_size
 from ttc_agents.evaluation.records import Recorder, Records, concatenate
-from ttc_agents.evaluation.results import PROTOCOLS, SweepResult
-from ttc_agents.evaluation.rollout import Policy, follow, play
-from ttc_agents.models.base import Batch, RefinementModel, to_batch
-from ttc_agents.policies.classical import ImprovePolicy, RandomPolicy, SolvePolicy
-from ttc_agents.policies.refinement import decide, device_of, finite_rows, norms
-from ttc_agents.training.data import Answers
-from ttc_envs import Instances, Task
+from ttc_agents.evaluation.results import PROTOCOLS, SEVERAL, SweepResult
+from ttc_agents.inference.batches import Report, map_batches, pick_batch_size
+from ttc_agents.inference.refine import Source, acted, classical_methods, refine
+from ttc_agents.models.base import RefinementModel, device_of
+from ttc_envs import Baseline, Instances, Task
 
 CLASSICAL = ("random", "improve", "solve")
 """Rows that every task has; `Task.baselines` names more."""
 CLASSICAL_BATCH = 256
-SMALLEST_NORM = 1e-12
-
-
-class Refined(NamedTuple):
-    """One refinement step: logits (B, N, C), finite (B,) bool, residual (B,)."""
-
-    logits: Tensor
-    finite: np.ndarray
-    residual: np.ndarray
 
 
 def sweep(
@@ -57,22 +43,22 @@ def sweep(
     num_trajectories: int = 5,
     batch_size: int | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    report: Report = lambda label, done: None,
 ) -> SweepResult:
-    """Refine every puzzle of every family for the whole step budget and record who is solved when.
+    """Refine every instance for the whole step budget and record who is solved when.
 
     Args:
         model: The model.
         task: The task, whose rules say what is solved.
-        families: Sets of puzzles by name.
+        families: Sets of instances by name.
         steps: The steps to record; the largest is the budget.
         protocols: Some of `p1`, `p2`, `p3`.
         classical: Some of `random`, `improve`, `solve` and the task's baselines; None takes all.
         num_trajectories: K, for p2 and p3.
-        batch_size: Puzzles at a time; None takes what is quick on the model's device. Random first
-            states depend on it.
+        batch_size: Instances at a time; None takes what is quick on the model's device. Random
+            first states depend on it.
         seed: Seed of random first states and random answers.
-        progress: Called after each batch.
+        report: Called after each batch.
 
     Raises:
         ValueError: An argument is out of range, a family is empty, or the model is of another task.
@@ -84,10 +70,9 @@ def sweep(
     if num_trajectories < 1:
         raise ValueError(f"num_trajectories must be at least 1, got {num_trajectories}")
     size = pick_batch_size(model, batch_size)
-    report = progress or (lambda label, done: None)
     kinds: dict[str, list[int | None]] = {"p1": [None]} if "p1" in protocols else {}
     if {"p2", "p3"} & set(protocols):
-        kinds["trajectories"] = list(range(num_trajectories))
+        kinds[SEVERAL] = list(range(num_trajectories))
     records: dict[str, dict[str, list[Records]]] = {kind: {} for kind in kinds}
     for family, instances in families.items():
         for kind, members in kinds.items():
@@ -97,7 +82,8 @@ def sweep(
             ]
     rows = _classical_rows(task, families, steps, classical, seed)
     settings = {"seed": seed, "num_trajectories": num_trajectories, "batch_size": size}
-    return SweepResult(steps, _by_protocol(protocols, records), rows, records, settings)
+    solved = {**_by_protocol(protocols, records), **_solved(rows)}
+    return SweepResult(steps, solved, {**records, **rows}, settings)
 
 
 def sweep_classical(
@@ -110,42 +96,9 @@ def sweep_classical(
 ) -> SweepResult:
     """The classical rows of a sweep alone, without a model; arguments and errors as in `sweep`."""
     steps = _checked_steps(steps)
-    rows = _checked_rows(task, families, classical)
-    return SweepResult(
-        steps, {}, _classical_rows(task, families, steps, rows, seed), {}, {"seed": seed}
-    )
-
-
-def refine(
-    model: RefinementModel,
-    task: Task,
-    instances: Instances,
-    num_steps: int,
-    generator: torch.Generator | None = None,
-) -> Iterator[Refined]:
-    """Yield every step of one trajectory of a batch.
-
-    Args:
-        model: The model; the caller sets precision and gradients (`full_float32`).
-        task: The task.
-        instances: B puzzles.
-        num_steps: The budget.
-        generator: Draws the first state; None takes the model's own.
-    """
-    device = device_of(model)
-    answers = Answers(task, instances, task.initial_answer(instances))
-
-    def observe(logits: Tensor) -> Batch:
-        answers.apply(logits)
-        return answers.shown(device)
-
-    batch = answers.shown(device) if model.reads_answer else to_batch(instances.fields, device)
-    before = model.initial_state(model.encode(batch), generator)
-    for logits, z in model.iterate(batch, num_steps, state=before, observe=observe):
-        norm = norms(z)
-        residual = norms(z - before) / norm.clamp_min(SMALLEST_NORM)
-        yield Refined(logits, finite_rows(logits, norm), residual.cpu().numpy())
-        before = z
+    names = _checked_rows(task, families, classical)
+    rows = _classical_rows(task, families, steps, names, seed)
+    return SweepResult(steps, _solved(rows), rows, {"seed": seed})
 
 
 def _run(
@@ -157,18 +110,30 @@ def _run(
     seeds: Callable[[int], int | None],
     report: Callable[[float], None],
 ) -> Records:
-    """One trajectory of each puzzle of a family."""
+    """One trajectory of each instance of a family."""
 
     def work(rows: Instances, start: int, check: Callable[[], None]) -> Records:
         seed = seeds(start)
         generator = None if seed is None else torch.Generator(device_of(model)).manual_seed(seed)
-        recorder = Recorder(task, rows, steps)
-        for logits, finite, residual in refine(model, task, rows, steps[-1], generator):
-            check()
-            recorder.add(decide(logits)[0], finite, residual)
-        return recorder.records()
+        return _recorded(model, task, rows, steps, generator, check)
 
     return concatenate(map_batches(work, model, instances, batch_size, report))
+
+
+def _recorded(
+    source: Source,
+    task: Task,
+    instances: Instances,
+    steps: tuple[int, ...],
+    generator: torch.Generator | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Records:
+    """One trajectory of each instance of a batch."""
+    recorder = Recorder(task, instances, steps)
+    for step in refine(source, task, instances, steps[-1], generator=generator):
+        check()
+        recorder.add(step)
+    return recorder.records()
 
 
 def _seeds(seed: int, trajectory: int | None) -> Callable[[int], int | None]:
@@ -185,7 +150,7 @@ def _by_protocol(
     solved = {}
     if "p1" in protocols:
         solved["p1"] = {family: own.solved for family, (own,) in records["p1"].items()}
-    several = records.get("trajectories", {})
+    several = records.get(SEVERAL, {})
     if "p2" in protocols:
         solved["p2"] = {family: _least_residual(parts) for family, parts in several.items()}
     if "p3" in protocols:
@@ -201,17 +166,24 @@ def _least_residual(parts: Sequence[Records]) -> np.ndarray:
     return np.take_along_axis(np.stack([r.solved for r in parts]), chosen[None], axis=0)[0]
 
 
+def _solved(rows: dict[str, dict[str, list[Records]]]) -> dict[str, dict[str, np.ndarray]]:
+    """{row: {family: (n, R) bool}} of rows with one trajectory each."""
+    return {
+        row: {f: own.solved for f, (own,) in families.items()} for row, families in rows.items()
+    }
+
+
 def _classical_rows(
     task: Task,
     families: dict[str, Instances],
     steps: tuple[int, ...],
     names: Sequence[str],
     seed: int,
-) -> dict[str, dict[str, Records]]:
-    """{row: {family: one trajectory}}."""
+) -> dict[str, dict[str, list[Records]]]:
+    """{row: {family: [one trajectory]}}."""
     return {
         name: {
-            family: _classical(name, task, instances, steps, seed)
+            family: [_classical(name, task, instances, steps, seed)]
             for family, instances in families.items()
         }
         for name in names
@@ -222,20 +194,12 @@ def _classical(
     name: str, task: Task, instances: Instances, steps: tuple[int, ...], seed: int
 ) -> Records:
     """One trajectory of a classical row."""
-    batches = [
-        instances[start : start + CLASSICAL_BATCH]
-        for start in range(0, len(instances), CLASSICAL_BATCH)
-    ]
-    baselines = task.baselines()
-    if name in baselines:
-        return concatenate([follow(baselines[name](b), task, b, steps) for b in batches])
-    policies: dict[str, Callable[[], Policy]] = {
-        "random": lambda: RandomPolicy(task, seed),
-        "improve": lambda: ImprovePolicy(task),
-        "solve": lambda: SolvePolicy(task),
-    }
-    policy = policies[name]()
-    return concatenate([play(policy, task, batch, steps) for batch in batches])
+    method: Baseline = classical_methods(task, seed)[name]
+    if name in CLASSICAL:
+        method = acted(method, task)
+    starts = range(0, len(instances), CLASSICAL_BATCH)
+    batches = [instances[start : start + CLASSICAL_BATCH] for start in starts]
+    return concatenate([_recorded(method, task, batch, steps) for batch in batches])
 
 
 def _checked_steps(steps: Sequence[int]) -> tuple[int, ...]:

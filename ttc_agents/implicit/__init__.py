@@ -6,9 +6,9 @@ Needs torch alone. `solve(SOLVERS["anderson"](memory=5), f, z0, max_steps=50, to
 from ttc_agents.implicit.anderson import Anderson
 from ttc_agents.implicit.assignment import sinkhorn
 from ttc_agents.implicit.broyden import Broyden
-from ttc_agents.implicit.gradient import GRADIENTS, BackwardReport, Implicit, Phantom, Unrolled
+from ttc_agents.implicit.gradient import GRADIENTS, Implicit, Phantom, Unrolled
 from ttc_agents.implicit.newton_krylov import NewtonKrylov
-from ttc_agents.implicit.solvers import Picard, Solution, Solver, solve
+from ttc_agents.implicit.solvers import BackwardReport, Picard, Solution, Solver, solve
 
 SOLVERS: dict[str, type[Solver]] = {
     "picard": Picard,

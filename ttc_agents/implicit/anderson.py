@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ttc_agents.implicit.safeguard import CARRIED, GuardedMemory, beginning, chosen, flat, judged
-from ttc_agents.implicit.solvers import SMALLEST_NORM, Map, check_damping
+from ttc_agents.implicit.solvers import SMALLEST_NORM, Map, at_least_one, check_damping
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Anderson:
     """
 
     carried: ClassVar[tuple[str, ...]] = (*CARRIED, "dz", "dg")
+    calls_per_step: ClassVar[int] = 1
     memory: int = 5
     damping: float = 1.0
     ridge: float = 1e-8
@@ -51,17 +52,9 @@ class Anderson:
     def __post_init__(self) -> None:
         """Refuse options out of range."""
         check_damping(self.damping)
-        if self.memory < 1:
-            raise ValueError(f"memory must be at least 1, got {self.memory}")
+        at_least_one(memory=self.memory, growth=self.growth)
         if not self.ridge >= 0:
             raise ValueError(f"ridge must not be negative, got {self.ridge}")
-        if not self.growth >= 1:
-            raise ValueError(f"growth must be at least 1, got {self.growth}")
-
-    @property
-    def calls_per_step(self) -> int:
-        """One."""
-        return 1
 
     def init(self, f: Map, z0: Tensor) -> AndersonMemory:
         """At z0, with no differences yet."""

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from ttc_agents.implicit.anderson import Anderson
-from ttc_agents.implicit.gradient import Gradient, Implicit
-from ttc_agents.implicit.solvers import Solver, solve
+from ttc_agents.implicit.gradient import Implicit
+from ttc_agents.implicit.solvers import Gradient, Solver, solve
 
 
 def sinkhorn(

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ttc_agents.implicit.anderson import pushed
 from ttc_agents.implicit.safeguard import CARRIED, GuardedMemory, beginning, chosen, flat, judged
-from ttc_agents.implicit.solvers import Map
+from ttc_agents.implicit.solvers import Map, at_least_one
 
 
 @dataclass(frozen=True)
@@ -40,20 +40,13 @@ class Broyden:
     """
 
     carried: ClassVar[tuple[str, ...]] = (*CARRIED, "u", "v")
+    calls_per_step: ClassVar[int] = 1
     memory: int = 30
     growth: float = 10.0
 
     def __post_init__(self) -> None:
         """Refuse options out of range."""
-        if self.memory < 1:
-            raise ValueError(f"memory must be at least 1, got {self.memory}")
-        if not self.growth >= 1:
-            raise ValueError(f"growth must be at least 1, got {self.growth}")
-
-    @property
-    def calls_per_step(self) -> int:
-        """One."""
-        return 1
+        at_least_one(memory=self.memory, growth=self.growth)
 
     def init(self, f: Map, z0: Tensor) -> BroydenMemory:
         """At z0, with H = -1."""

@@ -46,41 +46,6 @@ def spectral_radius(
     return torch.stack(logs[iterations // 2 :]).log().mean(0).exp()
 
 
-def radius_trend(
-    f: Map, z: Tensor, depths: tuple[int, ...], iterations: int = 20
-) -> dict[int, Tensor]:
-    """The spectral radius (B,) after so many plain steps from z: its trend says more than a value.
-
-    Args:
-        f: The map.
-        z: (B, ...), the state before the first step.
-        depths: Numbers of steps; 0 is z itself.
-        iterations: Of each power iteration.
-    """
-    found, done = {}, 0
-    for depth in sorted(set(depths)):
-        with torch.no_grad():
-            for _ in range(depth - done):
-                z = f(z)
-        done = depth
-        found[depth] = spectral_radius(f, z, iterations)
-    return found
-
-
-def jacobian_norm(
-    f: Map, z: Tensor, samples: int = 1, generator: torch.Generator | None = None
-) -> Tensor:
-    """The root of Hutchinson's estimate of |J|_F^2 / D, the mean squared stretch of a direction.
-
-    Args:
-        f: The map.
-        z: (B, ...), D numbers a row.
-        samples: Random vectors, each one vjp.
-        generator: Draws them; None takes seed 0.
-    """
-    return jacobian_penalty(f, z, samples, generator).detach().sqrt()
-
-
 def jacobian_penalty(
     f: Map, z: Tensor, samples: int = 1, generator: torch.Generator | None = None
 ) -> Tensor:
@@ -120,8 +85,3 @@ def probe(z: Tensor, generator: torch.Generator | None) -> Tensor:
 def state_rms(z: Tensor) -> Tensor:
     """The root mean square of each row."""
     return z.flatten(1).square().mean(1).sqrt()
-
-
-def answers_changed(before: Tensor, after: Tensor) -> Tensor:
-    """The share of nodes whose choice differs; answers (B, N)."""
-    return (before != after).float().mean(1)

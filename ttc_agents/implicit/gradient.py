@@ -13,43 +13,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ttc_agents.implicit.anderson import Anderson
-from ttc_agents.implicit.solvers import Map, Solution, Solver, check_damping, like, run, solve
-
-
-@dataclass
-class BackwardReport:
-    """How the equation of the backward pass was solved; filled in when gradients pass.
-
-    Args:
-        residual: (B,), of the last backward pass; None before it.
-        num_steps: (B,) int64, steps until each row stopped.
-        converged: (B,) bool.
-        discarded: (B,) bool, rows whose gradient was set to zero.
-    """
-
-    residual: Tensor | None = None
-    num_steps: Tensor | None = None
-    converged: Tensor | None = None
-    discarded: Tensor | None = None
-
-    def failures(self) -> int:
-        """Rows that did not converge in the last backward pass; 0 before it."""
-        return 0 if self.converged is None else int((~self.converged).sum())
-
-
-class Gradient(Protocol):
-    """How `solve` makes its value differentiable."""
-
-    def __call__(
-        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool
-    ) -> Solution:
-        """The solution, differentiable."""
+from ttc_agents.implicit.solvers import (
+    BackwardReport,
+    Gradient,
+    Map,
+    Solution,
+    Solver,
+    at_least_one,
+    check_damping,
+    like,
+    run,
+    solve,
+)
 
 
 @dataclass(frozen=True)
@@ -172,8 +153,7 @@ class Phantom:
     def __post_init__(self) -> None:
         """Refuse options out of range."""
         check_damping(self.damping)
-        if self.steps < 1:
-            raise ValueError(f"steps must be at least 1, got {self.steps}")
+        at_least_one(steps=self.steps)
 
     def __call__(
         self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool

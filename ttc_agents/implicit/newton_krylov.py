@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ttc_agents.implicit.anderson import combined, least_squares
 from ttc_agents.implicit.safeguard import CARRIED, GuardedMemory, beginning, chosen, flat, judged
-from ttc_agents.implicit.solvers import SMALLEST_NORM, Map
+from ttc_agents.implicit.solvers import SMALLEST_NORM, Map, at_least_one
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,7 @@ class NewtonKrylov:
 
     def __post_init__(self) -> None:
         """Refuse options out of range."""
-        if self.krylov < 1:
-            raise ValueError(f"krylov must be at least 1, got {self.krylov}")
-        if not self.growth >= 1:
-            raise ValueError(f"growth must be at least 1, got {self.growth}")
+        at_least_one(krylov=self.krylov, growth=self.growth)
 
     @property
     def calls_per_step(self) -> int:

@@ -21,13 +21,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from ttc_agents.implicit.gradient import BackwardReport, Gradient
 
 Map = Callable[[Tensor], Tensor]
 """(B, ...) -> (B, ...); rows do not see each other."""
@@ -71,6 +68,27 @@ class Solver(Protocol):
         """The memory after one more step."""
 
 
+@dataclass
+class BackwardReport:
+    """How the equation of the backward pass was solved; filled in when gradients pass.
+
+    Args:
+        residual: (B,), of the last backward pass; None before it.
+        num_steps: (B,) int64, steps until each row stopped.
+        converged: (B,) bool.
+        discarded: (B,) bool, rows whose gradient was set to zero.
+    """
+
+    residual: Tensor | None = None
+    num_steps: Tensor | None = None
+    converged: Tensor | None = None
+    discarded: Tensor | None = None
+
+    def failures(self) -> int:
+        """Rows that did not converge in the last backward pass; 0 before it."""
+        return 0 if self.converged is None else int((~self.converged).sum())
+
+
 @dataclass(frozen=True)
 class Solution:
     """Where a solver has led.
@@ -92,6 +110,15 @@ class Solution:
     converged: Tensor
     trajectory: Tensor | None = None
     backward: BackwardReport | None = None
+
+
+class Gradient(Protocol):
+    """How `solve` makes its value differentiable."""
+
+    def __call__(
+        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool
+    ) -> Solution:
+        """The solution, differentiable."""
 
 
 def solve(
@@ -117,8 +144,7 @@ def solve(
     Raises:
         ValueError: An argument is out of range.
     """
-    if max_steps < 1:
-        raise ValueError(f"max_steps must be at least 1, got {max_steps}")
+    at_least_one(max_steps=max_steps)
     if not tol >= 0:
         raise ValueError(f"tol must not be negative, got {tol}")
     if not z0.is_floating_point() or z0.dim() < 1:
@@ -209,16 +235,12 @@ class Picard:
     """
 
     carried: ClassVar[tuple[str, ...]] = ("z",)
+    calls_per_step: ClassVar[int] = 1
     damping: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse a damping that never moves or extrapolates."""
         check_damping(self.damping)
-
-    @property
-    def calls_per_step(self) -> int:
-        """One."""
-        return 1
 
     def init(self, f: Map, z0: Tensor) -> Memory:
         """At z0."""
@@ -235,6 +257,13 @@ def check_damping(damping: float) -> None:
     """Refuse a damping outside (0, 1]."""
     if not 0 < damping <= 1:
         raise ValueError(f"damping must be in (0, 1], got {damping}")
+
+
+def at_least_one(**options: float) -> None:
+    """Refuse options below 1."""
+    for name, value in options.items():
+        if not value >= 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def unknown(z: Tensor) -> Tensor:

@@ -1,21 +1,21 @@
-"""A graph that is learned: attention draws each node's neighbours, another model works on them.
+"""A model that infers the graph of a task, on which another model refines the answer.
 
 `EdgeLogits` scores all pairs of nodes. Every node draws k neighbours, one after the other and
-without replacement, from the softmax of its scores; the inner model refines the answer on the graph
-that was drawn,
+without replacement, from the softmax of its scores s:
 
     p(j_1 ... j_k of node i) = prod_m exp(s_{i j_m}) / sum_{j not in j_1 ... j_{m-1}} exp(s_{ij})
 
-Drawing has no derivative, so the scores learn by the score function (Williams 1992; objective
-`sampled_graphs`): several graphs are drawn for each instance, and a node's draw is made more likely
-if its own losses are lower than in the other graphs. docs/learned_graphs.md has the equations.
+The inner model refines the answer on the graph that was drawn. Drawing has no derivative, so the
+scores learn by the score function (Williams 1992; objective `sampled_graphs`): several graphs are
+drawn for each instance, and a node's draw becomes more likely if the node's loss is lower than in
+the other graphs. docs/learned_graphs.md has the equations.
 
-With a cost per edge the graph is also pruned: a draw may be "no more", which ends a node's list, so
-that k is only an upper bound.
+With a cost per edge the graph is also pruned: a draw may be "no more", which ends a node's list.
+Then k is only an upper bound.
 
-No constraint structure of the task is read: no neighbours, groups or positions.
+The model reads no constraint structure of the task: no neighbours, groups or positions.
 
-When to use it: where a graph is at work in the data, and is not known.
+When to use it: where the data follow a graph that is not known.
 
 Shapes: B instances, N nodes, k drawn neighbours, S graphs per instance, T steps, C choices.
 """
@@ -25,58 +25,81 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch, Context, RefinementModel, Trace, free_nodes
+from ttc_agents.models.base import (
+    Batch,
+    Context,
+    DrawnGraphs,
+    Observe,
+    RefinementModel,
+    Trace,
+    device_of,
+    free_nodes,
+    stacked,
+    to_batch,
+)
+from ttc_agents.models.checks import check_name
 from ttc_agents.models.count_network import CountNetwork
 from ttc_agents.models.edge_logits import TABLE_SCALE, EdgeLogits
 from ttc_agents.models.graph_draws import Drawn, draw_lists, draw_weighted, most_likely
+from ttc_agents.models.neighbour_graph import as_weights, edge_scores
+from ttc_agents.models.wrapper import Wrapper
 from ttc_envs import TaskSpec
+
+if TYPE_CHECKING:
+    from ttc_envs import Instances, Task
 
 ESTIMATORS = ("score", "simple", "straight_through")
 TEST_SEED = 0
+SHARE_DRAWS, FINDING_ROWS = 32, 8
 
 
-class AdjacencyLearner(RefinementModel):
+class AdjacencyLearner(Wrapper):
     """Learns the graph that another model works on (see the module).
 
-    In training, `forward` draws S graphs of each instance, and its trace is that of the first; the
-    others are in the extras, see there. Otherwise the neighbours are the most likely ones, or with
-    `test_graphs` several graphs are drawn, whose probabilities are averaged. Nodes that a given
-    decides always take their most likely neighbours.
+    In training, `forward` draws S graphs of each instance. Its trace is that of the first one, and
+    the logits of all of them are in the trace's `graphs`. At test time the most likely graph is
+    taken, or with `test_graphs` several graphs are drawn and their probabilities averaged. Nodes
+    that a given decides always take their most likely neighbours.
 
     Args:
         spec: A task that the inner model supports once it has a graph.
-        inner: The model that works on the graph, made for `inner_spec(spec, {"neighbours": k})`;
-            None takes a `CountNetwork`.
+        inner: The model that works on the graph, made for `inner_spec(spec, {"neighbours": k})`.
+            It has to take a graph, and must not read the answer. None takes a `CountNetwork`.
         neighbours: k; None takes a quarter of the nodes.
-        per_instance: The graph depends on the instance; otherwise it belongs to the task.
-        width: Of the transformer.
-        layers: Of the transformer.
-        heads: Of each layer.
-        table: Give the last head a learned bias for each pair of nodes.
-        positions: Embed the spec's positions in place of the nodes' numbers: structure that is
-            given away, for comparison only.
-        field_scale: Of what is read of an instance, beside the embedding of its node: if it is
-            small, the graphs of all instances begin alike.
-        estimator: `score`; `simple` or `straight_through`, biased, for inner models that take
-            weights of edges.
+        estimator: `score`; or `simple` and `straight_through`, which are biased and need an inner
+            model that takes weights of edges.
         training_graphs: S in training; 0 trains the inner model on the most likely graph.
-        test_graphs: Graphs drawn otherwise; 0 takes the most likely one.
+        test_graphs: Graphs drawn at test time; 0 takes the most likely one.
         temperature: First and last temperature of the draws.
         entropy: First and last weight of a bonus for the entropy of a node's first draw.
         schedule: Updates from first to last.
-        edge_cost: Cost of an edge in nats of its node's loss; above 0 the graph is pruned.
+        edge_cost: Cost of an edge, in nats of its node's loss; above 0 the graph is pruned.
         prune_from: Updates before which nothing is pruned.
+        edges: Options of `EdgeLogits`: `width`, `layers`, `heads`, `per_instance`, `table`,
+            `positions`, `field_scale`.
 
     Shapes: state that of the inner model (B, ...), with `test_graphs` (B, S, ...).
     """
 
+    training_defaults: ClassVar[dict[str, Any]] = {
+        "objective": "sampled_graphs",
+        "model_options": {"layers": 0, "width": 4},
+        "batch_size": 64,
+        "segment_steps": 1,
+        "restart": 1.0,
+        "learning_rate": 5e-3,
+        "clip": 100.0,
+        "ema": 0.9,
+    }
+
+    learns_graph = True
     updates: Tensor
 
     def __init__(
@@ -84,13 +107,6 @@ class AdjacencyLearner(RefinementModel):
         spec: TaskSpec,
         inner: RefinementModel | None = None,
         neighbours: int | None = None,
-        per_instance: bool = False,
-        width: int = 16,
-        layers: int = 1,
-        heads: int = 4,
-        table: bool = True,
-        positions: bool = False,
-        field_scale: float = 0.01,
         estimator: str = "score",
         training_graphs: int = 4,
         test_graphs: int = 0,
@@ -99,18 +115,14 @@ class AdjacencyLearner(RefinementModel):
         schedule: int = 1000,
         edge_cost: float = 0.0,
         prune_from: int = 0,
+        **edges: Any,
     ) -> None:
-        if inner is None:
-            super().__init__(spec)
-        else:
-            # What `supports` says holds without an inner model; this one was made, so it fits.
-            nn.Module.__init__(self)
-            self.spec = spec
+        made_for = self.inner_spec(spec, {"neighbours": neighbours})
+        super().__init__(spec, CountNetwork(made_for) if inner is None else inner)
         self.neighbours = default_count(spec) if neighbours is None else neighbours
         if not 1 <= self.neighbours < spec.num_nodes:
             raise ValueError(f"neighbours must be in 1..{spec.num_nodes - 1}, got {neighbours}")
-        if estimator not in ESTIMATORS:
-            raise ValueError(f"estimator must be one of {ESTIMATORS}, got {estimator!r}")
+        check_name(estimator, ESTIMATORS, "estimator")
         if estimator != "score" and edge_cost:
             raise ValueError(f"only the estimator 'score' prunes, got {estimator!r}")
         if min(temperature) <= 0 or min(*entropy, edge_cost) < 0:
@@ -118,18 +130,14 @@ class AdjacencyLearner(RefinementModel):
                 "temperatures must be positive, entropy and edge_cost at least 0, got "
                 f"{temperature}, {entropy} and {edge_cost}"
             )
-        made_for = self.inner_spec(spec, {"neighbours": self.neighbours})
-        self.inner = CountNetwork(made_for) if inner is None else inner
-        if self.inner.reads_answer or (
-            estimator != "score" and not getattr(self.inner, "weighted", False)
-        ):
+        weighted = estimator == "score" or getattr(self.inner, "weighted", False)
+        if self.inner.reads_answer or not self.inner.takes_graph or not weighted:
             raise ValueError(
-                f"{type(self.inner).__name__} does not do as inner model: it reads the answer, or "
-                f"takes no weights for the estimator {estimator!r}"
+                f"{type(self.inner).__name__} does not do as inner model: it reads the answer, "
+                f"takes no graph, or no weights of edges for the estimator {estimator!r}"
             )
-        self.edges = EdgeLogits(
-            spec, width, layers, heads, per_instance, table, positions, field_scale
-        )
+        self.takes_graph = False  # it has its own
+        self.edges = EdgeLogits(spec, **edges)
         self.stop = nn.Parameter(torch.zeros(spec.num_nodes)) if edge_cost else None
         self.estimator = estimator
         self.training_graphs, self.test_graphs = training_graphs, test_graphs
@@ -141,7 +149,7 @@ class AdjacencyLearner(RefinementModel):
     def inner_spec(cls, spec: TaskSpec, options: dict[str, Any]) -> TaskSpec:
         """The spec of an inner model: no structure, and a ring in the place of the graph.
 
-        Where the answer points to nodes, positions are what it means, and stay.
+        Where answers point to nodes, the positions stay: they are what the answers mean.
         """
         count = options.get("neighbours") or default_count(spec)
         ring = (np.arange(spec.num_nodes)[:, None] + np.arange(1, count + 1)) % spec.num_nodes
@@ -192,35 +200,31 @@ class AdjacencyLearner(RefinementModel):
 
     # The contract
 
-    def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
-        """The inner model's context on the graph; `graph` is refused."""
-        if graph is not None:
-            raise ValueError("this model learns its graph, got another one")
+    def encode(self, batch: Batch) -> Context:  # type: ignore[override]  # the graph is its own
+        """The inner model's context on the most likely graph, or on `test_graphs` drawn ones."""
         count = 0 if self.training else self.test_graphs
-        if not count:
-            return self.inner_context(batch, self.draw(self.edge_logits(batch), batch, 0))
-        with fixed_random_state(TEST_SEED):
+        with fixed_random_state(TEST_SEED) if count else nullcontext():
             return self.inner_context(batch, self.draw(self.edge_logits(batch), batch, count))
 
     def inner_context(self, batch: Batch, drawn: Drawn) -> Context:
         """The inner model's context for S graphs of each instance."""
         count = len(drawn.neighbours)
-        return {"inner": self.inner.encode(repeated(batch, count), drawn.graphs), "graphs": count}
+        encode: Callable[..., Context] = self.inner.encode  # of a model that takes a graph
+        return {"inner": encode(repeated(batch, count), drawn.graphs), "graphs": count}
 
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
-        """That of the inner model."""
-        return folded(self.inner.initial_state(context["inner"], generator), context["graphs"])
+        """That of the inner model on each graph."""
+        return folded(super().initial_state(context, generator), context["graphs"])
 
-    def step(self, context: Context, z: Tensor, t: Tensor) -> Tensor:
+    def step(self, context: Context, z: Tensor) -> Tensor:
         """One step of the inner model on each graph."""
         count = context["graphs"]
-        inner = self.inner.step(context["inner"], unfolded(z, count), t.repeat(count))
-        return folded(inner, count)
+        return folded(self.inner.step(context["inner"], unfolded(z, count)), count)
 
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The inner model's logits, or of several graphs the logarithm of the mean probability."""
         count = context["graphs"]
-        logits = self.inner.readout(context["inner"], unfolded(z, count))
+        logits = super().readout(context, unfolded(z, count))
         if count == 1:
             return logits
         return logits.unflatten(0, (count, -1)).log_softmax(-1).logsumexp(0) - math.log(count)
@@ -231,22 +235,14 @@ class AdjacencyLearner(RefinementModel):
         num_steps: int,
         state: Tensor | None = None,
         generator: torch.Generator | None = None,
-        graph: Tensor | None = None,
-        observe: Callable[[Tensor], Batch] | None = None,
+        observe: Observe | None = None,
     ) -> Trace:
-        """As in the base, with extras from which the graph can be learned.
-
-        `log_prob` (S, B, N) of the lists of neighbours; in training also `graph_logits`
-        (S, T, B, N, C), of which the trace has the first graph's, `edge_cost` (S, B, N), and with
-        an entropy bonus `penalty` (B or 1, N).
-        """
-        if not self.training or not self.training_graphs:
-            trace = super().forward(batch, num_steps, state, generator, graph)
-            drawn = self.draw(self.edge_logits(batch), batch, 0)
-            return Trace(trace.logits, trace.state, {"log_prob": drawn.log_prob})
-        if graph is not None or num_steps < 1:
-            raise ValueError(f"expected no graph and a step at least, got {graph}, {num_steps}")
+        """As in the base, with `graphs`, from which the graph can be learned."""
         logits = self.edge_logits(batch)
+        if not self.training or not self.training_graphs:
+            trace = super().forward(batch, num_steps, state, generator)
+            trace.graphs = DrawnGraphs(self.draw(logits, batch, 0).log_prob)
+            return trace
         count = self.training_graphs
         drawn = self.draw(logits / self.scheduled(self.temperature), batch, count)
         context = self.inner_context(batch, drawn)["inner"]
@@ -254,20 +250,35 @@ class AdjacencyLearner(RefinementModel):
             z = self.inner.initial_state(context, generator)
         else:
             z = state.repeat(count, *[1] * (state.ndim - 1))
-        steps = []
-        for i in range(num_steps):
-            z = self.inner.step(context, z, torch.full((len(z),), i, device=z.device))
-            steps.append(self.inner.readout(context, z).unflatten(0, (count, -1)))
-        extras = {
-            "log_prob": drawn.log_prob,
-            "graph_logits": torch.stack(steps, 1),
-            "edge_cost": self.edge_cost * (drawn.neighbours >= 0).sum(-1),
-        }
-        if any(self.entropy):
-            extras["penalty"] = -self.scheduled(self.entropy) * entropy(logits)
+        stack, z = stacked(self.inner.steps(context, z, num_steps))
+        all_logits = stack.unflatten(1, (count, -1)).transpose(0, 1)
+        edge_cost = self.edge_cost * (drawn.neighbours >= 0).sum(-1)
+        penalty = -self.scheduled(self.entropy) * entropy(logits) if any(self.entropy) else None
+        graphs = DrawnGraphs(drawn.log_prob, all_logits, edge_cost, penalty)
         self.updates += 1
-        rows = len(z) // count
-        return Trace(extras["graph_logits"][0], z[:rows], extras)
+        return Trace(all_logits[0], z[: len(z) // count], graphs=graphs)
+
+    # What is asked of trained models
+
+    @torch.no_grad()
+    def edge_shares(self, batch: Batch) -> np.ndarray:
+        """(N, N), how often each edge is drawn, in the mean over the instances of a batch."""
+        logits = self.edge_logits(batch).cpu()
+        with fixed_random_state(TEST_SEED):
+            drawn = draw_lists(logits, self.neighbours, SHARE_DRAWS, len(logits), None)
+        shares: np.ndarray = as_weights(drawn.neighbours, self.spec.num_nodes).mean((0, 1)).numpy()
+        return shares
+
+    @torch.no_grad()
+    def findings(self, task: Task, instances: Instances) -> dict[str, Any]:
+        """`edge_precision` and `edge_recall` of the most likely graph where the task has its own.
+
+        Where the graph depends on the instance, the mean over the first `FINDING_ROWS` instances.
+        """
+        if task.spec.neighbours is None:
+            return {}
+        batch = to_batch(instances[:FINDING_ROWS].fields, device_of(self))
+        return edge_scores(self.likely_graph(batch), task.spec)
 
 
 def default_count(spec: TaskSpec) -> int:
@@ -287,7 +298,7 @@ def repeated(batch: Batch, count: int) -> Batch:
 
 
 def folded(z: Tensor, count: int) -> Tensor:
-    """States (S * B, ...) -> (B, S, ...), or (B, ...) of one graph."""
+    """States (S * B, ...) of S graphs -> (B, S, ...); of one graph they stay (B, ...)."""
     return z if count == 1 else z.unflatten(0, (count, -1)).transpose(0, 1)
 
 

@@ -1,12 +1,14 @@
-"""Blocks of transformers, normalised after each part, so that they can be repeated without end.
+"""Blocks of transformers that may be repeated any number of times.
+
+A block normalises after each of its parts, so the size of its output does not grow with depth:
 
     a_i = sum_j softmax_j(q_i . k_j / sqrt(d) + b_ij) v_j,   [q, k, v] = W h
     u   = norm(h + W_o a)
     h  <- norm(u + W_2 silu(W_1 u))                 or a memory in place of the perceptron
 
 (Vaswani et al. 2017, arXiv 1706.03762) with norm(x) = x / rms(x). Where nodes have positions,
-queries and keys are turned by angles that grow with them (rotary positions, Su et al. 2021, arXiv
-2104.09864), so that attention knows of differences of positions alone.
+queries and keys are rotated by angles proportional to them (rotary positions, Su et al. 2021, arXiv
+2104.09864), so attention depends on differences of positions alone.
 
 Shapes: B rows, N nodes, H width, A heads, d = H / A, p axes of the positions.
 """
@@ -14,6 +16,7 @@ Shapes: B rows, N nodes, H width, A heads, d = H / A, p axes of the positions.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,19 +24,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 BASE = 100.0
-"""Of the rates at which angles grow: the slowest turns once in some 600 positions."""
+"""Base of the rotation rates: the slowest angle makes a full turn in about 600 positions."""
 HIDDEN = 4
-"""Hidden width of the perceptrons, in widths."""
+"""Hidden width of the perceptrons, as a multiple of H."""
 
 
 class Rotary(nn.Module):
-    """Turns queries and keys by their positions; each axis has its share of the pairs of numbers.
+    """Rotates queries and keys by their positions; each axis rotates its share of the components.
 
     Args:
         positions: (N, p).
         size: d.
 
-    Shapes: (B, A, n, d) -> the same, n nodes from `start` on.
+    Shapes: (B, A, n, d) -> the same, of the n nodes that begin at `start`.
     """
 
     turn: Tensor
@@ -54,7 +57,7 @@ class Rotary(nn.Module):
         self.register_buffer("turn", torch.from_numpy(turn), persistent=False)
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
-        """The turned vectors."""
+        """The rotated vectors."""
         cos, sin = self.turn[:, start : start + x.shape[2]].to(x)
         a, b = x.chunk(2, dim=-1)
         return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
@@ -83,16 +86,9 @@ class KeyValues:
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def select(self, rows: Tensor) -> None:
-        """Go on with these rows (R,), which may repeat; what is not filled is left as it is."""
-        n = self.length
-        if len(rows) != len(self.keys):
-            shape = (len(rows), *self.keys.shape[1:])
-            keys, values = self.keys.new_empty(shape), self.values.new_empty(shape)
-            keys[:, :, :n], values[:, :, :n] = self.keys[rows, :, :n], self.values[rows, :, :n]
-            self.keys, self.values = keys, values
-        else:
-            self.keys[:, :, :n] = self.keys[rows, :, :n]
-            self.values[:, :, :n] = self.values[rows, :, :n]
+        """Go on with these B of the rows, which may repeat; only what is filled is moved."""
+        for kept in (self.keys, self.values):
+            kept[:, :, : self.length] = kept[rows, :, : self.length]
 
 
 class Attention(nn.Module):
@@ -121,7 +117,7 @@ class Attention(nn.Module):
         causal: bool = False,
         cache: KeyValues | None = None,
     ) -> Tensor:
-        """What each node has gathered; with a cache, of one more node that sees all before it."""
+        """What each node gathers; with a cache, each of the new nodes h also from those before."""
         q, k, v = self.read(h).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         if rotary is not None:
             start = 0 if cache is None else cache.length
@@ -150,16 +146,9 @@ class Block(nn.Module):
             nn.Linear(width, HIDDEN * width), nn.SiLU(), nn.Linear(HIDDEN * width, width)
         )
 
-    def forward(
-        self,
-        h: Tensor,
-        rotary: Rotary | None = None,
-        bias: Tensor | None = None,
-        causal: bool = False,
-        cache: KeyValues | None = None,
-    ) -> Tensor:
-        """The next states of all nodes."""
-        h = unit(h + self.attention(h, rotary, bias, causal, cache))
+    def forward(self, h: Tensor, **seen: Any) -> Tensor:
+        """The next states of all nodes; `seen` are arguments of `Attention`."""
+        h = unit(h + self.attention(h, **seen))
         return unit(h + self.perceptron(h))
 
 

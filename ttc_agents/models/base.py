@@ -1,40 +1,102 @@
-"""The one contract of all refinement models.
+"""The contract of all refinement models.
 
 A model reads instances once (`encode`), holds a state z, improves it step by step (`step`) and
-can be asked for an answer at any time (`readout`). `iterate` is the loop that sweeps and policies
-use; `forward` stacks it for training.
+can be asked for an answer at any time (`readout`). `steps` is the one loop over it: `iterate` and
+`forward` begin it for a batch, `ttc_agents.inference.refine` for the instances of a task.
 
-Shapes: logits (B, N, C), state (B, ...), t (B,) int64, the steps already taken.
+Shapes: B instances, N nodes, C choices; logits (B, N, C), state (B, ...).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ttc_agents.models.checks import fields_of
 from ttc_envs import UNDECIDED, TaskSpec
+
+if TYPE_CHECKING:
+    from ttc_agents.implicit import BackwardReport
+    from ttc_envs import Instances, Task
 
 Batch = dict[str, Tensor]
 Context = dict[str, Any]
+Observe = Callable[[Tensor], Batch]
+"""Logits (B, N, C) of a step -> the batch that the next step of a model reads that is shown its
+own answers."""
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
+class SolverReport:
+    """How the fixed points of a batch were solved for in training.
+
+    Args:
+        residual: (B,) of the forward solve.
+        converged: (B,) bool.
+        num_steps: (B,) int64.
+        backward: Of the backward solve, filled in by the backward pass; None where there is none.
+    """
+
+    residual: Tensor
+    converged: Tensor
+    num_steps: Tensor
+    backward: BackwardReport | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnGraphs:
+    """Graphs that a model has drawn, S for each instance.
+
+    Args:
+        log_prob: (S, B, N), of each node's list of neighbours.
+        logits: (S, T, B, N, C), of every graph; None where only the likeliest one was used.
+        edge_cost: (S, B, N), what the edges of a node cost.
+        penalty: (B or 1, N) to be added to the loss, such as an entropy bonus; None: nothing.
+    """
+
+    log_prob: Tensor
+    logits: Tensor | None = None
+    edge_cost: Tensor | None = None
+    penalty: Tensor | None = None
+
+
+@dataclass(eq=False)
 class Trace:
-    """What T refinement steps gave: logits (T, B, N, C), final state (B, ...), extras by name."""
+    """What T refinement steps gave.
+
+    Args:
+        logits: (T, B, N, C).
+        state: (B, ...), the last one.
+        penalty: A scalar that joins any loss, such as a ponder cost; None: nothing.
+        solver: Of a model that solves for a fixed point in training.
+        graphs: Of a model that draws graphs.
+    """
 
     logits: Tensor
     state: Tensor
-    extras: dict[str, Tensor] = field(default_factory=dict)
+    penalty: Tensor | None = None
+    solver: SolverReport | None = None
+    graphs: DrawnGraphs | None = None
 
 
 class RefinementModel(nn.Module, ABC):
     """Base of the models that refine an answer.
+
+    What a model can do beyond the contract, it says by an attribute:
+
+    - `reads_answer`: a step reads the current answer; the batch then holds `answer` (B, N).
+    - `takes_graph`: `encode(batch, graph)` takes neighbours that replace those of the task.
+    - `autoregressive`: it writes an answer slot by slot: `forced(batch, answer)` gives the logits
+      (1, B, N, C) of every slot after a right answer (B, N) up to it, `generate(batch, beam)`
+      writes answers (B, N).
+    - `learns_graph`: it infers the graph: `likely_graph(batch)` gives neighbours (B or 1, N, k),
+      `edge_shares(batch)` how often each edge is drawn (N, N).
 
     Args:
         spec: The task that the model is made for.
@@ -44,9 +106,18 @@ class RefinementModel(nn.Module, ABC):
     """
 
     reads_answer: bool = False
+    takes_graph: bool = False
+    autoregressive: bool = False
+    learns_graph: bool = False
+    training_defaults: ClassVar[dict[str, Any]] = {}
+    """Entries of a recipe that suit the model where no recipe is named."""
+
+    forced: Callable[[Batch, Tensor], Trace]
+    generate: Callable[..., Tensor]
+    likely_graph: Callable[[Batch], Tensor]
+    edge_shares: Callable[[Batch], np.ndarray]
 
     def __init__(self, spec: TaskSpec) -> None:
-        """Refuse a task that the model does not support."""
         super().__init__()
         reason = self.supports(spec)
         if reason is not None:
@@ -54,9 +125,9 @@ class RefinementModel(nn.Module, ABC):
         self.spec = spec
 
     @classmethod
-    @abstractmethod
     def supports(cls, spec: TaskSpec) -> str | None:
-        """None, or the reason why this model cannot work on the task."""
+        """None, or the reason why this model cannot work on the task; here None for every task."""
+        return None
 
     @classmethod
     def inner_spec(cls, spec: TaskSpec, options: dict[str, Any]) -> TaskSpec:
@@ -64,13 +135,12 @@ class RefinementModel(nn.Module, ABC):
         return spec
 
     @abstractmethod
-    def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
+    def encode(self, batch: Batch) -> Context:
         """Everything that stays fixed while the answer is refined.
 
         Args:
             batch: The instance fields as tensors, (B, ...) each; models with `reads_answer` also
                 find `answer` (B, N).
-            graph: (B, N, D) or (N, D) neighbours that replace the spec's.
         """
 
     @abstractmethod
@@ -78,12 +148,34 @@ class RefinementModel(nn.Module, ABC):
         """The first state; a generator draws it at random, without one it is always the same."""
 
     @abstractmethod
-    def step(self, context: Context, z: Tensor, t: Tensor) -> Tensor:
-        """One refinement step."""
+    def step(self, context: Context, z: Tensor) -> Tensor:
+        """One refinement step. What depends on the number of steps taken is kept in the state."""
 
     @abstractmethod
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits (B, N, C) of a state."""
+
+    # The loop
+
+    def steps(
+        self, context: Context, z: Tensor, num_steps: int, observe: Observe | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (logits, state) after each of `num_steps` steps from the state z.
+
+        Args:
+            context: Of `encode`.
+            z: Where to begin.
+            num_steps: How many steps to take, at least 1.
+            observe: For models with `reads_answer`: what the next step reads.
+        """
+        if num_steps < 1:
+            raise ValueError(f"num_steps must be at least 1, got {num_steps}")
+        for i in range(num_steps):
+            z = self.step(context, z)
+            logits = self.readout(context, z)
+            yield logits, z
+            if observe is not None and self.reads_answer and i + 1 < num_steps:
+                context = self.encode(observe(logits))
 
     def iterate(
         self,
@@ -91,9 +183,7 @@ class RefinementModel(nn.Module, ABC):
         num_steps: int,
         state: Tensor | None = None,
         generator: torch.Generator | None = None,
-        graph: Tensor | None = None,
-        start: int = 0,
-        observe: Callable[[Tensor], Batch] | None = None,
+        observe: Observe | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (logits, state) after each of `num_steps` steps.
 
@@ -102,25 +192,14 @@ class RefinementModel(nn.Module, ABC):
             num_steps: How many steps to take.
             state: Where to go on from; None begins anew.
             generator: Draws the first state at random.
-            graph: Neighbours that replace the spec's.
-            start: The number of steps that `state` has already taken.
             observe: For models with `reads_answer`: the batch that the step after these logits
                 reads. None puts the most likely choices into `batch`, even where the task keeps
                 something else, such as givens.
         """
-        if num_steps < 1:
-            raise ValueError(f"num_steps must be at least 1, got {num_steps}")
-        context = self.encode(batch, graph)
+        context = self.encode(batch)
         z = self.initial_state(context, generator) if state is None else state
-        rows = next(iter(batch.values())).shape[0]
-        for i in range(num_steps):
-            t = torch.full((rows,), start + i, device=z.device)
-            z = self.step(context, z, t)
-            logits = self.readout(context, z)
-            yield logits, z
-            if self.reads_answer and i + 1 < num_steps:
-                read = observe(logits) if observe else {**batch, "answer": logits.argmax(-1)}
-                context = self.encode(read, graph)
+        show = observe or (lambda logits: {**batch, "answer": logits.argmax(-1)})
+        yield from self.steps(context, z, num_steps, show)
 
     def forward(
         self,
@@ -128,16 +207,54 @@ class RefinementModel(nn.Module, ABC):
         num_steps: int,
         state: Tensor | None = None,
         generator: torch.Generator | None = None,
-        graph: Tensor | None = None,
-        observe: Callable[[Tensor], Batch] | None = None,
+        observe: Observe | None = None,
     ) -> Trace:
         """The steps of `iterate`, stacked."""
-        steps = []
-        for logits, z in self.iterate(batch, num_steps, state, generator, graph, observe=observe):
-            steps.append(logits)
-            state = z
-        assert state is not None
-        return Trace(torch.stack(steps), state)
+        return Trace(*stacked(self.iterate(batch, num_steps, state, generator, observe)))
+
+    # What is asked of trained models
+
+    def training_depth(self, segment_steps: int) -> int:
+        """Steps that training looks at, by the steps of an update; solvers have their own."""
+        return segment_steps
+
+    def linearized(self, context: Context, z: Tensor) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+        """The map and the point whose Jacobian says whether iteration contracts: here the step."""
+        return lambda state: self.step(context, state), z
+
+    def choice_embeddings(self) -> Tensor | None:
+        """(C, F), what the model reads for each choice; None where it has no such table."""
+        return None
+
+    def choice_states(
+        self, batch: Batch, answer: Tensor, num_steps: int
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """{name: (states (B, n, F), choices (B, n))}: what is kept of nodes that hold a choice.
+
+        Args:
+            batch: The instance fields.
+            answer: (B, N) right answers, which say what each node is to hold.
+            num_steps: Refinement steps, each of which has its states.
+        """
+        states = (z for _, z in self.iterate(batch, num_steps))
+        return {f"step {step}": (z, answer) for step, z in enumerate(states, start=1)}
+
+    def findings(self, task: Task, instances: Instances) -> dict[str, Any]:
+        """What this kind of model is judged by beside the share of solved instances.
+
+        Returns:
+            {name: a number, a flag of each instance (n,) bool, or a dict of such}.
+        """
+        return {}
+
+
+def stacked(steps: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Logits (T, ...) of all steps and the last state; the states between are not kept."""
+    stack = []
+    for logits, z in steps:
+        stack.append(logits)
+        state = z
+    return torch.stack(stack), state
 
 
 def to_batch(fields: dict[str, np.ndarray], device: torch.device | str = "cpu") -> Batch:
@@ -151,7 +268,17 @@ def to_tensor(values: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values)).to(device=device, dtype=dtype)
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where the parameters of a model are."""
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def noise(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Normal numbers of the shape and type of a tensor, drawn where the generator is."""
+    return torch.randn(like.shape, generator=generator, device=generator.device).to(like)
+
+
 def free_nodes(spec: TaskSpec, batch: Batch) -> Tensor | None:
     """(B, N) bool: the nodes that no given decides; None where the task has no givens."""
-    givens = [batch[name] for name, field in spec.fields.items() if field.kind == "given"]
+    givens = [batch[name] for name in fields_of(spec, "given", "node")]
     return torch.stack([given == UNDECIDED for given in givens]).all(0) if givens else None

@@ -16,7 +16,6 @@ Shapes: B instances, N slots, C places; state (B, N, C + 1).
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ttc_agents.models.attention import Block, KeyValues, Rotary, unit
@@ -52,11 +51,12 @@ class CausalTransformer(PathModel):
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.heads = heads
 
-    def hidden(self, inputs: Tensor) -> Tensor:
-        """What the last block gives at each slot."""
+    def hidden(self, inputs: Tensor, caches: list[KeyValues] | None = None) -> Tensor:
+        """What the last block gives at each slot; with caches, at one more slot."""
         h = unit(self.enter(inputs))
-        for block in self.blocks:
-            h = block(h, self.rotary, causal=True)
+        for i, block in enumerate(self.blocks):
+            cache = None if caches is None else caches[i]
+            h = block(h, rotary=self.rotary, causal=cache is None, cache=cache)
         return h
 
     def memory(self, rows: int) -> Memory:
@@ -73,20 +73,14 @@ class Cache:
     """
 
     def __init__(self, model: CausalTransformer, rows: int) -> None:
-        size = model.enter.out_features // model.heads
-        shape = (rows, model.heads, model.spec.num_nodes, size)
-        empty = torch.empty(0).to(model.enter.weight)
+        shape = (rows, model.heads, model.spec.num_nodes, model.enter.out_features // model.heads)
+        new = model.enter.weight.detach().new_empty
         self._model = model
-        self._blocks = [
-            KeyValues(empty.new_empty(shape), empty.new_empty(shape)) for _ in model.blocks
-        ]
+        self._blocks = [KeyValues(new(shape), new(shape)) for _ in model.blocks]
 
     def advance(self, inputs: Tensor) -> Tensor:
         """Read one more slot."""
-        h = unit(self._model.enter(inputs))
-        for block, cache in zip(self._model.blocks, self._blocks, strict=True):
-            h = block(h, self._model.rotary, cache=cache)
-        return h
+        return self._model.hidden(inputs, self._blocks)
 
     def select(self, rows: Tensor) -> None:
         """Go on with these rows."""

@@ -1,13 +1,13 @@
-"""A small transformer whose last attention head scores each node's possible neighbours.
+"""A small transformer whose last attention head scores the possible neighbours of each node.
 
     x_i    = e_i (+ features of the node's fields)
     x     <- x + attention(norm(x)),  x <- x + perceptron(norm(x))            for each layer
     l_ij   = (W_q x_i) . (W_k x_j) / sqrt(H) + 10 A_ij
 
-e_i belongs to the node's number, or is a sum of embeddings of its positions, axis by axis. A is a
-table with an entry for each pair of nodes, a learned attention bias: without it a graph whose
-evidence lies in the conjunction of two axes is a saddle, see docs/learned_graphs.md. All weights
-that lead to the logits begin at zero, so that every graph is equally likely at first.
+e_i is an embedding of the node's number, or the sum of embeddings of its positions, axis by axis. A
+is a table with an entry for each pair of nodes, a learned attention bias. Without it, a graph whose
+evidence lies in the conjunction of two axes is a saddle point: see docs/learned_graphs.md. W_q and
+A begin at zero, so every graph is equally likely at first.
 
 Shapes: B instances, N nodes, H width; logits (B, N, N), or (1, N, N) where they do not depend on
 the instance.
@@ -21,11 +21,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttc_agents.models.base import Batch
-from ttc_agents.models.node_inputs import NodeInputs
+from ttc_agents.models.node_inputs import NodeInputs, ranks
 from ttc_envs import TaskSpec
 
 TABLE_SCALE = 10.0
-"""Of the table: with one learning rate for all weights, it moves this much faster."""
+"""Multiplies the table, so that it learns this much faster than other weights at one rate."""
 FIELD_EMBEDDING = 8
 
 
@@ -37,22 +37,27 @@ class EdgeLogits(nn.Module):
         width: H.
         layers: Of the transformer.
         heads: Of each layer.
-        per_instance: Read the instance. Otherwise the graph belongs to the task.
+        per_instance: Read the instance, so that every instance has its own graph. Otherwise all
+            instances have the same one.
         table: Have the table A.
         positions: Embed the positions of the spec, axis by axis, in place of the nodes' numbers.
-        field_scale: Of what is read of an instance, beside the embedding of its node.
+            They give structure away: for comparison only.
+        field_scale: Scale of what is read of an instance, beside the embedding of its node. If it
+            is small, the graphs of all instances begin alike.
     """
+
+    place: Tensor
 
     def __init__(
         self,
         spec: TaskSpec,
-        width: int,
-        layers: int,
-        heads: int,
-        per_instance: bool,
-        table: bool,
-        positions: bool,
-        field_scale: float,
+        width: int = 16,
+        layers: int = 1,
+        heads: int = 4,
+        per_instance: bool = False,
+        table: bool = True,
+        positions: bool = False,
+        field_scale: float = 0.01,
     ) -> None:
         super().__init__()
         if width % heads:
@@ -61,11 +66,8 @@ class EdgeLogits(nn.Module):
             raise ValueError(f"{spec.name} has no positions to embed")
         num_nodes = spec.num_nodes
         axes = list(spec.positions.T) if positions and spec.positions is not None else []
-        ranks = [np.unique(axis, return_inverse=True)[1] for axis in axes] or [np.arange(num_nodes)]
-        place = torch.as_tensor(np.array(ranks, dtype=np.int64))
-        self.place: Tensor
-        self.register_buffer("place", place, persistent=False)
-        self.axes = nn.ModuleList(nn.Embedding(int(rank.max()) + 1, width) for rank in place)
+        self.register_buffer("place", ranks(axes or [np.arange(num_nodes)]), persistent=False)
+        self.axes = nn.ModuleList(nn.Embedding(int(r.max()) + 1, width) for r in self.place)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         nn.init.zeros_(self.query.weight)

@@ -1,57 +1,59 @@
-"""The equilibrium of another refinement model: its steps are solved for a fixed point.
+"""The equilibrium of another refinement model: the fixed point of its steps is solved for.
 
-Bai et al. 2019 (arXiv 1909.01377). The inner model's step becomes a map with injected input,
+Bai et al. 2019 (arXiv 1909.01377). The inner model's step becomes a map into which the first state
+is injected again,
 
     f(z) = x + g (step(z) - x),   x the inner model's first state,   g = sigmoid(gate) in (0, 1)
 
-which contracts as long as g times the Lipschitz constant of the step is below 1; g begins small.
-In training, `forward` solves z* = f(z*) and differentiates it by one of `ttc_agents.implicit`'s
-gradients, in memory that does not depend on the number of steps. At test time one step is one step
-of the solver, damped Picard unless asked otherwise: z <- z + damping (f(z) - z).
+The map contracts as long as g times the Lipschitz constant of the step is below 1. In training,
+`forward` solves z* = f(z*) and differentiates the solution by one of the gradients of
+`ttc_agents.implicit`, in memory that does not depend on the number of steps. At test time one step
+is one step of the solver. The default solver is damped Picard: z <- z + damping (f(z) - z).
 
-When to use it: where memory must not grow with depth, or where an answer has to stay for however
-many steps; where neither matters the inner model alone is easier to train.
+When to use it: to train a deep model in little memory, or to get answers that stay the same for any
+number of further steps. Otherwise the inner model alone is easier to train.
 
-Shapes: state as the inner model's (B, ...) with `picard`; other solvers carry their memory in it,
-(B, W), W numbers a row.
+Shapes: with `picard` the state is that of the inner model (B, ...). Other solvers carry their
+memory in it, (B, W), W numbers a row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ttc_agents.implicit import GRADIENTS, SOLVERS, BackwardReport, Implicit, Solution, solve
+from ttc_agents.implicit import GRADIENTS, SOLVERS, Implicit, Solution, solve
 from ttc_agents.implicit.diagnostics import jacobian_penalty
 from ttc_agents.implicit.solvers import Map, like
-from ttc_agents.models.base import Batch, Context, RefinementModel, Trace
+from ttc_agents.models.base import Batch, Context, Observe, RefinementModel, SolverReport, Trace
+from ttc_agents.models.checks import check_name, shows_answer
+from ttc_agents.models.wrapper import Wrapper
 from ttc_envs import TaskSpec
 
 UNKNOWN = 1e18
-"""A memory's norms before the first step, infinite there: a state that is carried is finite."""
+"""Stands for an infinite norm in a packed memory, since states that are carried are finite."""
+CHANGING = "what a step reads changes with the answer, so there is no one map to solve"
 
 
-class Equilibrium(RefinementModel):
+class Equilibrium(Wrapper):
     """Equilibrium of a refinement model (see the module for the equations).
 
-    In training, `num_steps` is the number of logits that the trace has:
+    In training, `num_steps` is the number of logits in the trace. `gradient` says what they are of:
 
-    - `implicit`: of the equilibrium, and before it of `num_steps - 1` of the solver's iterates,
-      each with the gradient of one step (fixed-point correction, arXiv 2204.08442).
-    - `phantom`: of so many damped steps from the equilibrium, differentiated as they are.
-    - `unrolled`: of so many steps from the first state; nothing is solved.
+    - `implicit`: of the equilibrium; before it, of `num_steps - 1` iterates of the solver, each
+      with the gradient of one step (fixed-point correction, arXiv 2204.08442).
+    - `phantom`: of `num_steps` damped steps from the equilibrium, which are differentiated.
+    - `unrolled`: of `num_steps` damped steps from the first state; nothing is solved.
 
-    The trace's extras are `residual`, `converged` and `solver_steps`, (B,), of the solve, and with
-    a Jacobian weight `jacobian_penalty`, to be added to any loss. `backward` reports on the last
-    backward pass.
+    The trace's `solver` reports on the solve, and after the backward pass on the backward solve.
+    With a Jacobian weight, its `penalty` is the weighted penalty of the Jacobian.
 
     Args:
         spec: Of the task.
-        inner: The model to wrap. Its step must not depend on the number of steps taken, which is
-            always 0 here.
+        inner: The model to wrap. It must not read the answer, since the map has to stay the same.
         solver: Key of `SOLVERS`.
         solver_options: Its options; None is a damping of 0.5 for `picard`, nothing for the others.
         gradient: Key of `GRADIENTS`.
@@ -59,14 +61,28 @@ class Equilibrium(RefinementModel):
         backward_tol: Residual at which the backward equation counts as solved.
         discard_above: Rows whose backward residual is larger give no gradient; None keeps all.
         tol: Residual at which a row's solve stops in training.
-        max_steps: Steps of a solve at most.
-        backward_max_steps: Of the backward one; None: as many.
-        depths: Caps of the forward solve that take turns in place of `max_steps`, 0 for none at all
-            (late-state anchoring: some batches from the start, some very deep).
+        max_steps: Largest number of steps of a solve.
+        backward_max_steps: The same of the backward solve; None: as many.
+        depths: Used in turn in place of `max_steps`, one number per forward pass; 0 solves nothing.
+            Few deep passes among shallow ones show the model its own late states.
         gate: g at first.
-        jacobian_weight: Of Hutchinson's estimate of |J|_F^2 / D at the solution.
-        stop: At test time, rows whose residual is below it stay where they are: adaptive compute.
+        jacobian_weight: Weight of Hutchinson's estimate of |J|_F^2 / D at the solution.
+        stop: At test time, a row whose residual is below this value keeps its state (adaptive
+            compute).
     """
+
+    training_defaults: ClassVar[dict[str, Any]] = {
+        "model_options": {
+            "inner": {"model": "factor_graph_network", "options": {}},
+            "solver_options": {"damping": 1.0},
+            "gradient": "phantom",
+            "depths": [0, 0, 0, 40],
+            "gate": 0.9,
+        },
+        "optimizer": "muon",
+        "matrix_learning_rate": 0.015,
+        "restart": 0.2,
+    }
 
     calls: Tensor
 
@@ -88,13 +104,21 @@ class Equilibrium(RefinementModel):
         jacobian_weight: float = 0.0,
         stop: float = 0.0,
     ) -> None:
-        super().__init__(spec)
-        check_options(solver, backward_solver, gradient, gate, depths)
+        super().__init__(spec, inner)
         if inner.reads_answer:
-            raise ValueError(f"{type(inner).__name__} reads the answer, so its map is not fixed")
+            name = type(inner).__name__
+            raise ValueError(
+                f"Equilibrium does not support {name}, which reads the answer: {CHANGING}"
+            )
+        check_name(solver, SOLVERS, "solver")
+        check_name(backward_solver, SOLVERS, "backward_solver")
+        check_name(gradient, GRADIENTS, "gradient")
+        if not 0 < gate < 1:
+            raise ValueError(f"gate must be in (0, 1), got {gate}")
+        if depths is not None and (not depths or min(depths) < 0):
+            raise ValueError(f"depths must be numbers of steps, at least one, got {depths}")
         if solver_options is None:
             solver_options = {"damping": 0.5} if solver == "picard" else {}
-        self.inner = inner
         self.solver = SOLVERS[solver](**solver_options)
         self.damping: float = getattr(self.solver, "damping", 1.0)
         self.gradient = gradient
@@ -105,40 +129,29 @@ class Equilibrium(RefinementModel):
         self.jacobian_weight, self.stop = jacobian_weight, stop
         self.gate = nn.Parameter(torch.logit(torch.tensor(float(gate))))
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
-        self.backward: BackwardReport | None = None
-
-    @classmethod
-    def inner_spec(cls, spec: TaskSpec, options: dict[str, Any]) -> TaskSpec:
-        """The inner model works on the task itself."""
-        return spec
 
     @classmethod
     def supports(cls, spec: TaskSpec) -> str | None:
-        """What is shown must not change with the answer; the inner model has its own say."""
-        if any(field.per == "answer" for field in spec.fields.values()):
-            return "what it shows changes with the answer, so there is no one map to solve"
-        return None
+        """What the task shows must not change with the answer; the inner model has its own say."""
+        return CHANGING if shows_answer(spec) else None
 
     def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
         """The inner model's context, and the state to inject."""
-        context = self.inner.encode(batch, graph)
-        return {"inner": context, "x": self.inner.initial_state(context)}
+        context = super().encode(batch, graph)
+        return {**context, "x": super().initial_state(context)}
 
     def map(self, context: Context) -> Map:
         """The f of the module, on states of the inner model."""
         x, gate = context["x"], self.gate.sigmoid()
-        t = torch.zeros(len(x), dtype=torch.int64, device=x.device)
 
         def f(z: Tensor) -> Tensor:
-            return torch.lerp(x, self.inner.step(context["inner"], z, t).to(x), gate.to(x))
+            return torch.lerp(x, self.inner.step(context["inner"], z).to(x), gate.to(x))
 
         return f
 
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """The inner model's first state, or a random one."""
-        z = context["x"]
-        if generator is not None:
-            z = self.inner.initial_state(context["inner"], generator)
+        z = context["x"] if generator is None else super().initial_state(context, generator)
         return self.pack(self.solver.init(self.map(context), z))
 
     def pack(self, memory: Any) -> Tensor:
@@ -162,7 +175,7 @@ class Equilibrium(RefinementModel):
         fields = {n: part.view(s) for n, part, s in zip(names, parts, shapes, strict=True)}
         return type(memory)(**{**vars(memory), **fields})
 
-    def step(self, context: Context, z: Tensor, t: Tensor) -> Tensor:
+    def step(self, context: Context, z: Tensor) -> Tensor:
         """One step of the solver; a row that fails becomes NaN rather than look converged."""
         memory = self.solver.step(self.map(context), self.unpack(context, z))
         new = self.pack(memory)
@@ -175,7 +188,7 @@ class Equilibrium(RefinementModel):
         x = context["x"]
         if len(self.solver.carried) > 1:
             z = z[:, : x[0].numel()].view_as(x)
-        return self.inner.readout(context["inner"], z)
+        return super().readout(context, z)
 
     def forward(
         self,
@@ -183,47 +196,52 @@ class Equilibrium(RefinementModel):
         num_steps: int,
         state: Tensor | None = None,
         generator: torch.Generator | None = None,
-        graph: Tensor | None = None,
-        observe: Any = None,
+        observe: Observe | None = None,
     ) -> Trace:
         """As in the base; in training as the class says."""
         if not self.training:
-            return super().forward(batch, num_steps, state, generator, graph)
+            return super().forward(batch, num_steps, state, generator)
         if num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {num_steps}")
-        context = self.encode(batch, graph)
+        context = self.encode(batch)
         packed = self.initial_state(context, generator) if state is None else state
         z0 = self.unpack(context, packed).z
         f = self.map(context)
-        methods = {"implicit": self.solved, "phantom": self.anchored, "unrolled": self.unrolled}
-        states, solution = methods[self.gradient](f, z0, num_steps)
+        if self.gradient == "implicit":
+            states, solution = self.solved(f, z0, num_steps)
+        else:
+            states, solution = self.stepped(f, z0, num_steps)
         logits = torch.stack([self.inner.readout(context["inner"], z) for z in states])
-        extras = {name: getattr(solution, name) for name in ("residual", "converged")}
-        extras["solver_steps"] = solution.num_steps
+        penalty = None
         if self.jacobian_weight:
-            extras["jacobian_penalty"] = self.jacobian_weight * self.penalty(f, states[-1])
+            penalty = self.jacobian_weight * self.penalty(f, states[-1])
         self.calls += 1
         last = self.pack(self.solver.init(f, states[-1]))
-        return Trace(logits, last, extras)
+        report = SolverReport(
+            solution.residual, solution.converged, solution.num_steps, solution.backward
+        )
+        return Trace(logits, last, penalty, report)
+
+    def training_depth(self, segment_steps: int) -> int:
+        """The steps of a solve."""
+        return self.max_steps
+
+    def linearized(self, context: Context, z: Tensor) -> tuple[Map, Tensor]:
+        """The map without damping, at the point that the solver is to evaluate next."""
+        return self.map(context), self.unpack(context, z).z
 
     def cap(self) -> int:
-        """Steps of this forward pass at most."""
+        """Steps of this forward pass's solve at most."""
+        if self.gradient == "unrolled":
+            return 0
         if self.depths is None:
             return self.max_steps
         return self.depths[int(self.calls) % len(self.depths)]
 
     def solved(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
         """Some iterates after one step each, and the equilibrium with its implicit gradient."""
-        solution = solve(
-            self.solver,
-            f,
-            z0,
-            max(1, self.cap()),
-            self.tol,
-            trajectory=count > 1,
-            gradient=self.implicit,
-        )
-        self.backward = solution.backward
+        cap = max(1, self.cap())
+        solution = solve(self.solver, f, z0, cap, self.tol, count > 1, self.implicit)
         states = [solution.value]
         if solution.trajectory is not None:
             length = len(solution.trajectory)
@@ -231,23 +249,15 @@ class Equilibrium(RefinementModel):
             states = [f(solution.trajectory[min(i, length - 1)]) for i in chosen] + states
         return states, solution
 
-    def anchored(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
-        """Damped steps with a gradient, from the equilibrium."""
-        cap = self.cap()
+    def stepped(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
+        """The states after damped steps with a gradient, from the equilibrium or else from z0."""
+        cap, states = self.cap(), []
         solution = solve(self.solver, f, z0.detach(), cap, self.tol) if cap else unsolved(z0)
-        return self.damped_steps(f, solution.value, count), solution
-
-    def unrolled(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
-        """Damped steps with a gradient, from the first state."""
-        return self.damped_steps(f, z0, count), unsolved(z0)
-
-    def damped_steps(self, f: Map, z: Tensor, count: int) -> list[Tensor]:
-        """The states after each of `count` steps."""
-        states = []
+        z = solution.value
         for _ in range(count):
             z = f(z) if self.damping == 1 else torch.lerp(z, f(z), self.damping)
             states.append(z)
-        return states
+        return states, solution
 
     def penalty(self, f: Map, z: Tensor) -> Tensor:
         """The mean Jacobian penalty at z, with random signs that depend on the calls so far."""
@@ -259,16 +269,3 @@ def unsolved(z0: Tensor) -> Solution:
     """Where nothing was solved."""
     unknown = torch.full((len(z0),), torch.inf, dtype=z0.dtype, device=z0.device)
     return Solution(z0, unknown, torch.zeros_like(unknown).long(), unknown < 0)
-
-
-def check_options(
-    solver: str, backward_solver: str, gradient: str, gate: float, depths: Sequence[int] | None
-) -> None:
-    """Refuse unknown names and numbers out of range."""
-    for name, table in ((solver, SOLVERS), (backward_solver, SOLVERS), (gradient, GRADIENTS)):
-        if name not in table:
-            raise ValueError(f"expected one of {', '.join(table)}, got {name!r}")
-    if not 0 < gate < 1:
-        raise ValueError(f"gate must be in (0, 1), got {gate}")
-    if depths is not None and (not depths or min(depths) < 0):
-        raise ValueError(f"depths must be numbers of steps, at least one, got {depths}")

@@ -1,11 +1,11 @@
-"""Adaptive computation time: each node says when it has thought enough (Graves 2016, 1603.08983).
+"""Adaptive computation time: each node decides when to stop (Graves 2016, arXiv 1603.08983).
 
     p_t = sigmoid(w . h_t + b),   N = the first step at which p_1 + ... + p_N >= 1 - epsilon
     output = sum_{t < N} p_t h_t + R h_N,   R = 1 - sum_{t < N} p_t
     ponder cost = N + R
 
-b begins low, so that at first a node thinks for long: one that stops at once never learns what more
-steps are good for. A node that has stopped keeps its state, which the others go on to see.
+b begins low, so nodes take many steps at first: a node that stops at once never learns what further
+steps are good for. A node that has stopped keeps its state, and other nodes still read it.
 
 Shapes: h (B, N, H); state (B, N, 2 H + 3): h, the sum of outputs so far, the sum of p before the
 last step, whether the node has stopped, the steps that it took.

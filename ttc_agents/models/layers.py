@@ -114,20 +114,15 @@ class GroupTables(nn.Module):
         flat = [g.members[..., 0] * spec.num_choices + g.members[..., 1] for g in spec.groups]
         kind_of = np.repeat(np.arange(self.num_kinds), [len(m) for m in flat])
         groups = [row for members in flat for row in members]
-        member_of: list[list[int]] = [[] for _ in range(self.num_choices)]
-        kind_counts = np.zeros((self.num_choices, self.num_kinds), dtype=np.int64)
-        for group, members in enumerate(groups):
-            kind_counts[members, kind_of[group]] += 1
-            for choice in members:
-                member_of[choice].append(group)
         incidence = np.zeros((len(groups), self.num_choices), dtype=np.float32)
         for group, members in enumerate(groups):
             incidence[group, members] = 1
+        of_kind = [incidence[kind_of == kind].sum(0) for kind in range(self.num_kinds)]
         tables = {
             "members": padded(groups, self.num_choices),
-            "member_of": padded(member_of, len(groups)),
+            "member_of": padded([row.nonzero()[0] for row in incidence.T], len(groups)),
             "kind_of": kind_of,
-            "kind_counts": kind_counts,
+            "kind_counts": np.stack(of_kind, axis=1).astype(np.int64),
             "incidence": incidence,
         }
         for name, table in tables.items():

@@ -12,11 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ttc_agents.models.base import Batch
+from ttc_agents.models.checks import fields_of
 from ttc_envs import Field as FieldSpec
 from ttc_envs import TaskSpec
-
-GRAPH_FIELD = "neighbours"
-"""The instance field (B, N, D) that holds the graph where the spec has none."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class NeighbourGraph(nn.Module):
     what i has: a comparison, which means the same in lists of any length.
 
     Args:
-        spec: With `neighbours`, or a field of that name.
+        spec: With `neighbours`, or with a field that holds the graph of each instance.
     """
 
     table: Tensor | None
@@ -60,11 +58,10 @@ class NeighbourGraph(nn.Module):
         table = None if spec.neighbours is None else torch.as_tensor(spec.neighbours).long()
         self.full = table is not None and check_neighbours(table, 1, spec.num_nodes)
         self.register_buffer("table", table, persistent=False)
-        self.own = [n for n, f in spec.fields.items() if (f.per, f.kind) == ("neighbour", "real")]
-        self.masks = [n for n, f in spec.fields.items() if is_mask(f)]
-        self.compared = [
-            n for n, f in spec.fields.items() if f.per in ("node", "answer") and f.kind == "real"
-        ]
+        self.field = spec.graph_field
+        self.own = fields_of(spec, "real", "neighbour")
+        self.masks = fields_of(spec, "mask", "node", "neighbour")
+        self.compared = fields_of(spec, "real", "node", "answer")
         pointers = spec.choices != "class" and spec.positions is not None
         positions = torch.as_tensor(spec.positions) if pointers else torch.zeros(spec.num_nodes, 0)
         self.register_buffer("positions", positions, persistent=False)
@@ -85,7 +82,7 @@ class NeighbourGraph(nn.Module):
         if graph is None and self.table is not None:
             table, full = self.table, self.full
         else:
-            table = batch[GRAPH_FIELD] if graph is None else graph
+            table = batch[self.field or ""] if graph is None else graph
             full = check_neighbours(table, rows, self.spec.num_nodes)
         tables = table.clamp(min=0).expand(rows, -1, -1)
         valid = None if full else (table >= 0).expand(rows, -1, -1)
@@ -101,10 +98,7 @@ class NeighbourGraph(nn.Module):
     def features(self, batch: Batch, tables: Tensor) -> Tensor:
         """(B, N, D, F), what is known of each edge."""
         parts = [batch[name].reshape(*tables.shape, -1) for name in self.own]
-        compared = [
-            batch[name].flatten(2) if batch[name].ndim > 2 else batch[name][..., None]
-            for name in self.compared
-        ]
+        compared = [batch[name].reshape(*tables.shape[:2], -1) for name in self.compared]
         if self.positions.shape[1]:
             compared.append(self.positions.expand(len(tables), -1, -1))
         parts += [(gather_nodes(v, tables) - v[:, :, None]).sign() for v in compared]
@@ -124,16 +118,60 @@ def width(field: FieldSpec, axes: int) -> int:
     return math.prod(field.shape[axes:])
 
 
-def is_mask(field: FieldSpec) -> bool:
-    """Whether a field says which nodes or neighbours are there."""
-    return field.kind == "mask" and field.per in ("node", "neighbour")
+class EdgeWeights(nn.Module):
+    """The graph of a batch as weights of edges, for models that sum over neighbours.
+
+    Args:
+        spec: With `neighbours`.
+
+    Shapes: graph (N, D) or (B, N, D) neighbours, -1 where there is none, or weights (B, N, N) of
+        the edges from a node's neighbours to it, a tensor of reals -> weights (B, N, N).
+    """
+
+    neighbours: Tensor
+
+    def __init__(self, spec: TaskSpec) -> None:
+        super().__init__()
+        table = torch.as_tensor(spec.neighbours).long()
+        self.register_buffer("neighbours", table, persistent=False)
+
+    def forward(self, graph: Tensor | None, rows: int) -> Tensor:
+        """The weights of `rows` instances; None takes the graph of the spec."""
+        graph = self.neighbours if graph is None else graph
+        if graph.is_floating_point():
+            return graph
+        return as_weights(graph.expand(rows, -1, -1), graph.shape[-2])
 
 
-def is_graph(name: str, field: FieldSpec) -> bool:
-    """Whether a field describes the graph."""
-    return field.per == "neighbour" and (
-        field.kind in ("mask", "real") or (field.kind == "node" and name == GRAPH_FIELD)
-    )
+def as_weights(neighbours: Tensor, num_nodes: int) -> Tensor:
+    """Neighbours (..., N, D), -1 where there is none -> weights (..., N, N) of 0 and 1."""
+    valid = (neighbours >= 0).to(torch.get_default_dtype())
+    weights = valid.new_zeros(*neighbours.shape[:-1], num_nodes)
+    return weights.scatter_add_(-1, neighbours.clamp(min=0), valid)
+
+
+def true_graph(spec: TaskSpec) -> Tensor | None:
+    """(N, N) 0 or 1, the edges that the spec has; None where it has none."""
+    if spec.neighbours is None:
+        return None
+    return as_weights(torch.as_tensor(spec.neighbours).long(), spec.num_nodes)
+
+
+def edge_scores(neighbours: Tensor, spec: TaskSpec) -> dict[str, float]:
+    """`edge_precision` and `edge_recall` of neighbours (B, N, k), -1 where there is none.
+
+    Raises:
+        ValueError: The spec has no graph to compare with.
+    """
+    truth = true_graph(spec)
+    if truth is None:
+        raise ValueError(f"{spec.name} has no graph of its own to compare with")
+    found = as_weights(neighbours.cpu(), spec.num_nodes)
+    hits = float((found * truth).sum())
+    return {
+        "edge_precision": hits / max(float(found.sum()), 1.0),
+        "edge_recall": hits / max(float(truth.sum()) * len(found), 1.0),
+    }
 
 
 def check_neighbours(neighbours: Tensor, rows: int, num_nodes: int) -> bool:

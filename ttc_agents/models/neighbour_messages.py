@@ -1,11 +1,13 @@
-"""Messages of neighbours, summed or the greatest of them, over tables of neighbours, factored.
+"""Messages of neighbours over tables of neighbours, computed once per node as far as possible.
+
+A node receives the sum or the elementwise maximum of its neighbours' messages:
 
     m_i = sum_{j in N(i)} f(i, j)       (Palm et al. 2018, arXiv 1711.08028, equations 1 and 2), or
-    m_i = W_2 max_{j in N(i)} u(i, j) + b_2,  element by element
+    m_i = W_2 max_{j in N(i)} u(i, j) + b_2
 
-with f = W_2 u + b_2, where u are the hidden layers of a perceptron that reads the nodes, what is
-known of the edge and the difference of their potentials: [v_i ; v_j ; e_ij ; p_j - p_i]. Much of it
-need not be computed per edge:
+with f = W_2 u + b_2. u is the last hidden layer of a perceptron that reads both nodes, the features
+of the edge and the difference of potentials: [v_i ; v_j ; e_ij ; p_j - p_i]. Most of the work can
+be done per node instead of per edge:
 
     W_1 [...] = (A v_i - P p_i) + (B v_j + P p_j) + E e_ij      the brackets once per node
     sum_j (W_2 u_ij + b_2) = W_2 sum_j u_ij + D b_2

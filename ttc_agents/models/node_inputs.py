@@ -1,4 +1,4 @@
-"""What is known of each node of an instance, as one vector."""
+"""The inputs of the nodes: the fields and positions of each node as one vector."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ttc_envs import Field as FieldSpec
 from ttc_envs import TaskSpec
 
 PERIODS = (2, 4, 8)
-"""Of the phases that stand for positions where their number is free."""
+"""Periods of the waves that encode positions where the number of nodes is free."""
 
 
 class NodeInputs(nn.Module):
-    """What is known of each node, as one vector.
+    """The fields and positions of each node as one vector.
 
-    Classes (kinds `given`, `symbol` and `mask`) are embedded, reals taken as they are. Positions
-    are embedded, each axis by itself, where choices are classes. Where choices are pointers, a
-    model may meet more nodes than in training: there each axis gives the sine and cosine of its
-    phase in some short periods.
+    Classes (kinds `given`, `symbol` and `mask`) are embedded, reals are taken as they are. Where
+    choices are classes, each axis of the positions is embedded. Where choices are pointers, a model
+    may meet more nodes than in training: there each axis is encoded by sines and cosines of some
+    short periods.
 
     Args:
         spec: Of the task.
@@ -45,10 +45,8 @@ class NodeInputs(nn.Module):
         )
         axes = [] if spec.positions is None or not positions else list(spec.positions.T)
         embedded = axes if spec.choices == "class" else []
-        ranks = [np.unique(axis, return_inverse=True)[1] for axis in embedded]
-        self.axes = nn.ModuleList(nn.Embedding(int(rank.max()) + 1, embedding) for rank in ranks)
-        place = torch.as_tensor(np.array(ranks, dtype=np.int64))  # (p, N)
-        self.register_buffer("place", place, persistent=False)
+        self.register_buffer("place", ranks(embedded), persistent=False)
+        self.axes = nn.ModuleList(nn.Embedding(int(r.max()) + 1, embedding) for r in self.place)
         angles = [2 * math.pi * axis / n for axis in axes for n in PERIODS if not embedded]
         phases = [wave(angle) for angle in angles for wave in (np.cos, np.sin)]
         table = np.array(phases, dtype=np.float32).reshape(len(phases), spec.num_nodes).T
@@ -58,14 +56,14 @@ class NodeInputs(nn.Module):
             each = 1 if field.kind == "real" else embedding
             self.width += math.prod(field.shape[1:]) * each
 
-    def tables(self) -> dict[str, Tensor]:
-        """{field: (V, E)}, the embeddings of its values 0, 1, ...; undecided is left out."""
-        fields = [(name, field) for name, field in self.fields.items() if field.kind != "real"]
-        tables = {}
-        for (name, field), table in zip(fields, self.classes, strict=True):
-            assert isinstance(table, nn.Embedding)
-            tables[name] = table.weight[-int(field.low) :]
-        return tables
+    def choice_tables(self, num_choices: int) -> Tensor | None:
+        """(C, F), the embeddings of the choices, of all fields that hold choices side by side."""
+        fields = [field for field in self.fields.values() if field.kind != "real"]
+        tables: list[Tensor] = []
+        for field, table in zip(fields, self.classes, strict=True):
+            rows = table.get_parameter("weight")[-int(field.low) :]  # without "undecided"
+            tables += [rows] if len(rows) == num_choices else []
+        return torch.cat(tables, dim=1) if tables else None
 
     def forward(self, batch: Batch) -> Tensor:
         """The vectors of all nodes."""
@@ -80,6 +78,12 @@ class NodeInputs(nn.Module):
         if self.phases.shape[1]:
             parts.append(self.phases)
         return torch.cat([part.expand(rows, -1, -1) for part in parts], dim=-1)
+
+
+def ranks(axes: list[np.ndarray]) -> Tensor:
+    """(p, N) int64, the rank of each node's position on each axis (N,), beginning at 0."""
+    found = [np.unique(axis, return_inverse=True)[1] for axis in axes]
+    return torch.as_tensor(np.array(found, dtype=np.int64))
 
 
 def is_input(field: FieldSpec) -> bool:

@@ -1,46 +1,68 @@
-"""Language models over places, as refinement models and as what they are.
+"""Language models over places, which are also refinement models.
 
-A path is written slot by slot, each place drawn from a distribution that is given all before it:
+A path is written slot by slot. The distribution of each place depends on the places before it:
 
     p(y) = prod_i p(y_i | y_0 ... y_{i-1}, x)          x the fields of the instance, slot by slot
 
-Training shows the right path so far (teacher forcing, Williams and Zipser 1989): one step from the
-state `answer` (B, N) gives the logits of every next place. `generate` writes places one after the
-other, greedily or with a beam. As a refinement model, a step reads the whole last answer and
-rewrites every slot at once: Jacobi iteration on y_i = argmax p(. | y_0 ... y_{i-1}) (Song et al.
-2021, arXiv 2002.03629). After t steps the first t + 1 slots are those of the greedy path, so that N
-steps decode greedily, the same answer in fewer steps where guesses ahead come true.
+Three things can be done with such a model:
 
-Shapes: B instances, N slots, C places, E embedding, K beams, R rows at work (B or B * K), H width;
-state (B, N, C + 1), the logits of the last answer and of "nothing written".
+- `forced` gives the logits of every next place after the right path so far. It is what training
+  uses (teacher forcing, Williams and Zipser 1989).
+- `generate` writes one place after the other, greedily or with a beam.
+- As a refinement model, a step reads the last answer and rewrites all slots at once: Jacobi
+  iteration on y_i = argmax p(. | y_0 ... y_{i-1}) (Song et al. 2021, arXiv 2002.03629). After t
+  steps the first t + 1 slots are those of the greedy path. So N steps give the greedy path, and
+  fewer steps do where the guesses of later slots were right.
+
+Shapes: B instances, N slots, C places, E embedding, K beams, R rows (B or B * K), H width; state
+(B, N, C + 1), the logits of the last answer and of "nothing written".
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch, Context, RefinementModel
-from ttc_agents.models.readouts import ABSENT
-from ttc_envs import TaskSpec
+from ttc_agents.models.base import (
+    Batch,
+    Context,
+    RefinementModel,
+    Trace,
+    device_of,
+    noise,
+    to_batch,
+    to_tensor,
+)
+from ttc_agents.models.checks import fields_of
+from ttc_agents.models.readout import ABSENT
+from ttc_envs import UNDECIDED, TaskSpec
+
+if TYPE_CHECKING:
+    from ttc_envs import Instances, Task
+
+BEAMS = (1, 10)
+"""Widths of the beams that write paths for `findings`."""
+ROWS = 250
+"""Instances of a batch in `findings`."""
 
 
 class Memory(Protocol):
-    """What a model keeps of the slots that it has read, for R rows."""
+    """What a model keeps of the slots that it has read, for R rows (a cache)."""
 
     def advance(self, inputs: Tensor) -> Tensor:
         """Read one more slot (R, 1, I); (R, 1, H)."""
 
     def select(self, rows: Tensor) -> None:
-        """Go on with these rows (R',), which may repeat."""
+        """Go on with these R of the rows, which may repeat."""
 
 
 class Prefix:
-    """The memory that remembers its inputs alone and computes all anew."""
+    """A memory without a cache: it keeps the inputs and computes everything anew."""
 
     def __init__(self, model: PathModel) -> None:
         self._model, self._inputs = model, torch.empty(0)
@@ -60,16 +82,26 @@ class PathModel(RefinementModel):
     """Base of the language models over places (see the module).
 
     Args:
-        spec: A task of class choices, in a line, whose fields hold such choices.
-        embedding: E, of a place; one table serves the last place and the fields.
-        width: H, of what predicts the next place.
+        spec: A task of class choices whose nodes stand in a line and whose fields hold choices.
+        embedding: E; the last place and the fields share one table of embeddings.
+        width: H, the width of `hidden`.
     """
+
+    training_defaults: ClassVar[dict[str, Any]] = {
+        "forcing": True,
+        "batch_size": 32,
+        "segment_steps": 1,
+        "restart": 1.0,
+        "weight_decay": 0.3,
+    }
+
+    autoregressive = True
 
     def __init__(self, spec: TaskSpec, embedding: int, width: int) -> None:
         super().__init__(spec)
         self.nothing = spec.num_choices
         self.names = list(spec.fields)
-        self.givens = [n for n, f in spec.fields.items() if f.kind == "given"]
+        self.givens = fields_of(spec, "given", "node")
         self.places = nn.Embedding(spec.num_choices + 1, embedding)
         # Small, so that what is learnt of a place outweighs the noise that it began with.
         nn.init.normal_(self.places.weight, std=embedding**-0.5)
@@ -97,33 +129,37 @@ class PathModel(RefinementModel):
     def memory(self, rows: int) -> Memory:
         """The memory of R rows that have read nothing."""
 
-    def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
-        """The embedded fields of every slot, and what is given.
-
-        Raises:
-            ValueError: There is another graph; a line has none.
-        """
-        if graph is not None:
-            raise ValueError("slots are written in a line: no other graph can be given to them")
+    def encode(self, batch: Batch) -> Context:
+        """The embedded fields of every slot, and what is given."""
         places = torch.stack([batch[name] for name in self.names], dim=2)
         embedded = self.places(torch.where(places < 0, self.nothing, places))
-        given = torch.full_like(places[..., 0], -1)
-        for name in self.givens:
-            given = torch.maximum(given, batch[name])
+        none = torch.full_like(places[..., 0], UNDECIDED)
+        given = torch.stack([none, *(batch[name] for name in self.givens)]).amax(0)
         return {"fields": embedded.flatten(2), "given": given}
 
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """Nothing written, or random places."""
-        shape = (*context["given"].shape, self.nothing + 1)
-        fields = context["fields"]
-        if generator is None:
-            return F.pad(fields.new_zeros(*shape[:2], self.nothing), (0, 1), value=1.0)
-        return torch.randn(shape, generator=generator, device=generator.device).to(fields)
+        given, fields = context["given"], context["fields"]
+        z = F.pad(fields.new_zeros(*given.shape, self.nothing), (0, 1), value=1.0)
+        return z if generator is None else noise(z, generator)
 
-    def step(self, context: Context, z: Tensor, t: Tensor) -> Tensor:
-        """Every slot anew, by the slots before it; z may also be a path (B, N)."""
-        h = self.read(context, z if z.ndim == 2 else z.argmax(-1))
-        return F.pad(self.logits(h).to(context["fields"]), (0, 1), value=ABSENT)
+    def step(self, context: Context, z: Tensor) -> Tensor:
+        """Every slot anew, by the slots before it."""
+        return self.after(context, z.argmax(-1))
+
+    def after(self, context: Context, path: Tensor) -> Tensor:
+        """The state that predicts each slot from those before it on a path (B, N)."""
+        logits = self.logits(self.read(context, path)).to(context["fields"])
+        return F.pad(logits, (0, 1), value=ABSENT)
+
+    def forced(self, batch: Batch, answer: Tensor) -> Trace:
+        """Teacher forcing: one step (T = 1) that is shown the right path (B, N) before each slot.
+
+        It is the one way by which labels reach a model, in training.
+        """
+        context = self.encode(batch)
+        z = self.after(context, answer)
+        return Trace(self.readout(context, z)[None], z)
 
     def read(self, context: Context, path: Tensor) -> Tensor:
         """(B, N, H), what predicts each slot from those before it on a path (B, N)."""
@@ -173,6 +209,61 @@ class PathModel(RefinementModel):
             last = (chosen % self.nothing).view(-1, 1)
             paths[:, slot : slot + 1] = last
         return paths.view(size, beam, slots)[:, 0]
+
+    # What is asked of trained models
+
+    def choice_embeddings(self) -> Tensor | None:
+        """The table of places."""
+        return self.places.weight[: self.nothing]
+
+    def choice_states(
+        self, batch: Batch, answer: Tensor, num_steps: int
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """`reading`: what is kept of each place once it is read, with the right path shown."""
+        states = self.read(self.encode(batch), answer)
+        return {"reading": (states[:, 1:], answer[:, :-1])}
+
+    @torch.no_grad()
+    def findings(self, task: Task, instances: Instances) -> dict[str, Any]:
+        """The loss of the next place, and flags of the paths that beams of `BEAMS` write.
+
+        A low loss says little of whole paths, and so do paths without an illegal jump unless they
+        lead somewhere: look at all of them.
+
+        Returns:
+            `next_place_loss` in nats and `next_place_accuracy`, where the right path so far is
+            shown, over its jumps alone. `beam_1`, `beam_10`: {flag: (n,) bool}: `legal`, without an
+            illegal jump; `arrives`, the last place is the target; `both`, and of these `bounded`
+            (at most the task's bound times the optimum) and `optimal`.
+        """
+        losses, right = [], []
+        paths: dict[int, list[Tensor]] = {beam: [] for beam in BEAMS}
+        for start in range(0, len(instances), ROWS):
+            rows = instances[start : start + ROWS]
+            batch = to_batch(rows.fields, device_of(self))
+            answer = to_tensor(rows.labels["answer"], device_of(self))
+            jumps = answer[:, 1:] != answer[:, :-1]  # after its arrival a path stays
+            places = answer[:, 1:][jumps]
+            logits = self.forced(batch, answer).logits[0, :, 1:][jumps]
+            losses.append(F.cross_entropy(logits.float(), places, reduction="none"))
+            right.append(logits.argmax(-1) == places)
+            for beam in BEAMS:
+                paths[beam].append(self.generate(batch, min(beam, self.nothing)))
+        found: dict[str, Any] = {
+            "next_place_loss": float(torch.cat(losses).mean()),
+            "next_place_accuracy": float(torch.cat(right).float().mean()),
+        }
+        for beam, written in paths.items():
+            found[f"beam_{beam}"] = path_flags(task, instances, torch.cat(written).cpu().numpy())
+        return found
+
+
+def path_flags(task: Task, instances: Instances, paths: np.ndarray) -> dict[str, np.ndarray]:
+    """{name: (n,) bool} of paths (n, N), as `PathModel.findings` says."""
+    scores = task.score(instances, paths)
+    legal, arrives = scores["illegal_jumps"] == 0, scores["ends_at_target"]
+    flags = {"legal": legal, "arrives": arrives, "both": legal & arrives}
+    return {**flags, "bounded": scores["bounded"], "optimal": scores["optimal"]}
 
 
 def with_given(logits: Tensor, given: Tensor) -> Tensor:

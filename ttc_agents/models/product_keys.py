@@ -15,8 +15,6 @@ Shapes: B rows, N nodes, H width, A heads, n half-keys, d their width, k slots r
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -49,13 +47,10 @@ class ProductKeyMemory(nn.Module):
         self.keys = nn.Parameter(torch.randn(2, heads, keys, key_width) / key_width**0.5)
         self.values = nn.EmbeddingBag(keys * keys, width, mode="sum")
         nn.init.normal_(self.values.weight, std=width**-0.5)
-        self.counts: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """What is read."""
         weights, slots = self.chosen(x.flatten(0, -2))
-        if self.counts is not None:
-            self.counts.index_add_(0, slots.flatten(), weights.detach().flatten().to(self.counts))
         read = self.values(slots.flatten(1), per_sample_weights=weights.flatten(1))
         return read.view(x.shape).to(x)
 
@@ -70,25 +65,3 @@ class ProductKeyMemory(nn.Module):
         second = half[1].gather(-1, pair % self.top)
         weights = score.softmax(-1).to(self.values.weight.dtype)
         return weights, first * self.num_keys + second
-
-    def count(self) -> None:
-        """Begin to count what is read, from nothing."""
-        self.counts = torch.zeros(self.num_keys**2, device=self.keys.device)
-
-    def usage(self) -> dict[str, float]:
-        """`used`, the share of the slots that were read since `count`, and `divergence`.
-
-        The latter is the Kullback-Leibler divergence of what was read from the uniform
-        distribution, in nats: log n^2 + sum_i z_i log z_i.
-
-        Raises:
-            ValueError: Nothing has been read since `count`.
-        """
-        if self.counts is None or not self.counts.any():
-            raise ValueError("nothing has been counted: call count(), then the model")
-        share = self.counts / self.counts.sum()
-        entropy = -share.xlogy(share).sum()
-        return {
-            "used": float((self.counts > 0).float().mean()),
-            "divergence": math.log(len(share)) - float(entropy),
-        }

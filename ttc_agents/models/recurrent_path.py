@@ -8,8 +8,8 @@ Hochreiter and Schmidhuber 1997:
 e embeds places, y_{i-1} is the place before and x_i what the instance says of slot i (the target,
 in the first slot also the source). `path_model` says how it is trained, decoded and refined.
 
-When to use it: as the study's own model, and the smallest that learns paths as text. A low loss of
-the next place says little about whole paths: see `ttc_agents.evaluation.paths`.
+When to use it: to write paths as text with the smallest model; experiments/recurrence studies it. A
+low loss of the next place says little about whole paths: see `PathModel.findings`.
 
 Shapes: B instances, N slots, C places; state (B, N, C + 1).
 """

@@ -9,55 +9,50 @@ Each node i of the answer has an input x_i, a hidden state h_i and a cell c_i. O
 
 e, f and g are perceptrons of ReLU layers with a linear last one. Beyond the paper's network:
 
-- f also reads what is known of an edge, f([h_i ; h_j ; e_ij]): see `neighbour_graph`;
-- the greatest message may stand in place of the sum (`aggregation="max"`);
-- a node may have potentials p_i, values without bound that a step adds to and of which others see
-  differences alone. With them lengths and counts can grow beyond what training has shown:
+- f also reads the features of an edge, f([h_i ; h_j ; e_ij]): see `neighbour_graph`;
+- the elementwise maximum of messages may stand in place of their sum (`aggregation="max"`);
+- a node may have potentials p_i, values without bound. A step adds to them, and other nodes see
+  only differences of potentials. With them, lengths and counts can exceed those seen in training:
 
       f([h_i ; h_j ; e_ij ; p_j - p_i])
       p_i <- p_i + W_p m_i                                         p_i = P x_i at first
 
-  and for greatest messages W_p [g([x_i ; m_i]) ; m_i]. A count is linear in what is summed, and
-  only so can it go on beyond the counts of training; of a length one has to know whether it is
-  the shorter one;
+  With sums the update is linear: counts must be updated linearly, or they do not extrapolate
+  beyond the counts seen in training. With greatest messages the update is W_p [g([x_i ; m_i]) ;
+  m_i], since a shortest length also needs a comparison;
 
-- pointers to neighbours or nodes in place of classes: see `readouts`;
+- pointers to neighbours or nodes may stand in place of classes: see `readout`;
 - where a field shows the instance in the order of the current answer, the model reads the answer:
-  x_i changes from step to step, f reads [h_i ; x_i] in place of h_i, and choices are turned from
-  nodes into the items that they show.
+  x_i changes from step to step, f reads [h_i ; x_i] in place of h_i, and the logits of nodes are
+  put in the order of the items that they show.
 
-When to use it: where nodes have neighbours, of any task here. With potentials where lengths or
-counts add up along the way, and the sizes at test time are larger than those of training.
+When to use it: where nodes have neighbours. Add potentials where lengths or counts add up along the
+way and instances are larger at test time than in training.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttc_agents.models.base import Batch, Context, RefinementModel
-from ttc_agents.models.neighbour_graph import GRAPH_FIELD, NeighbourGraph, is_graph
+from ttc_agents.models.checks import check_name, shows_answer
+from ttc_agents.models.neighbour_graph import NeighbourGraph
 from ttc_agents.models.neighbour_messages import (
     NeighbourMessages,
     PairPerceptron,
     Perceptron,
     linear,
 )
-from ttc_agents.models.node_inputs import NodeInputs, is_input
-from ttc_agents.models.readouts import (
-    NeighbourPointer,
-    NodePointer,
-    in_order_of_choices,
-)
+from ttc_agents.models.node_inputs import NodeInputs
+from ttc_agents.models.readout import make_readout, unreadable
 from ttc_envs import TaskSpec
 
 if TYPE_CHECKING:
     from ttc_agents.models.edge_messages import EdgeMessages
-
-AGGREGATIONS = ("sum", "max")
 
 
 class RelationalNetwork(RefinementModel):
@@ -89,6 +84,13 @@ class RelationalNetwork(RefinementModel):
         or (B, N, D), -1 where there is none.
     """
 
+    training_defaults: ClassVar[dict[str, Any]] = {
+        "model_options": {"width": 32, "message_layers": 1, "node_layers": 1},
+        "optimizer": "muon",
+    }
+
+    takes_graph = True
+
     def __init__(
         self,
         spec: TaskSpec,
@@ -107,10 +109,9 @@ class RelationalNetwork(RefinementModel):
                 "node_layers must be at least 1, message_layers and potentials at least 0, "
                 f"got {node_layers}, {message_layers} and {potentials}"
             )
-        if aggregation not in AGGREGATIONS:
-            raise ValueError(f"aggregation must be one of {AGGREGATIONS}, got {aggregation!r}")
-        self.reads_answer = any(field.per == "answer" for field in spec.fields.values())
-        self.present = [n for n, f in spec.fields.items() if (f.per, f.kind) == ("node", "mask")]
+        check_name(aggregation, ("sum", "max"), "aggregation")
+        check_name(messages, ("dense", "edges"), "messages")
+        self.reads_answer = shows_answer(spec)
         self.sizes = [width, width, potentials]
         self.graph = NeighbourGraph(spec)
         self.inputs = NodeInputs(spec, embedding, positions)
@@ -127,29 +128,14 @@ class RelationalNetwork(RefinementModel):
             self.drift = nn.Linear((1 + self.bent) * width, potentials, bias=False)
             if self.bent:
                 nn.init.zeros_(self.drift.weight.data[:, :width])  # linear until taught otherwise
-        self.logits = self.make_readout(width, potentials)
-
-    def make_readout(self, width: int, potentials: int) -> nn.Module:
-        """What gives the logits of this kind of choices."""
-        if self.spec.choices == "neighbour":
-            return NeighbourPointer(width, self.graph.num_features, potentials)
-        if self.spec.choices == "node":
-            return NodePointer(self.spec, width, potentials)
-        return linear(width, self.spec.num_choices)
+        self.logits = make_readout(spec, width, self.graph.num_features, potentials)
 
     @classmethod
     def supports(cls, spec: TaskSpec) -> str | None:
         """It needs a graph, and no fields but such as it reads."""
-        if spec.choices == "node" and spec.positions is None:
-            return "its pointers to nodes need positions"
-        if spec.neighbours is None and GRAPH_FIELD not in spec.fields:
-            return f"it has neither neighbours nor a field {GRAPH_FIELD!r}"
-        unread = [name for name, f in spec.fields.items() if not (is_input(f) or is_graph(name, f))]
-        if unread:
-            return f"this model does not read the fields {sorted(unread)}"
-        if not any(is_input(f) for f in spec.fields.values()):
-            return "it has no node fields"
-        return None
+        if spec.neighbours is None and spec.graph_field is None:
+            return "it has no neighbours, neither for all instances nor in a field of each"
+        return unreadable(spec)
 
     def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
         """The inputs x, their share of the first layer of g, and the graph.
@@ -161,16 +147,11 @@ class RelationalNetwork(RefinementModel):
         x = self.encoder(inputs.flatten(0, 1)).to(inputs)  # the state is not in half precision
         links = self.graph(batch, graph)
         own, _ = self.update.first.weight.chunk(2, dim=1)
-        present = None
-        if self.present:
-            present = torch.stack([batch[name] > 0 for name in self.present]).all(0)
         return {
             "x": x.unflatten(0, inputs.shape[:2]),
             "update": F.linear(x, own, self.update.first.bias),
-            "links": links,
             "prepared": self.messages.prepare(links),
-            "present": present,
-            "answer": batch["answer"] if self.reads_answer else None,
+            "seen": self.logits.seen(batch, links),
         }
 
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
@@ -186,8 +167,8 @@ class RelationalNetwork(RefinementModel):
         bounded = torch.arange(z.shape[-1], device=z.device) < 2 * self.sizes[0]
         return torch.where(bounded, 2 * noise - 1, z)
 
-    def step(self, context: Context, z: Tensor, t: Tensor) -> Tensor:
-        """One refinement step; the number of steps taken does not matter to it."""
+    def step(self, context: Context, z: Tensor) -> Tensor:
+        """One refinement step."""
         h, c, p = z.flatten(0, 1).split(self.sizes, dim=-1)
         v = torch.cat([h, context["x"].flatten(0, 1)], dim=-1) if self.reads_answer else h
         messages = self.messages(v, p, context["prepared"])
@@ -206,21 +187,16 @@ class RelationalNetwork(RefinementModel):
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits of a state."""
         h, _, p = z.split(self.sizes, dim=-1)
-        if self.spec.choices == "class":
-            logits: Tensor = self.logits(h)
-        elif self.spec.choices == "neighbour":
-            logits = self.logits(h, p, context["links"])
-        else:
-            logits = self.logits(h, p, context["present"])
-        if context["answer"] is None:
-            return logits
-        return in_order_of_choices(logits, context["answer"])
+        logits: Tensor = self.logits(h, p, context["seen"])
+        return logits
+
+    def choice_embeddings(self) -> Tensor | None:
+        """The tables of the inputs that have a row for each choice, side by side."""
+        return self.inputs.choice_tables(self.spec.num_choices)
 
 
 def message_module(messages: str) -> type[NeighbourMessages | EdgeMessages]:
     """The class that computes messages; `torch_geometric` is imported only where it is wanted."""
-    if messages not in ("dense", "edges"):
-        raise ValueError(f"messages must be 'dense' or 'edges', got {messages!r}")
     if messages == "dense":
         return NeighbourMessages
     from ttc_agents.models.edge_messages import EdgeMessages

@@ -1,28 +1,27 @@
-"""Transformers whose depth at test time is free, with as many weights or more.
+"""Transformers that may take any number of steps at test time, and their feed-forward form.
 
-Nodes are tokens; `attention` has the equations of a block F. `share` says which weights are used
-again, `layers` blocks in all:
+Nodes are tokens; `attention` has the equations of a block F. There are `layers` blocks, and `share`
+says which of them are repeated at every step:
 
     all    z_{t+1} = F_L(... F_1(norm(z_t + x)) ...)    x the inputs, z_0 = x
     top    z_{t+1} = F_L(z_t)                           z_0 = F_{L-1}(... F_1(x) ...)
     none   z_{t+1} = F_L(... F_1(x) ...)                a step more changes nothing
 
-`all` is a universal transformer (Dehghani et al. 2018, arXiv 1807.03819) with its inputs injected
-at every step, and has a loss at each in training; `top` repeats the last block alone; `none` is the
-plain, feed-forward transformer, which `top` equals in its first step. Options:
+`all` is a universal transformer (Dehghani et al. 2018, arXiv 1807.03819) into which the inputs are
+injected at every step. `top` repeats the last block alone. `none` is the plain, feed-forward
+transformer, which is also the first step of `top`. Options:
 
 - `halting`: adaptive computation time per node: see `halting`;
-- `feedback`: what a step reads also holds its own last prediction, W p for classes and the mean
-  input sum_j p_ij x_j of the nodes for pointers (self-conditioning, Chen et al. 2022, arXiv
-  2208.04202);
+- `feedback`: a step also reads the last prediction p, as W p for classes and as the mean input
+  sum_j p_ij x_j of the nodes for pointers (self-conditioning, Chen et al. 2022, arXiv 2208.04202);
 - `memory`: a memory with product keys in place of one perceptron: see `product_keys`.
 
 Where the graph is part of the instance, each edge adds a learned bias to its attention, linear in
-what is known of it (as in Graphormer, Ying et al. 2021, arXiv 2106.05234). A graph that is the same
-for all instances is not read: it has to be learnt from the positions.
+the features of the edge (as in Graphormer, Ying et al. 2021, arXiv 2106.05234). A graph that is the
+same for all instances is not read: it has to be learned from the positions.
 
-When to use it: where the task has no graph, or shall not be told; as the feed-forward or the larger
-model that a recurrent one is compared with. On tasks with a graph, networks that are told of it
+When to use it: when no graph is available, or when it should be withheld; as the feed-forward or
+larger model that a recurrent one is compared with. On tasks with a graph, networks that read it
 learn from far fewer instances.
 
 Shapes: B instances, N nodes, C choices, H width; state (B, N, H), with halting (B, N, 2 H + 3).
@@ -30,23 +29,21 @@ Shapes: B instances, N nodes, C choices, H width; state (B, N, H), with halting 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttc_agents.models.attention import Block, Rotary, unit
-from ttc_agents.models.base import Batch, Context, RefinementModel, Trace
+from ttc_agents.models.base import Batch, Context, RefinementModel, Trace, noise
+from ttc_agents.models.checks import check_name, shows_answer
 from ttc_agents.models.halting import Halting
-from ttc_agents.models.neighbour_graph import GRAPH_FIELD, Links, NeighbourGraph, is_graph
-from ttc_agents.models.node_inputs import NodeInputs, is_input
+from ttc_agents.models.neighbour_graph import NeighbourGraph
+from ttc_agents.models.node_inputs import NodeInputs
 from ttc_agents.models.product_keys import ProductKeyMemory
-from ttc_agents.models.readouts import NeighbourPointer, NodePointer, in_order_of_choices
+from ttc_agents.models.readout import Seen, make_readout, unreadable
 from ttc_envs import TaskSpec
-
-SHARES = ("none", "all", "top")
-POSITIONS = ("rotary", "grid")
 
 
 class Transformer(RefinementModel):
@@ -68,6 +65,13 @@ class Transformer(RefinementModel):
     Shapes: logits (B, N, C).
     """
 
+    training_defaults: ClassVar[dict[str, Any]] = {
+        "optimizer": "muon",
+        "learning_rate": 2e-3,
+        "segment_steps": 4,
+        "restart": 0.125,
+    }
+
     def __init__(
         self,
         spec: TaskSpec,
@@ -82,8 +86,11 @@ class Transformer(RefinementModel):
         memory: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(spec)
-        self.reads_answer = any(field.per == "answer" for field in spec.fields.values())
-        check_options(share, positions, layers)
+        self.reads_answer = shows_answer(spec)
+        check_name(share, ("none", "all", "top"), "share")
+        check_name(positions, ("rotary", "grid"), "positions")
+        if layers < 1:
+            raise ValueError(f"layers must be at least 1, got {layers}")
         if share == "none" and (feedback or halting is not None):
             raise ValueError("share='none' has one step: nothing to feed back or to halt")
         if feedback and self.reads_answer:
@@ -91,7 +98,7 @@ class Transformer(RefinementModel):
         self.width, self.share, self.ponder_weight = width, share, halting or 0.0
         self.inputs = NodeInputs(spec, embedding, positions == "grid")
         self.enter = nn.Linear(self.inputs.width, width)
-        self.graph = NeighbourGraph(spec) if reads_graph(spec) else None
+        self.graph = NeighbourGraph(spec) if spec.graph_field else None
         self.edge_bias = nn.Linear(self.graph.num_features + 1, heads) if self.graph else None
         remembers = None if memory is None else ProductKeyMemory(width, **memory)
         self.blocks = nn.ModuleList(
@@ -101,63 +108,32 @@ class Transformer(RefinementModel):
         self.rotary = None
         if spec.positions is not None and positions == "rotary":
             self.rotary = Rotary(spec.positions, width // heads)
-        self.present = [n for n, f in spec.fields.items() if (f.per, f.kind) == ("node", "mask")]
-        self.logits = self.make_readout()
+        features = self.graph.num_features if self.graph else 0
+        self.logits = make_readout(spec, width, features, layer=nn.Linear)
         classes = spec.num_choices if spec.choices == "class" else width
         self.fed = nn.Linear(classes, width, bias=False) if feedback else None
         self.halting = None if halting is None else Halting(width)
 
-    def make_readout(self) -> nn.Module:
-        """What gives the logits of this kind of choices."""
-        if self.spec.choices == "neighbour":
-            assert self.graph is not None
-            return NeighbourPointer(self.width, self.graph.num_features, 0)
-        if self.spec.choices == "node":
-            return NodePointer(self.spec, self.width, 0)
-        return nn.Linear(self.width, self.spec.num_choices)
-
     @classmethod
     def supports(cls, spec: TaskSpec) -> str | None:
         """It needs inputs of the nodes, and no fields but such as it reads."""
-        if spec.choices == "node" and spec.positions is None:
-            return "its pointers to nodes need positions"
-        if spec.choices == "neighbour" and not reads_graph(spec):
-            return f"its pointers to neighbours need a field {GRAPH_FIELD!r}"
-        unread = [name for name, f in spec.fields.items() if not (is_input(f) or is_graph(name, f))]
-        if unread:
-            return f"this model does not read the fields {sorted(unread)}"
-        if not any(is_input(f) for f in spec.fields.values()):
-            return "it has no node fields"
-        return None
+        if spec.choices == "neighbour" and spec.graph_field is None:
+            return "its pointers to neighbours need a field that holds the graph"
+        return unreadable(spec)
 
-    def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
-        """The inputs x, what attention may see, and what runs once for each instance.
-
-        Raises:
-            ValueError: There is another graph, which attention would not follow.
-        """
-        if graph is not None:
-            raise ValueError("attention sees every node: no other graph can be given to it")
+    def encode(self, batch: Batch) -> Context:
+        """The inputs x, what attention may see, and what runs once for each instance."""
         x = unit(self.enter(self.inputs(batch).to(self.enter.weight)))
         x = x.to(self.enter.weight)  # the state is not in half precision
-        links = self.graph(batch, None) if self.graph else None
-        present = None
-        if self.present:
-            present = torch.stack([batch[name] > 0 for name in self.present]).all(0)
-        context = {
-            "x": x,
-            "links": links,
-            "present": present,
-            "bias": self.bias(links, present),
-            "answer": batch["answer"] if self.reads_answer else None,
-        }
+        seen = self.logits.seen(batch, self.graph(batch, None) if self.graph else None)
+        context = {"x": x, "seen": seen, "bias": self.bias(seen)}
         once = {"all": 0, "top": len(self.blocks) - 1, "none": len(self.blocks)}[self.share]
         context["below"] = self.through(context, x, slice(once))
         return context
 
-    def bias(self, links: Links | None, present: Tensor | None) -> Tensor | None:
+    def bias(self, seen: Seen) -> Tensor | None:
         """What is added to attention, (B, A, N, N) or (B, 1, 1, N): of edges, and of padding."""
-        bias = None
+        bias, links = None, seen.links
         if links is not None and self.edge_bias is not None:
             rows, nodes, _ = links.neighbours.shape
             known = F.pad(links.edges.to(self.edge_bias.weight), (0, 1), value=1.0)
@@ -167,27 +143,26 @@ class Transformer(RefinementModel):
             bias = each.new_zeros(rows, nodes, nodes, each.shape[-1])
             where = links.neighbours[..., None].expand_as(each)
             bias = bias.scatter_add(2, where, each).permute(0, 3, 1, 2)
-        if present is None:
+        if seen.present is None:
             return bias
-        seen = present[:, None, None]
-        return seen if bias is None else bias.masked_fill(~seen, -torch.inf)
+        there = seen.present[:, None, None]
+        return there if bias is None else bias.masked_fill(~there, -torch.inf)
 
     def through(self, context: Context, h: Tensor, blocks: slice) -> Tensor:
         """(B, N, H) through some of the blocks."""
         for block in self.blocks[blocks]:
-            h = block(h, self.rotary, context["bias"])
+            h = block(h, rotary=self.rotary, bias=context["bias"])
         return h.to(context["x"])
 
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """What the first step reads, or a random vector of unit mean square at each node."""
         h = context["below"] if self.share == "top" else context["x"]
         if generator is not None:
-            noise = torch.randn(h.shape, generator=generator, device=generator.device)
-            h = unit(noise.to(h))
+            h = unit(noise(h, generator))
         return h if self.halting is None else self.halting.packed(h)
 
-    def step(self, context: Context, z: Tensor, t: Tensor) -> Tensor:
-        """One refinement step; the number of steps taken does not matter to it."""
+    def step(self, context: Context, z: Tensor) -> Tensor:
+        """One refinement step."""
         if self.share == "none":
             below: Tensor = context["below"]
             return below
@@ -203,48 +178,23 @@ class Transformer(RefinementModel):
     def prediction(self, context: Context, z: Tensor) -> Tensor:
         """(B, N, H), the last prediction as an input."""
         assert self.fed is not None
-        p = self.readout(context, z).softmax(-1)
-        if self.spec.choices == "node":
-            p = p @ context["x"]
-        elif self.spec.choices == "neighbour":
-            nodes = context["links"].neighbours.flatten(1)[..., None].expand(-1, -1, self.width)
-            theirs = context["x"].gather(1, nodes).unflatten(1, p.shape[1:])
-            p = (p[..., None] * theirs).sum(2)
-        fed: Tensor = self.fed(p).to(z)
+        chances = self.readout(context, z).softmax(-1)
+        fed: Tensor = self.fed(self.logits.expected(chances, context["x"], context["seen"])).to(z)
         return fed
 
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits of a state."""
         h = z if self.halting is None else self.halting.output(z)
-        none = h[..., :0]
-        if self.spec.choices == "class":
-            logits: Tensor = self.logits(h)
-        elif self.spec.choices == "neighbour":
-            logits = self.logits(h, none, context["links"])
-        else:
-            logits = self.logits(h, none, context["present"])
-        if context["answer"] is None:
-            return logits
-        return in_order_of_choices(logits, context["answer"])
+        logits: Tensor = self.logits(h, h[..., :0], context["seen"])
+        return logits
 
     def forward(self, *arguments: Any, **options: Any) -> Trace:
-        """As in the base; with halting the extras hold `ponder_penalty`, which joins the loss."""
+        """As in the base; with halting the ponder cost is the penalty."""
         trace = super().forward(*arguments, **options)
         if self.halting is not None:
-            ponder = self.halting.ponder(trace.state).mean()
-            trace.extras["ponder_penalty"] = self.ponder_weight * ponder
+            trace.penalty = self.ponder_weight * self.halting.ponder(trace.state).mean()
         return trace
 
-
-def reads_graph(spec: TaskSpec) -> bool:
-    """Whether the graph is part of the instance."""
-    return GRAPH_FIELD in spec.fields
-
-
-def check_options(share: str, positions: str, layers: int) -> None:
-    """Refuse unknown names, and no layers."""
-    for name, known in ((share, SHARES), (positions, POSITIONS)):
-        if name not in known:
-            raise ValueError(f"expected one of {known}, got {name!r}")
-    if layers < 1:
-        raise ValueError(f"layers must be at least 1, got {layers}")
+    def choice_embeddings(self) -> Tensor | None:
+        """The tables of the inputs that have a row for each choice, side by side."""
+        return self.inputs.choice_tables(self.spec.num_choices)

@@ -1,6 +1,6 @@
-"""Models and classical solvers behind SB3's `predict(obs, state, episode_start, deterministic)`."""
+"""Policies behind SB3's `predict(obs, state, episode_start, deterministic)`, by name."""
 
-from ttc_agents.policies.classical import ImprovePolicy, RandomPolicy, SolvePolicy
-from ttc_agents.policies.refinement import PolicyState, RefinementPolicy
+from ttc_agents.policies.classical import MethodPolicy
+from ttc_agents.policies.loading import Agent, Policy, load_agent
 
-__all__ = ["ImprovePolicy", "PolicyState", "RandomPolicy", "RefinementPolicy", "SolvePolicy"]
+__all__ = ["Agent", "MethodPolicy", "Policy", "load_agent"]

@@ -10,24 +10,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from ttc_agents.inference.checkpoint import load_model
+from ttc_agents.inference.policy import BeamPolicy, RefinementPolicy
 from ttc_agents.models import RefinementModel
-from ttc_agents.models.path_model import PathModel
-from ttc_agents.policies.classical import ImprovePolicy, RandomPolicy, SolvePolicy
-from ttc_agents.policies.paths import PathPolicy
-from ttc_agents.policies.refinement import RefinementPolicy
+from ttc_agents.names import find
+from ttc_agents.policies.classical import MethodPolicy
 from ttc_envs import Task
 
 
+class Policy(Protocol):
+    """Whatever answers by SB3's `predict`; with `reads_masks = True` it takes `action_masks`."""
+
+    def predict(
+        self,
+        observation: dict[str, Any],
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[np.ndarray, Any]:
+        """Actions and the next state."""
+
+
 @dataclass(frozen=True)
-class Player:
+class Agent:
     """A policy and the modes of the environment that it plays in.
 
     Args:
@@ -37,7 +48,7 @@ class Player:
         observation: `default` or `one_hot`.
     """
 
-    policy: Any
+    policy: Policy
     action_mode: str = "full"
     observation: str = "default"
 
@@ -68,14 +79,7 @@ class RandomEdits:
         return (self._random.random(action_masks.shape) * action_masks).argmax(axis=-1), None
 
 
-class FunctionPolicy:
-    """A function that is itself a `predict`."""
-
-    def __init__(self, function: Callable[..., tuple[Any, Any]]) -> None:
-        self.predict = function
-
-
-def load_policy(
+def load_agent(
     name: str,
     task: Task,
     *,
@@ -85,7 +89,7 @@ def load_policy(
     trust: bool = False,
     seed: int = 0,
     device: Any = "cpu",
-) -> Player:
+) -> Agent:
     """The policy of that name (see the module for the names).
 
     Args:
@@ -103,82 +107,68 @@ def load_policy(
         ValueError: The name means nothing, or the policy cannot play so.
     """
     if name.startswith("sb3:"):
-        player = _sb3_player(name, task, trust)
+        agent = _sb3_agent(name, task, trust)
     elif name == "random":
-        player = _random_player(task, action_mode or default_mode, seed)
+        agent = _random_agent(task, action_mode or default_mode, seed)
     elif name in CLASSICAL:
-        player = Player(CLASSICAL[name](task))
+        agent = Agent(MethodPolicy(task, CLASSICAL[name]))
     elif name.startswith("beam:"):
-        player = _beam_player(name, task, device)
+        agent = _beam_agent(name, task, device)
     elif ":" in name and not Path(name).exists():
-        player = Player(_imported(name), action_mode or default_mode, observation or "default")
+        agent = Agent(_imported(name), action_mode or default_mode, observation or "default")
     else:
-        player = _checkpoint_player(name, task, seed, device)
+        agent = Agent(RefinementPolicy(_model(name, task, device), seed))
     for what, asked, own in (
-        ("action mode", action_mode, player.action_mode),
-        ("observation", observation, player.observation),
+        ("action mode", action_mode, agent.action_mode),
+        ("observation", observation, agent.observation),
     ):
         if asked not in (None, own):
             raise ValueError(f"the policy {name} has {what} {own!r}, got {asked!r}")
-    return player
+    return agent
 
 
-CLASSICAL: dict[str, Callable[[Task], Any]] = {"classical": ImprovePolicy, "solve": SolvePolicy}
+CLASSICAL = {"classical": "improve", "solve": "solve"}
+"""The method of each name that is that of a policy."""
 
 
-def _random_player(task: Task, action_mode: str, seed: int) -> Player:
+def _random_agent(task: Task, action_mode: str, seed: int) -> Agent:
     if action_mode == "logits":
         raise ValueError("random answers are drawn in mode 'full' or 'edit', got 'logits'")
-    policy = RandomEdits(seed) if action_mode == "edit" else RandomPolicy(task, seed)
-    return Player(policy, action_mode)
+    policy = RandomEdits(seed) if action_mode == "edit" else MethodPolicy(task, "random", seed)
+    return Agent(policy, action_mode)
 
 
-def _sb3_player(name: str, task: Task, trust: bool) -> Player:
-    from ttc_agents.policies.sb3 import SB3Agent, load_agent, modes_of
+def _sb3_agent(name: str, task: Task, trust: bool) -> Agent:
+    from ttc_agents.policies.sb3 import SB3Agent, load_sb3, modes_of
 
     words = name.split(":", 2)
     if len(words) != 3:
         raise ValueError(f"expected sb3:ALGORITHM:PATH.zip, got {name!r}")
-    agent = load_agent(words[1], Path(words[2]), trust)
-    return Player(SB3Agent(agent), *modes_of(agent, task))
+    agent = load_sb3(words[1], Path(words[2]), trust)
+    return Agent(SB3Agent(agent), *modes_of(agent, task))
 
 
-def _imported(name: str) -> Any:
+def _imported(name: str) -> Policy:
     """The object or function `MODULE:NAME`."""
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if error.name not in (module, module.split(".")[0]):
-            raise
-        raise ValueError(f"no policy {name!r}: there is no module {module!r}") from error
-    except AttributeError as error:
-        raise ValueError(f"no policy {name!r}: {module} has no {attribute!r}") from error
+    found = find("policy", name, {})
     if callable(getattr(found, "predict", None)) and not isinstance(found, type):
-        return found
+        policy: Policy = found
+        return policy
     if callable(found) and not isinstance(found, type):
-        return FunctionPolicy(found)
+        # A function that is itself a `predict`.
+        return type("FunctionPolicy", (), {"predict": staticmethod(found)})()
     raise ValueError(f"{name} is neither an object with predict nor a function, got {found!r}")
 
 
-def _checkpoint_player(name: str, task: Task, seed: int, device: Any) -> Player:
-    return Player(RefinementPolicy(_model(name, task, device), seed))
-
-
-def _beam_player(name: str, task: Task, device: Any) -> Player:
+def _beam_agent(name: str, task: Task, device: Any) -> Agent:
     words = name.split(":", 2)
     if len(words) != 3 or not words[1].isdecimal():
         raise ValueError(f"expected beam:K:CHECKPOINT, got {name!r}")
-    model = _model(words[2], task, device)
-    if not isinstance(model, PathModel):
-        raise ValueError(f"{words[2]} is a {type(model).__name__}, which writes no paths")
-    return Player(PathPolicy(model, int(words[1])))
+    return Agent(BeamPolicy(_model(words[2], task, device), int(words[1])))
 
 
 def _model(name: str, task: Task, device: Any) -> RefinementModel:
     """The model of a checkpoint that was trained on this task."""
-    from ttc_agents.training.checkpoint import load_model
-
     model = load_model(name, device)
     own = model.spec
     if own.name != task.spec.name:

@@ -227,7 +227,7 @@ class SB3Agent:
         return self.agent.predict(seen, state, episode_start, deterministic, **masks)
 
 
-def load_agent(algorithm: str, path: Path, trust: bool) -> BaseAlgorithm:
+def load_sb3(algorithm: str, path: Path, trust: bool) -> BaseAlgorithm:
     """An agent out of a zip that `agent.save` wrote.
 
     Args:

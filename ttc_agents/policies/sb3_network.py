@@ -29,7 +29,7 @@ from stable_baselines3.common.policies import MultiInputActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
-from ttc_agents.models import MODELS, RefinementModel
+from ttc_agents.models import RefinementModel, make_model
 from ttc_envs import UNDECIDED, make_task
 
 
@@ -63,7 +63,7 @@ class RefinementFeatures(BaseFeaturesExtractor):
             )
         self.num_logits = spec.num_nodes * spec.num_choices
         super().__init__(observation_space, self.num_logits + 2 * spec.num_nodes)
-        self.model: RefinementModel = MODELS[model](spec, **(model_options or {}))
+        self.model: RefinementModel = make_model(model, spec, model_options or {})
         self.steps = steps
         self.embedding = nn.Embedding(spec.num_choices + 1, self._width())
         nn.init.zeros_(self.embedding.weight)
@@ -97,9 +97,7 @@ class RefinementFeatures(BaseFeaturesExtractor):
         batch["answer"] = answer
         context = self.model.encode(batch)
         z = self._seeded(self.model.initial_state(context), answer)
-        for t in range(self.steps):
-            z = self.model.step(context, z, torch.full((len(z),), t, device=z.device))
-        logits = self.model.readout(context, z)
+        *_, (logits, _) = self.model.steps(context, z, self.steps)
         decided = answer != UNDECIDED
         likely = logits.detach().softmax(-1).gather(2, answer.clamp(min=0)[..., None])[..., 0]
         return torch.cat([logits.flatten(1), decided.float(), likely * decided], 1)

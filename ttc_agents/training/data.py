@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ttc_agents.models.base import Batch, RefinementModel, to_batch, to_tensor
+from ttc_agents.inference.answers import Answers
+from ttc_agents.models.base import Batch, RefinementModel, Trace, to_batch, to_tensor
 from ttc_agents.training.objectives import Labels
-from ttc_agents.training.pyg import to_pyg as to_pyg  # its place is in another file
 from ttc_envs import Instances, Task
 
 
@@ -38,58 +38,25 @@ def read_labels(instances: Instances, device: torch.device | str = "cpu") -> Lab
     return labels
 
 
-@dataclass
-class Answers:
-    """The current answers of B instances, for models that read them.
+def improved_answers(answers: Answers, first: np.ndarray[Any, Any], logits: Tensor) -> Tensor:
+    """(T, B, N) int64, what the task's classical method makes of the answer before each step.
 
     Args:
-        task: The task.
-        instances: B of them; the batch owns them and writes over their rows.
-        answer: (B, N).
+        answers: The batch; it is left as it is.
+        first: (B, N), the answers before the first step.
+        logits: (T, B, N, C), of the steps.
     """
+    replay, targets = Answers(answers.task, answers.instances, first), []
+    for step in logits[:-1]:
+        targets.append(replay.improved(logits.device))
+        replay.apply(likeliest(step))
+    return torch.stack([*targets, replay.improved(logits.device)])
 
-    task: Task
-    instances: Instances
-    answer: np.ndarray[Any, Any]
 
-    def shown(self, device: torch.device | str) -> Batch:
-        """What an environment shows: the fields beside the answer, and the answer."""
-        fields = self.task.spec.shown(self.instances.fields, self.answer)
-        return to_batch({**fields, "answer": self.answer}, device)
-
-    def apply(self, logits: Tensor) -> None:
-        """Move on by the most likely choices of logits (B, N, C)."""
-        chosen = logits.detach().argmax(-1).cpu().numpy()
-        self.answer = self.task.apply(self.instances, self.answer, chosen, "full")
-
-    def improved(self, device: torch.device | str) -> Tensor:
-        """(B, N) int64, what one step of the task's classical method makes of the answers."""
-        return to_tensor(self.task.improve(self.instances, self.answer), device)
-
-    def replace(self, rows: np.ndarray[Any, Any], instances: Instances) -> None:
-        """Put fresh instances with their first answers into the rows (B,) bool."""
-        self.instances.assign(rows, instances)
-        self.answer[rows] = self.task.initial_answer(instances)
-
-    def state_dict(self) -> dict[str, Any]:
-        """As tensors."""
-        parts = {"fields": self.instances.fields, "labels": self.instances.labels}
-        saved: dict[str, Any] = {
-            part: {name: torch.from_numpy(values) for name, values in arrays.items()}
-            for part, arrays in parts.items()
-        }
-        keys = torch.from_numpy(self.instances.keys.view(np.int64))
-        return {**saved, "keys": keys, "answer": torch.from_numpy(self.answer)}
-
-    @classmethod
-    def restored(cls, task: Task, saved: dict[str, Any]) -> Answers:
-        """The inverse of `state_dict`."""
-        parts = [
-            {name: values.numpy().copy() for name, values in saved[part].items()}
-            for part in ("fields", "labels")
-        ]
-        keys = saved["keys"].numpy().copy().view(np.uint64)
-        return cls(task, Instances(keys, *parts), saved["answer"].numpy().copy())
+def likeliest(logits: Tensor) -> np.ndarray[Any, Any]:
+    """(B, N) int64, the choices of logits (B, N, C)."""
+    chosen: np.ndarray[Any, Any] = logits.detach().argmax(-1).cpu().numpy()
+    return chosen
 
 
 @dataclass
@@ -135,7 +102,7 @@ class CarriedBatch:
             self.replace(rows, self.fresh(count), model)
 
     def fresh(self, count: int) -> Instances:
-        """So many instances of one of the levels."""
+        """So many instances, all of one level, which is drawn where there are several."""
         turn = 0
         if len(self.levels) > 1:
             turn = int(torch.randint(len(self.levels), (), generator=self.generator))
@@ -146,7 +113,7 @@ class CarriedBatch:
         """Put fresh instances, with their first states, into the rows (B,) bool."""
         batch, labels = to_batch(instances.fields, self.device), read_labels(instances, self.device)
         if model.reads_answer:
-            fresh = Answers(self.task, instances, self.task.initial_answer(instances))
+            fresh = Answers(self.task, instances)
             batch = fresh.shown(self.device)
             if self.answers is None:
                 self.answers = fresh
@@ -167,24 +134,26 @@ class CarriedBatch:
     def first_states(self, model: RefinementModel, batch: Batch) -> Tensor:
         """The model's own first state for some instances, a random one for the others."""
         context = model.encode(batch)
-        state = model.initial_state(context)
+        # Rows are written over later, which a view of a parameter would not bear.
+        state = model.initial_state(context).clone()
         if self.random_start:
             rows = torch.rand(len(state), generator=self.generator) < self.random_start
             rows = rows.to(state.device)
             drawn = model.initial_state(context, self.generator)
-            state = state.clone()
             state[rows] = drawn[rows]
         return state
 
-    def keep(self, state: Tensor, steps: int) -> None:
-        """Carry the detached state (B, ...) that `steps` more steps have led to."""
-        self.state = state.detach()
+    def keep(self, trace: Trace, steps: int) -> None:
+        """Carry the detached state that `steps` more steps have led to, and their answer."""
+        self.state = trace.state.detach()
         self.age += steps
+        if self.answers is not None:
+            self.observe(trace.logits[-1])
 
     def observe(self, logits: Tensor) -> Batch:
         """Move the answers on by logits (B, N, C); what the next step reads."""
         assert self.answers is not None
-        self.answers.apply(logits)
+        self.answers.apply(likeliest(logits))
         self.batch = self.answers.shown(self.device)
         return self.batch
 
@@ -211,10 +180,12 @@ class CarriedBatch:
         def mine(values: Tensor) -> Tensor:
             return values.to(self.device, copy=True)
 
+        self.drawn = saved["drawn"]
+        self.generator.set_state(saved["generator"])
+        if saved["state"] is None:  # it was saved before its first update
+            return
         self.batch = {name: mine(values) for name, values in saved["batch"].items()}
         self.labels = {name: mine(values) for name, values in saved["labels"].items()}
         self.state, self.age = mine(saved["state"]), mine(saved["age"])
-        self.drawn = saved["drawn"]
-        self.generator.set_state(saved["generator"])
         if saved["answers"] is not None:
             self.answers = Answers.restored(self.task, saved["answers"])

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ttc_agents.models import RefinementModel, Trace
-from ttc_agents.models.base import Batch
-from ttc_agents.training.recipes import Recipe
+from ttc_agents.models.base import Batch, Observe
+from ttc_agents.training.recipe import Recipe
 
 COMPILE_FROM_SECONDS = 600.0
 """Shorter trainings never try to compile: that alone takes half a minute or more."""
@@ -40,7 +40,14 @@ def pick_device(device: str) -> torch.device:
 
 @dataclass(frozen=True)
 class Engine:
-    """A model with a number format, compiled or not."""
+    """A model with a number format, compiled or not.
+
+    Args:
+        forward: (batch, number of steps, state) -> trace.
+        device: The type of its device, such as `cpu`.
+        bfloat16: Whether matrix products run in bfloat16 (autocast); weights stay float32.
+        compiled: Whether `forward` is compiled.
+    """
 
     forward: Callable[..., Trace]
     device: str
@@ -52,7 +59,7 @@ class Engine:
         batch: Batch,
         num_steps: int,
         state: Tensor | None,
-        observe: Callable[[Tensor], Batch] | None = None,
+        observe: Observe | None = None,
     ) -> Trace:
         """One segment of refinement steps; `observe` is for models that read the answer."""
         answer = {} if observe is None else {"observe": observe}
@@ -60,7 +67,7 @@ class Engine:
             return self.forward(batch, num_steps, state, **answer)
 
     def __str__(self) -> str:
-        """As the choice is printed."""
+        """Such as `float32, eager`."""
         number = "bfloat16" if self.bfloat16 else "float32"
         return f"{number}, {'compiled' if self.compiled else 'eager'}"
 
@@ -68,7 +75,7 @@ class Engine:
 def candidates(recipe: Recipe) -> list[tuple[bool, bool]]:
     """The (bfloat16, compiled) pairs that a recipe leaves open, eager float32 first."""
     formats = {"auto": [False, True], "float32": [False], "bfloat16": [True]}[recipe.precision]
-    long_enough = recipe.seconds is None or recipe.seconds >= COMPILE_FROM_SECONDS
+    long_enough = recipe.seconds is not None and recipe.seconds >= COMPILE_FROM_SECONDS
     auto = [False, True] if long_enough else [False]
     compiled = {"auto": auto, "on": [True], "off": [False]}[recipe.compile]
     return [(number, compilation) for compilation in compiled for number in formats]
@@ -93,11 +100,17 @@ def timed_steps(engine: Engine, batch: Batch, state: Tensor, num_steps: int) -> 
 
 
 def choose_engine(
-    model: RefinementModel, recipe: Recipe, batch: Batch, state: Tensor, say: Callable[[str], None]
+    forward: Callable[..., Trace],
+    model: RefinementModel,
+    recipe: Recipe,
+    batch: Batch,
+    state: Tensor,
+    say: Callable[[str], None],
 ) -> Engine:
     """The fastest engine that the recipe allows and that works here.
 
     Args:
+        forward: What it runs: the model, or another way through it.
         model: The model; its gradients are cleared afterwards.
         recipe: Says what is left open.
         batch: Instances to time with.
@@ -108,8 +121,8 @@ def choose_engine(
     timed: list[tuple[float, Engine]] = []
     open_choices = candidates(recipe)
     for bfloat16, compiled in open_choices:
-        forward = torch.compile(model, dynamic=True) if compiled else model
-        engine = Engine(forward, device, bfloat16, compiled)
+        run = torch.compile(forward, dynamic=True) if compiled else forward
+        engine = Engine(run, device, bfloat16, compiled)
         if len(open_choices) == 1 and not compiled:
             return engine
         try:
@@ -121,7 +134,7 @@ def choose_engine(
             say(f"{engine} does not work here ({str(error).splitlines()[0]}), going on without")
         model.zero_grad(set_to_none=True)
     if not timed:
-        return Engine(model, device, recipe.precision == "bfloat16", False)
+        return Engine(forward, device, recipe.precision == "bfloat16", False)
     best = min(timed, key=lambda pair: pair[0])[1]
     say(f"{best}: " + ", ".join(f"{e} {1000 * s:.0f} ms" for s, e in timed) + " per step")
     return best

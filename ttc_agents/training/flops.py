@@ -72,7 +72,7 @@ def counted(work: Callable[[], Result]) -> tuple[Result, float]:
     return result, float(counter.get_total_flops())
 
 
-class FlopMeter:
+class FlopCounter:
     """The floating-point operations of a training, whole updates at a time.
 
     Updates 1, 2, 4, 8, ... are counted; the others are taken to cost the mean of these, since
@@ -84,7 +84,7 @@ class FlopMeter:
         self._measured: list[float] = []
 
     def run(self, update: Callable[[], Result]) -> Result:
-        """Do one update."""
+        """Do one update, and add its operations, measured or estimated, to the total."""
         self.updates += 1
         if self.updates & (self.updates - 1):
             self.total += sum(self._measured) / len(self._measured)

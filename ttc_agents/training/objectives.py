@@ -1,4 +1,4 @@
-"""Losses. Labels reach objectives, never models.
+"""Losses, and what is reported beside them. Labels reach objectives, never models.
 
 Labels are {name: tensor}: `answer`, one right choice per node, (B, N), or (T, B, N) where each step
 has its own; and where a task says so, `right` (B, N, C) bool, all right choices per node (a node
@@ -17,18 +17,14 @@ from ttc_agents.models import Trace
 from ttc_agents.stochastic import Cost, StochasticNode, leave_one_out, surrogate_loss
 
 Labels = dict[str, Tensor]
-PENALTIES = ("jacobian_penalty", "ponder_penalty")
 Objective = Callable[[Trace, Labels, Tensor | None], Tensor]
 """(trace, labels, free nodes (B, N) bool or None for all) -> the loss, a scalar."""
 
 
 def cross_entropy(trace: Trace, labels: Labels, free: Tensor | None = None) -> Tensor:
-    """`stepwise_cross_entropy` of a trace, and the penalties that it has."""
+    """`stepwise_cross_entropy` of a trace, and its penalty if it has one."""
     loss = stepwise_cross_entropy(trace.logits, labels, free)
-    for name in PENALTIES:
-        if name in trace.extras:
-            loss = loss + trace.extras[name]
-    return loss
+    return loss if trace.penalty is None else loss + trace.penalty
 
 
 def sampled_graphs(trace: Trace, labels: Labels, free: Tensor | None = None) -> Tensor:
@@ -52,7 +48,10 @@ def graph_losses(
 
     The weights (B, N) are alike for all nodes that count, and sum up to 1 over all graphs.
     """
-    logits = trace.extras["graph_logits"]
+    drawn = trace.graphs
+    if drawn is None or drawn.logits is None:
+        raise ValueError("objective='sampled_graphs' trains models that draw graphs")
+    logits = drawn.logits
     graphs, _, rows, nodes, _ = logits.shape
     several = {name: v.repeat(graphs, *[1] * (v.ndim - 1)) for name, v in labels.items()}
     losses, counted = choice_losses(logits.transpose(0, 1).flatten(1, 2), several)
@@ -61,17 +60,16 @@ def graph_losses(
     if free is not None:
         counted = counted & free
     weight = counted / (graphs * counted.sum().clamp(min=1))
-    return losses + trace.extras["edge_cost"], weight, trace.extras["log_prob"]
+    if drawn.edge_cost is not None:
+        losses = losses + drawn.edge_cost
+    return losses, weight, drawn.log_prob
 
 
 def graph_penalty(trace: Trace, weight: Tensor) -> Tensor:
     """The mean of the penalty of the scores, such as an entropy bonus, over nodes that count."""
-    penalty = trace.extras.get("penalty")
-    return (
-        weight.new_zeros(())
-        if penalty is None
-        else len(trace.extras["log_prob"]) * (weight * penalty).sum()
-    )
+    if trace.graphs is None or trace.graphs.penalty is None:
+        return weight.new_zeros(())
+    return len(trace.graphs.log_prob) * (weight * trace.graphs.penalty).sum()
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -117,17 +115,49 @@ def choice_losses(logits: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
     return losses.view(steps, rows, nodes), counted
 
 
-def solved_rows(logits: Tensor, labels: Labels) -> Tensor:
+def solved_rows(logits: Tensor, labels: Labels, free: Tensor | None = None) -> Tensor:
     """(B,) bool: the choice of every node that counts is right, and all logits are finite.
 
     Args:
         logits: (B, N, C).
         labels: See the module; of an `answer` per step the last counts.
+        free: (B, N) bool, the nodes that count; None counts all. What is given is put back by the
+            task, whatever a model says of it.
     """
     finite = torch.isfinite(logits).flatten(1).all(1)
     chosen = logits.argmax(-1)
     if "right" in labels:
         right = labels["right"].gather(2, chosen[..., None])[..., 0]
-        return (right | ~labels["right"].any(-1)).all(1) & finite
-    answer = labels["answer"] if labels["answer"].ndim == 2 else labels["answer"][-1]
-    return ((chosen == answer) | (answer < 0)).all(1) & finite
+        right = right | ~labels["right"].any(-1)
+    else:
+        answer = labels["answer"] if labels["answer"].ndim == 2 else labels["answer"][-1]
+        right = (chosen == answer) | (answer < 0)
+    return (right if free is None else right | ~free).all(1) & finite
+
+
+NEAR = 0.2
+"""Residual below which a solve came near: the tolerance of the solver is too strict a measure,
+trainings that go well miss it."""
+
+
+def solver_metrics(trace: Trace) -> dict[str, Tensor]:
+    """Of a model that solves for a fixed point, after the backward pass, means over the rows.
+
+    `residual` (1 where it is larger), `converged` and `settled` of the forward solve;
+    `backward_residual`, `backward_converged` and `discarded`, the share whose gradient was left
+    out, of the backward one. Empty for other models.
+    """
+    solver = trace.solver
+    if solver is None:
+        return {}
+    found = {name: getattr(solver, name) for name in ("residual", "converged")}
+    found["settled"] = solver.residual < NEAR
+    report = solver.backward
+    if report is not None:
+        # A backward pass that has nothing to solve does not report, and changes nothing.
+        zero = trace.logits.new_zeros(1)
+        solved = report.residual, report.converged, report.discarded
+        columns = (zero, zero + 1, zero) if report.residual is None else solved
+        names = ("backward_residual", "backward_converged", "discarded")
+        found |= dict(zip(names, columns, strict=True))
+    return {name: v.detach().float().clamp(max=1).mean() for name, v in found.items()}

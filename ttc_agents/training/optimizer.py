@@ -10,11 +10,14 @@ so that all directions of a weight matrix learn at one speed. docs/LOG.md has wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from ttc_agents.names import find
+from ttc_agents.training.recipe import Recipe
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
@@ -42,12 +45,11 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.9) -> None:
-        """Set the defaults."""
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One update."""
+        """Move all weights that have a gradient."""
         for group in self.param_groups:
             decay = group["momentum"]
             for weight in group["params"]:
@@ -60,50 +62,51 @@ class Muon(torch.optim.Optimizer):
                 weight.add_(update, alpha=-group["lr"] * scale)
 
 
+Optimizers = list[torch.optim.Optimizer]
+
+
+def adamw(parameters: Sequence[Tensor], recipe: Recipe) -> Optimizers:
+    """AdamW for all parameters."""
+    betas, decay = (0.9, recipe.beta2), recipe.weight_decay
+    return [torch.optim.AdamW(parameters, recipe.learning_rate, betas, weight_decay=decay)]
+
+
+def muon(parameters: Sequence[Tensor], recipe: Recipe) -> Optimizers:
+    """Muon for parameters of two or more axes, AdamW for the rest."""
+    matrices = [p for p in parameters if p.ndim >= 2]
+    others = [p for p in parameters if p.ndim < 2]
+    parts = adamw(others, recipe) if others else []
+    return [*parts, Muon(matrices, recipe.matrix_learning_rate)] if matrices else parts
+
+
+OPTIMIZERS: dict[str, Callable[[Sequence[Tensor], Recipe], Any]] = {"adamw": adamw, "muon": muon}
+
+
 class Optimizer:
-    """The optimizers of a model as one, with one schedule.
+    """The optimizers of a recipe as one, with one schedule.
 
     Args:
-        model: Whose parameters are trained.
-        learning_rate: Peak rate of AdamW.
-        matrix_learning_rate: Peak rate of Muon, for parameters of two or more axes; None leaves all
-            to AdamW.
-        weight_decay: Of AdamW.
-        beta2: Of AdamW.
+        parameters: What is trained.
+        recipe: `optimizer` is a key of `OPTIMIZERS`, or `module:callable` of the user's, which
+            takes (parameters, recipe) and gives a `torch.optim.Optimizer` or several. Its learning
+            rates are the peak of the schedule.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        learning_rate: float,
-        matrix_learning_rate: float | None,
-        weight_decay: float,
-        beta2: float,
-    ) -> None:
-        """Divide the parameters."""
-        parameters = list(model.parameters())
-        matrices = [p for p in parameters if p.ndim >= 2 and matrix_learning_rate is not None]
-        others = [p for p in parameters if all(p is not m for m in matrices)]
-        self.parts: list[torch.optim.Optimizer] = []
-        if others:
-            self.parts.append(
-                torch.optim.AdamW(
-                    others, lr=learning_rate, betas=(0.9, beta2), weight_decay=weight_decay
-                )
-            )
-        if matrices and matrix_learning_rate is not None:
-            self.parts.append(Muon(matrices, matrix_learning_rate))
-        self.peaks = [part.param_groups[0]["lr"] for part in self.parts]
+    def __init__(self, parameters: Sequence[Tensor], recipe: Recipe) -> None:
+        made = find("optimizer", recipe.optimizer, OPTIMIZERS)(parameters, recipe)
+        self.parts: Optimizers = list(made) if isinstance(made, list | tuple) else [made]
+        self.peaks = [[group["lr"] for group in part.param_groups] for part in self.parts]
 
     def step(self, share: float) -> None:
         """One update at a share of the peak rates; the gradients are cleared."""
-        for part, peak in zip(self.parts, self.peaks, strict=True):
-            part.param_groups[0]["lr"] = share * peak
+        for part, peaks in zip(self.parts, self.peaks, strict=True):
+            for group, peak in zip(part.param_groups, peaks, strict=True):
+                group["lr"] = share * peak
             part.step()
             part.zero_grad()
 
     def state_dict(self) -> list[dict[str, Any]]:
-        """Of each part."""
+        """The states of the parts in their order; tensors are shared, not copied."""
         return [part.state_dict() for part in self.parts]
 
     def load_state_dict(self, saved: list[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ Shapes: B instances, K samples of each, N nodes, C choices per node, T steps of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,9 +24,10 @@ from gymnasium.vector import AutoresetMode
 from torch import Tensor
 from torch.distributions import Categorical
 
+from ttc_agents.inference.observation import read_observation
 from ttc_agents.models import RefinementModel
-from ttc_agents.models.base import free_nodes, to_batch
-from ttc_agents.policies.observation import read_observation
+from ttc_agents.models.base import device_of, free_nodes, to_batch
+from ttc_agents.training.schedule import NOTHING
 from ttc_envs import RefinementVectorEnv, Task
 
 
@@ -51,7 +52,7 @@ class PolicyGradient:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
+        """Refuse one sample, which has no others to be compared with, and segments left over."""
         if self.samples < 2:
             raise ValueError(f"samples must be at least 2, got {self.samples}")
         if self.episode_steps % self.segment_steps:
@@ -109,35 +110,40 @@ class VerifierTraining:
             terminate_on_solved=False,
             autoreset_mode=AutoresetMode.DISABLED,
         )
+        self._device = device_of(model)
         self._keys = np.random.default_rng(seed)
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = torch.Generator(self._device).manual_seed(seed)
         self._optimizer = torch.optim.AdamW(model.parameters(), settings.learning_rate)
         self._taken = settings.episode_steps
         self._z = torch.empty(0)
-        self.updates, self.env_steps = 0, 0
+        self.spent = NOTHING
 
-    def update(self) -> dict[str, float]:
-        """One segment: loss, mean quality and solved share of the drawn answers."""
+    def update(self, done: float = 0.0) -> dict[str, Tensor]:
+        """One segment: loss, mean score and solved share of the drawn answers.
+
+        Args:
+            done: The share of the training that is done, on which nothing depends here.
+        """
         settings = self.settings
         if self._taken == settings.episode_steps:
             self._begin()
         log_probs, scores, solved = [], [], []
         context = self.model.encode(self.batch)
-        for _ in range(settings.segment_steps):
-            t = torch.full((settings.batch_size,), self._taken)
-            self._z = self.model.step(context, self._z, t)
-            drawn = self._draw(self.model.readout(context, self._z))
-            log_probs.append(drawn[1])
-            info = self._envs.step(drawn[0])[-1]
+        for logits, z in self.model.steps(context, self._z, settings.segment_steps):
+            self._z = z
+            answers, log_prob = self._draw(logits)
+            log_probs.append(log_prob)
+            info = self._envs.step(answers)[-1]
             solved.append(info["solved"].mean())
             scores.append(self._per_instance(info["quality"] + info["solved"]))
-            self._taken += 1
-        self.env_steps += settings.segment_steps * self._envs.num_envs
+        self._taken += settings.segment_steps
         loss = leave_one_out_loss(torch.stack(log_probs), torch.stack(scores))
         self._learn(loss)
         self._z = self._z.detach()
-        said = {"loss": float(loss.detach()), "solved": float(np.mean(solved))}
-        return {**said, "score": float(torch.stack(scores).mean())}
+        spent, steps = self.spent, settings.segment_steps * self._envs.num_envs
+        self.spent = replace(spent, updates=spent.updates + 1, env_steps=spent.env_steps + steps)
+        score, share = torch.stack(scores).mean(), torch.tensor(float(np.mean(solved)))
+        return {"loss": loss.detach(), "solved": share, "score": score}
 
     def _begin(self) -> None:
         """New instances, K copies of each, and the model's first state."""
@@ -147,7 +153,7 @@ class VerifierTraining:
         observation, _ = self._envs.reset(options=options)
         seen = read_observation(observation, self.model.spec)
         fields = {name: values[:: settings.samples] for name, values in seen.fields.items()}
-        self.batch = to_batch(fields)
+        self.batch = to_batch(fields, self._device)
         self._free = free_nodes(self.model.spec, self.batch)
         self._z = self.model.initial_state(self.model.encode(self.batch)).detach()
         self._taken = 0
@@ -162,14 +168,14 @@ class VerifierTraining:
         each = Categorical(logits=logits[:, None]).log_prob(answers)
         if self._free is not None:
             each = each * self._free[:, None]
-        return answers.reshape(-1, nodes).numpy(), each.sum(-1)
+        return answers.reshape(-1, nodes).cpu().numpy(), each.sum(-1)
 
     def _per_instance(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values.astype(np.float32)).view(-1, self.settings.samples)
+        scores = torch.from_numpy(values.astype(np.float32)).to(self._device)
+        return scores.view(-1, self.settings.samples)
 
     def _learn(self, loss: Tensor) -> None:
         self._optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self._optimizer.step()
-        self.updates += 1

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
-from ttc_envs.spec import Task
-
-TASKS = {
-    "shortest_path": ("ttc_envs.tasks.shortest_path.next_hop", "NextHopTask"),
-    "shortest_path_sequence": ("ttc_envs.tasks.shortest_path.sequence", "SequenceTask"),
-    "sorting": ("ttc_envs.tasks.sorting.task", "SortingTask"),
-    "sudoku": ("ttc_envs.tasks.sudoku.task", "SudokuTask"),
-}
-"""Module and class of each task, imported at first use."""
+from ttc_envs.task import Task
 
 
-def build(task: str | Task, options: dict[str, Any]) -> Task:
-    """The task of that name with options for its constructor; a task itself is passed through.
+def build(task: str | type[Task] | Task, options: dict[str, Any]) -> Task:
+    """A task, with options for its constructor.
+
+    Args:
+        task: `module:Class`, which is imported, a class, or a task, which is passed through.
+        options: Arguments of the class.
 
     Raises:
-        ValueError: There is no such task.
+        ValueError: `task` is none of these, or cannot be imported.
         TypeError: The task has no such option, or a ready task came with options.
     """
-    if not isinstance(task, str):
-        if options:
-            raise TypeError(f"unexpected arguments {sorted(options)} beside a task object")
-        return task
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {sorted(TASKS)}, got {task!r}")
-    module, name = TASKS[task]
-    return cast(Task, getattr(import_module(module), name)(**options))
+    made = _imported(task) if isinstance(task, str) else task
+    if isinstance(made, type) and issubclass(made, Task):
+        return made(**options)
+    if not isinstance(made, Task):
+        raise ValueError(f"task must be 'module:Class', a Task class or a Task, got {task!r}")
+    if options:
+        raise TypeError(f"unexpected arguments {sorted(options)} beside a task object")
+    return made
+
+
+def _imported(path: str) -> Any:
+    """What `module:NAME` names."""
+    module, _, name = path.partition(":")
+    if not module or not name:
+        raise ValueError(f"task must be 'module:Class', a Task class or a Task, got {path!r}")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"task must be 'module:Class', got {path!r}: {error}") from error

@@ -138,7 +138,7 @@ def test_environment_i_is_the_single_one_with_seed_plus_i():
         assert len(set(singles)) == 7
 
 
-@pytest.mark.parametrize("env_id", sorted(ttc_envs.ENVIRONMENTS))
+@pytest.mark.parametrize("env_id", sorted(ttc_envs.registered()))
 def test_a_key_replays_its_instance(env_id):
     env, envs = gym.make(env_id), gym.make_vec(env_id, num_envs=2)
     first, info = env.reset(seed=4)

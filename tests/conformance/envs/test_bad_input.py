@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 import ttc_envs
 
-IDS = sorted(ttc_envs.ENVIRONMENTS)
+IDS = sorted(ttc_envs.registered())
 MODES = ["full", "edit", "logits"]
 EXAMPLES = settings(max_examples=40)
 
@@ -252,7 +252,11 @@ ARGUMENTS = [
     ({"strict": 1}, ValueError, "strict must be"),
     ({"terminate_on_solved": "no"}, ValueError, "terminate_on_solved must be"),
     ({"lvel": "easy"}, TypeError, "lvel"),
-    ({"task": "chess"}, ValueError, "task must be one of"),
+    ({"task": "chess"}, ValueError, "task must be 'module:Class'"),
+    ({"task": "no_such:Task"}, ValueError, "no_such"),
+    ({"task": "math:pi"}, ValueError, "a Task class or a Task"),
+    ({"task": "math:tau_"}, ValueError, "tau_"),
+    ({"task": 3}, ValueError, "a Task class or a Task, got 3"),
 ]
 
 
@@ -277,7 +281,7 @@ VECTOR_ARGUMENTS = [
 @pytest.mark.parametrize(("arguments", "message"), VECTOR_ARGUMENTS)
 def test_a_bad_vector_argument_is_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
-        ttc_envs.RefinementVectorEnv("sudoku", **arguments)
+        ttc_envs.RefinementVectorEnv(ttc_envs.SudokuTask, **arguments)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -9,7 +9,7 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 
 import ttc_envs
 
-IDS = sorted(ttc_envs.ENVIRONMENTS)
+IDS = sorted(ttc_envs.registered())
 MODES = ["full", "edit", "logits"]
 
 
@@ -47,7 +47,7 @@ def test_masks_reach_maskable_ppo(env_id):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("env_id", IDS)
 def test_the_registered_limit_truncates(env_id, mode):
-    limit = ttc_envs.ENVIRONMENTS[env_id][0]
+    limit = gym.spec(env_id).max_episode_steps
     env = gym.make(env_id, action_mode=mode, terminate_on_solved=False)
     env.reset(seed=1)
     env.action_space.seed(1)

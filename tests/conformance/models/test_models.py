@@ -14,11 +14,11 @@ import torch
 
 from ttc_agents.models import MODELS, make_model
 from ttc_agents.models.base import to_batch
+from ttc_agents.models.conformance import CHECKS, first_batch, shaken
 from ttc_agents.models.path_model import PathModel
-from ttc_envs import ENVIRONMENTS, make_task
+from ttc_envs import make_task, registered
 
-ROWS = 3
-TASKS = {json.dumps(task.spec.to_json()): task for task in map(make_task, ENVIRONMENTS)}
+TASKS = {json.dumps(task.spec.to_json()): task for task in map(make_task, registered())}
 TASKS = {f"{task.spec.name}-{task.spec.num_nodes}": task for task in TASKS.values()}
 
 
@@ -100,25 +100,10 @@ def keys(count, first=0):
 
 
 def made(model_class, task, seed=0):
-    """A model with weights that are nowhere zero, in float64."""
+    """A model with weights that are nowhere zero, in float64, and instances for it."""
     torch.manual_seed(seed)
-    model = model_class(task.spec).double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return model
-
-
-def instances(task, count=ROWS):
-    return to_batch(task.sample(keys(count), task.spec.levels[-1]).fields)
-
-
-def taken(batch, rows):
-    return {name: values[rows] for name, values in batch.items()}
-
-
-def close(a, b):
-    torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+    model = shaken(model_class(task.spec).double().eval(), seed)
+    return model, first_batch(model, task)
 
 
 @pytest.mark.parametrize("structure", [True, False])
@@ -141,45 +126,24 @@ def test_every_model_supports_a_task():
 
 
 @on_each
-def test_a_trace_is_what_iterate_yields(model_class, task):
-    model, batch = made(model_class, task), instances(task)
-    trace = model(batch, 3)
-    steps = list(model.iterate(batch, 3))
-    assert trace.logits.shape == (3, ROWS, task.spec.num_nodes, task.spec.num_choices)
-    assert trace.logits.dtype == trace.state.dtype == torch.float64
-    assert torch.isfinite(trace.logits).all()
-    close(trace.logits, torch.stack([logits for logits, _ in steps]))
-    close(trace.state, steps[-1][1])
-    assert not torch.equal(trace.logits[0], trace.logits[1])
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_keeps_the_contract(model_class, task, check):
+    check(*made(model_class, task))
 
 
 @on_each
-def test_more_steps_begin_with_fewer_and_go_on_from_a_state(model_class, task):
-    model, batch = made(model_class, task), instances(task)
-    whole = model(batch, 8)
-    first = list(model.iterate(batch, 5))
-    rest = list(model.iterate(batch, 3, state=first[-1][1], start=5))
-    close(whole.logits, torch.stack([logits for logits, _ in first + rest]))
-    close(whole.state, rest[-1][1])
-    close(model(batch, 3, state=first[-1][1]).logits, whole.logits[5:])
-
-
-@on_each
-def test_rows_do_not_see_each_other(model_class, task):
-    model, batch = made(model_class, task), instances(task)
-    whole = model(batch, 3)
-    for rows in ([2, 0, 1], [1], [0, 0, 2]):
-        part = model(taken(batch, rows), 3)
-        close(part.logits, whole.logits[:, rows])
-        close(part.state, whole.state[rows])
+def test_a_second_step_changes_the_logits(model_class, task):
+    model, batch = made(model_class, task)
+    assert not torch.equal(*model(batch, 2).logits)
 
 
 @on_each
 def test_gradients_reach_every_parameter(model_class, task):
-    model, batch = made(model_class, task), instances(task)
+    model, batch = made(model_class, task)
     trace = model(batch, 3)
-    # What a model says beside its logits, such as log-probabilities, is there to learn from.
-    sum(part.sin().sum() for part in (trace.logits, *trace.extras.values())).backward()
+    # What a model says beside its logits is there to learn from.
+    parts = [trace.logits, *([trace.graphs.log_prob] if trace.graphs else [])]
+    sum(part.sin().sum() for part in parts).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
@@ -187,77 +151,12 @@ def test_gradients_reach_every_parameter(model_class, task):
 
 
 @on_each
-def test_the_same_instances_give_the_same_bits(model_class, task):
-    model, batch = made(model_class, task), instances(task)
-    before = copy.deepcopy(batch)
-    first, second = model(batch, 3), model(batch, 3)
-    assert torch.equal(first.logits, second.logits)
-    assert torch.equal(first.state, second.state)
-    assert all(torch.equal(batch[name], before[name]) for name in batch)
-
-
-@on_each
-def test_only_a_generator_makes_the_first_state_random(model_class, task):
-    model, batch = made(model_class, task), instances(task)
-    context = model.encode(batch)
-
-    def drawn(seed):
-        return model.initial_state(context, torch.Generator().manual_seed(seed))
-
-    before = torch.get_rng_state()
-    assert torch.equal(model.initial_state(context), model.initial_state(context))
-    assert torch.equal(drawn(1), drawn(1))
-    assert torch.equal(torch.get_rng_state(), before)
-    assert drawn(1).shape == model.initial_state(context).shape
-    assert not torch.equal(drawn(1), drawn(2))
-    assert not torch.equal(drawn(1), model.initial_state(context))
-    close(
-        model(batch, 2, generator=torch.Generator().manual_seed(1)).logits,
-        model(batch, 2, state=drawn(1)).logits,
-    )
-
-
-@on_each
-def test_weights_and_copies_carry_the_whole_model(model_class, task):
-    model, batch = made(model_class, task), instances(task)
-    other = made(model_class, task, seed=1)
-    expected = model(batch, 2).logits
-    assert not torch.allclose(other(batch, 2).logits, expected)
-    other.load_state_dict(model.state_dict())
-    assert torch.equal(other(batch, 2).logits, expected)
-    assert torch.equal(copy.deepcopy(model)(batch, 2).logits, expected)
-
-
-@on_each
 def test_single_precision_agrees_with_double(model_class, task):
-    model, batch = made(model_class, task), instances(task)
+    model, batch = made(model_class, task)
     expected = model(batch, 2)
     single = copy.deepcopy(model).float()(batch, 2)
     assert single.logits.dtype == single.state.dtype == torch.float32
     torch.testing.assert_close(single.logits.double(), expected.logits, rtol=1e-3, atol=1e-3)
-
-
-@on_each
-def test_the_graph_of_the_spec_changes_nothing_or_is_refused(model_class, task):
-    model, batch = made(model_class, task), instances(task)
-    if task.spec.neighbours is None:
-        pytest.skip("the task has no neighbours")
-    graph = torch.as_tensor(task.spec.neighbours).long()
-    try:
-        logits = model(batch, 2, graph=graph).logits
-    except ValueError as error:
-        if "graph" not in str(error):
-            raise
-        return
-    close(logits, model(batch, 2).logits)
-    close(model(batch, 2, graph=graph.expand(ROWS, -1, -1)).logits, logits)
-
-
-@on_each
-@pytest.mark.parametrize("num_steps", [0, -1])
-def test_no_steps_are_an_error(model_class, task, num_steps):
-    with pytest.raises(ValueError, match="num_steps must be at least 1"):
-        made(model_class, task)(instances(task), num_steps)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What signals.py says of runs whose deaths are known, and that every setting can be trained."""
 
+import dataclasses
 import importlib.util
 import json
 import sys
@@ -26,11 +27,11 @@ def signals():
 
 @pytest.fixture(scope="module")
 def collapse():
-    from ttc_agents.models import MODELS
-
-    module = load("collapse")
-    yield module
-    del MODELS["unnormalised"]
+    # As Python does it for a script: recipes name the network of the module beside it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FOLDER)
+        yield load("collapse")
+    del sys.modules["unnormalised"]
 
 
 def run_of(signals, rows=12, **columns):
@@ -119,19 +120,47 @@ def test_every_setting_is_trained_and_measured(collapse, monkeypatch):
         assert collapse.recipe_of("none", size, 3).seed == 3
 
 
+def training_of(collapse, recipe):
+    return collapse.Training(recipe, collapse.make_task(recipe.env_id, **recipe.task))
+
+
 def test_norms_stay_capped(collapse):
     recipe = collapse.recipe_of("spectral-norm", 4, 0)
-    task = collapse.make_task(recipe.env_id)
     for name, order in (("spectral-norm", 2), ("weight-norm", "fro")):
-        training = collapse.Training(recipe, task, torch.device("cpu"))
+        training = training_of(collapse, recipe)
         before = [torch.linalg.matrix_norm(p, order) for p in collapse.matrices(training)]
         hook = collapse.HOOKS[name](training)
         for p in collapse.matrices(training):
             p.mul_(3.0)
-        hook(training)
+        hook.after_update(training, {}, 0.5)
         after = [torch.linalg.matrix_norm(p, order) for p in collapse.matrices(training)]
         for a, b in zip(after, before, strict=True):
             torch.testing.assert_close(a, b)
+
+
+def test_phantom_gradients_come_first_and_end(collapse):
+    recipe = dataclasses.replace(collapse.recipe_of("phantom-first", 4, 0), updates=5)
+    training = training_of(collapse, recipe)
+    hook = collapse.HOOKS["phantom-first"](training)
+    seen = []
+
+    class Look(collapse.Hook):
+        def after_update(self, training, metrics, done):
+            seen.append((training.model.gradient, training.recipe.segment_steps))
+            return {}
+
+    collapse.run(training, recipe.length, [Look(), hook])
+    phantom, implicit = ("phantom", collapse.PHANTOM_STEPS), ("implicit", recipe.segment_steps)
+    assert seen == [phantom] * 2 + [implicit] * 3
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "results").glob("[469]-*.json")))
+def test_what_was_run_is_what_would_be_run_now(collapse, path):
+    document = json.loads(path.read_text())
+    recipe = collapse.recipe_of(document["setting"], document["size"], 0)
+    assert collapse.kept_runs(path, recipe) == document["runs"]
+    other = dataclasses.replace(recipe, batch_size=9)
+    assert collapse.kept_runs(path, other) == []
 
 
 def test_the_one_command(collapse, signals, monkeypatch, capsys):
@@ -145,6 +174,7 @@ def test_the_one_command(collapse, signals, monkeypatch, capsys):
         return {"seconds": 1.0, "curve": np.stack(values, axis=1).tolist()}
 
     monkeypatch.setattr(script, "follow", follow)
+    monkeypatch.setattr(sys, "argv", ["death.py"])
     script.main()
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2] == "first: probe"

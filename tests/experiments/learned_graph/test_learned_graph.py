@@ -1,5 +1,6 @@
 """The scripts of experiments/learned_graph: tasks, credits and tables whose values are known."""
 
+import dataclasses
 import importlib
 import json
 import sys
@@ -10,10 +11,11 @@ import pytest
 import torch
 
 from ttc_agents.models import Trace
+from ttc_agents.models.base import DrawnGraphs
 from ttc_envs import NextHopTask
 
 SCRIPTS = Path(__file__).parents[3] / "experiments" / "learned_graph"
-NAMES = ("measure", "hidden_map", "sorting", "tables")
+NAMES = ("measure", "hidden_map", "objectives", "sorting", "tables")
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +54,30 @@ def test_hops_of_the_hidden_map_are_roads_that_begin_shortest_paths(scripts):
     assert (task.spec.neighbours == neighbours).all()
 
 
+def test_the_hidden_map_scores_right_hops(scripts):
+    task = scripts["hidden_map"].HiddenMap(1)
+    drawn = task.sample(np.arange(4, dtype=np.uint64), "all")
+    answer = task.solve(drawn)
+    assert (answer == drawn.labels["answer"]).all()
+    assert task.score(drawn, answer)["solved"].all()
+    rows, targets = np.arange(4), drawn.fields["target"].argmax(-1)
+    answer[rows, targets] = drawn.fields["name"][rows, targets]  # nothing is asked there
+    wrong = int(targets[0] == 0)
+    answer[0, wrong] = drawn.fields["name"][0, wrong]  # a place is not its own next one
+    scores = task.score(drawn, answer)
+    assert scores["solved"].tolist() == [False, True, True, True]
+    assert scores["accuracy"] == pytest.approx([30 / 31, 1, 1, 1])
+
+
 def test_a_draw_is_credited_with_the_place_of_its_item(scripts):
     """Two graphs, one list of three items; the loss at place 0 differs, which item 2 should get."""
     log_prob = torch.zeros(2, 1, 3, requires_grad=True)
     logits = torch.zeros(2, 1, 1, 3, 3)
     logits[1, 0, 0, 0, 2] = 5.0
-    extras = {"graph_logits": logits, "log_prob": log_prob, "edge_cost": torch.zeros(2, 1, 3)}
+    graphs = DrawnGraphs(log_prob, logits, torch.zeros(2, 1, 3))
     labels = {"answer": torch.tensor([[2, 0, 1]])}
-    scripts["sorting"].sampled_graphs_of_items(Trace(logits[0], logits, extras), labels).backward()
+    trace = Trace(logits[0], logits, graphs=graphs)
+    scripts["objectives"].sampled_graphs_of_items(trace, labels).backward()
     assert log_prob.grad[0, 0, 2] > 0
     assert log_prob.grad[1, 0, 2] < 0
     assert (log_prob.grad[:, 0, :2] == 0).all()
@@ -88,12 +106,42 @@ def test_a_network_is_trained_on_another_graph(scripts):
 
 
 def test_runs_of_other_seeds_stay_only_beside_the_same_recipe(scripts, tmp_path):
-    path = tmp_path / "9x9.json"
-    recipe = scripts["measure"].recipe_of("9x9", 0).to_json()
-    assert scripts["measure"].other_runs(path, recipe, [1]) == []
-    path.write_text(json.dumps({"recipe": recipe, "runs": [{"seed": 0}, {"seed": 1}]}))
-    assert scripts["measure"].other_runs(path, {**recipe, "seed": 7}, [1]) == [{"seed": 0}]
-    assert scripts["measure"].other_runs(path, {**recipe, "batch_size": 9}, [1]) == []
+    path, other_runs = tmp_path / "9x9.json", scripts["measure"].other_runs
+    recipe = scripts["measure"].recipe_of("9x9", 0)
+    assert other_runs(path, recipe, [1]) == []
+    document = {"recipe": recipe.to_json(), "runs": [{"seed": 0}, {"seed": 1}]}
+    path.write_text(json.dumps(document))
+    assert other_runs(path, dataclasses.replace(recipe, seed=7), [1]) == [{"seed": 0}]
+    assert other_runs(path, dataclasses.replace(recipe, batch_size=9), [1]) == []
+
+
+def test_what_was_run_is_what_would_be_run_now(scripts):
+    measure = scripts["measure"]
+    for setting in measure.SETTINGS:
+        path = measure.RESULTS / f"{setting}.json"
+        if path.is_file():
+            runs = json.loads(path.read_text())["runs"]
+            assert measure.other_runs(path, measure.recipe_of(setting, 0), []) == runs
+    for name, recipe in (
+        ("sorting", scripts["sorting"].RECIPE),
+        ("hidden-map", scripts["hidden_map"].RECIPE),
+    ):
+        document = json.loads((measure.RESULTS / f"{name}.json").read_text())
+        assert recipe.to_json() == document["recipe"]
+
+
+def test_a_run_ends_at_its_limit_and_at_the_exact_graph(scripts, monkeypatch):
+    measure = scripts["measure"]
+    recipe = measure.recipe_of("6x6", 0)
+    monkeypatch.setattr(measure, "EVERY", 1)
+    found, training = measure.follow(recipe, 1e-9)
+    assert found["updates"] == len(found["curve"]) == 1
+    assert found["seconds_to_0.99"] is None
+    exact = {"edge_precision": 1.0, "edge_recall": 1.0}
+    monkeypatch.setattr(measure, "edge_scores", lambda graph, spec: exact)
+    found, training = measure.follow(recipe, 60.0)
+    assert training.updates == 1
+    assert found["seconds_to_1.0"] == found["seconds"]
 
 
 def test_tables_say_when_a_bound_was_reached(scripts, tmp_path):

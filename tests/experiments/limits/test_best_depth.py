@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ttc_agents.evaluation import SweepResult, follow, joined
+from ttc_agents.evaluation import joined, sweep_classical
 from ttc_envs import NextHopTask, SortingTask
 
 SCRIPT = Path(__file__).parents[3] / "experiments" / "limits" / "best_depth.py"
@@ -24,8 +24,7 @@ def script():
 
 def swept(task, level, family, row):
     instances = task.sample(np.arange(20, dtype=np.uint64), level)
-    records = follow(task.baselines()[row](instances), task, instances, STEPS)
-    return SweepResult(STEPS, {}, {row: {family: records}}, {})
+    return sweep_classical(task, {family: instances}, STEPS, classical=(row,))
 
 
 def test_the_best_depth_is_the_first_within_a_point_of_the_best(script):
@@ -70,5 +69,6 @@ def test_it_is_a_command(script, capsys, tmp_path):
     script.main([str(path)])
     *_, last = capsys.readouterr().out.splitlines()
     assert list(json.loads(last)) == ["maps"]
-    with pytest.raises(SystemExit, match="expected files"):
+    with pytest.raises(SystemExit):
         script.main([])
+    assert "the following arguments are required: sweeps" in capsys.readouterr().err

@@ -42,9 +42,8 @@ def test_a_row_tells_the_best_depth_from_the_last(script):
     residual = np.array([[1, 1, 1, 0.5], [1, 1, 1, 1e-4], [1, 1, 1, 1e-4], [1, 1, 1, np.inf]])
     none = np.zeros(4, dtype=np.int32)
     records = Records(steps, solved, residual, none, none, none, none[:, None])
-    row = script.row_of(
-        SweepResult(steps, {"p1": {"a": solved}}, {}, {"p1": {"a": [records]}}), "a"
-    )
+    result = SweepResult(steps, {"p1": {"a": solved}}, {"p1": {"a": [records]}})
+    row = script.row_of(result, "a")
     assert (row["n"], row["best_step"]) == (4, 16)
     shares = [row[name]["solved"] for name in ("few", "best", "last", "at_rest")]
     assert shares == [0.25, 0.75, 0.5, 0.5]

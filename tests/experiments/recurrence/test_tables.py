@@ -1,4 +1,4 @@
-"""The tables of experiments/recurrence, on cells that are made up."""
+"""The tables of experiments/recurrence, on runs that are made up."""
 
 import importlib.util
 from pathlib import Path
@@ -16,7 +16,7 @@ def script():
     return module
 
 
-def cell(row, seed, by_step, flops):
+def run_of(row, seed, by_step, flops):
     return {
         "row": row,
         "seed": seed,
@@ -30,12 +30,12 @@ def cell(row, seed, by_step, flops):
 
 
 def test_a_row_shows_its_own_steps_with_intervals_and_its_cost(script):
-    cells = [cell("plain", seed, {"1": 0.25}, 100.0) for seed in range(3)]
-    cells += [cell("deep", seed, {"1": 0.1, "8": 0.5 + seed / 10}, 50.0) for seed in range(3)]
-    cells += [cell("rare", 0, {"1": 0.25}, 100.0)]
+    runs = [run_of("plain", seed, {"1": 0.25}, 100.0) for seed in range(3)]
+    runs += [run_of("deep", seed, {"1": 0.1, "8": 0.5 + seed / 10}, 50.0) for seed in range(3)]
+    runs += [run_of("rare", 0, {"1": 0.25}, 100.0)]
     document = {
         "settings": {"steps": [1, 8], "flops": 1000.0},
-        "cells": cells,
+        "runs": runs,
         "verdicts": [{"words": "deep crosses plain."}],
     }
     head, _, plain, deep, rare, _, budget, _, said = script.lines(document)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ttc_agents.cli import main
+from ttc_agents.inference import checkpoint
 from ttc_agents.models import FactorGraphNetwork, RelationalNetwork
-from ttc_agents.training import checkpoint
 from ttc_envs import make_task, spell_puzzle
 
 OPTIONS = {"width": 8, "message_width": 8, "hidden_width": 8}

@@ -11,15 +11,15 @@ from ttc_agents.training.recipes import RECIPES, Recipe
 def test_demo_writes_everything_and_runs_a_second_time(capsys, tmp_path):
     out = tmp_path / "demo"
     arguments = ["demo", "--out", str(out), "--recipe", "sudoku4-demo", "--seconds", "0.3"]
-    arguments += ["--puzzles", "12", "--steps", "1,2,64", "--device", "cpu"]
+    arguments += ["--count", "12", "--steps", "1,2,64", "--device", "cpu"]
     assert main(arguments) == 0
     text = capsys.readouterr().out
     for name in ("report.html", "sweep.png", "sweep.json", "solve.gif"):
         assert str(out / name) in text
     assert f"ttc evaluate {out / 'checkpoint'}" in text
     found = json.loads((out / "sweep.json").read_text())
-    assert found["p1"]["minimal"]["64"]["n"] == 12
-    assert set(found["classical"]) == {"random", "improve", "solve"}
+    assert found["rows"]["p1"]["minimal"]["64"]["n"] == 12
+    assert set(found["rows"]) == {"p1", "random", "improve", "solve"}
     assert found["training"]["updates"] > 0
     assert set(found["calibration"]["minimal"]["steps"]) == {"1", "2", "64"}
     with Image.open(out / "solve.gif") as gif, Image.open(out / "sweep.png") as picture:
@@ -46,12 +46,12 @@ def test_demo_of_another_task(capsys, tmp_path, monkeypatch):
     )
     monkeypatch.setitem(RECIPES, recipe.name, recipe)
     arguments = ["demo", "--out", str(tmp_path), "--recipe", recipe.name, "--seconds", "0.2"]
-    assert main([*arguments, "--puzzles", "6", "--steps", "1,8", "--device", "cpu"]) == 0
+    assert main([*arguments, "--count", "6", "--steps", "1,8", "--device", "cpu"]) == 0
     text = capsys.readouterr().out
     assert "bellman ford" in text
-    assert f"ttc solve --checkpoint {tmp_path / 'checkpoint'}" in text
+    assert f"ttc solve --seed 1 --checkpoint {tmp_path / 'checkpoint'}" in text
     found = json.loads((tmp_path / "sweep.json").read_text())
-    assert found["p1"]["spread8"]["8"]["n"] == 6
+    assert found["rows"]["p1"]["spread8"]["8"]["n"] == 6
     page = (tmp_path / "report.html").read_text()
     assert "learned shortest paths from maps" in page
     assert "dashed in red" in page

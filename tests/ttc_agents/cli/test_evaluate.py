@@ -1,7 +1,6 @@
 """`ttc evaluate`."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -9,10 +8,6 @@ from PIL import Image
 
 from ttc_agents import evaluation
 from ttc_agents.cli import main
-from ttc_agents.cli.evaluate import parse_steps
-from ttc_agents.cli.output import progress_line
-from ttc_agents.cli.puzzles import checkpoint_task, has_splits
-from ttc_agents.training import checkpoint
 from ttc_envs import SudokuTask
 
 
@@ -21,9 +16,9 @@ def test_evaluate_a_file_as_json(tmp_path, solver, puzzles, document):
     path.write_text("puzzle\n" + "\n".join(puzzles))
     assert main(["evaluate", solver, "--puzzles", str(path), "--steps", "8,1", "--json"]) == 0
     found = document()
-    assert found["p1"]["some"]["8"] == {"solved": 1, "n": 6, **bounds(6)}
-    assert found["p1"]["some"]["1"]["solved"] == 0
-    assert found["classical"]["solve"]["some"]["1"]["solved"] == 1
+    assert found["rows"]["p1"]["some"]["8"] == {"solved": 1, "n": 6, **bounds(6)}
+    assert found["rows"]["p1"]["some"]["1"]["solved"] == 0
+    assert found["rows"]["solve"]["some"]["1"]["solved"] == 1
     assert found["settings"]["checkpoint"] == solver
 
 
@@ -40,8 +35,9 @@ def test_evaluate_several_files_given_either_way(tmp_path, solver, puzzles, comp
     arguments = ["--steps", "1", "--count", "2", "--no-classical", "--json"]
     assert main(["evaluate", solver, "--puzzles", a, b, "--puzzles", c, *arguments]) == 0
     found = document()
-    assert {family: e["1"]["n"] for family, e in found["p1"].items()} == {"a": 2, "b": 2, "c": 2}
-    assert found["classical"] == {}
+    assert list(found["rows"]) == ["p1"]
+    counts = {family: steps["1"]["n"] for family, steps in found["rows"]["p1"].items()}
+    assert counts == {"a": 2, "b": 2, "c": 2}
     (tmp_path / "a.csv").write_text("\n".join(puzzles))
     line = complaint("evaluate", solver, "--puzzles", a, str(tmp_path / "a.csv"))
     assert "family 'a'" in line
@@ -54,7 +50,7 @@ def test_bad_rows_are_errors_or_reported(capsys, tmp_path, solver, puzzles, comp
     assert "line 8: 1 stands twice in row 1" in complaint(*arguments)
     assert main([*arguments, "--skip-bad-rows"]) == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out)["p1"]["some"]["1"]["n"] == 6
+    assert json.loads(captured.out)["rows"]["p1"]["some"]["1"]["n"] == 6
     lines = captured.err.splitlines()
     assert lines[0].endswith("line 8, skipped: 1 stands twice in row 1")
     assert lines[10].endswith("12 rows skipped in all")
@@ -68,9 +64,9 @@ def test_evaluate_levels_by_three_protocols_with_calibration(capsys, tmp_path, s
     assert main(["evaluate", solver, *arguments, "--out", str(out)]) == 0
     text = capsys.readouterr().out
     assert "P3: several, rules verify" in text
-    assert "easy: 100.0% of changes fall on cells below 0.5 confidence" in text
+    assert "easy: 100.0% of changes fall on nodes below 0.5 confidence" in text
     written = json.loads(out.read_text())
-    assert set(written["p2"]) == {"easy", "givens=12..13"}
+    assert set(written["rows"]["p2"]) == {"easy", "givens=12..13"}
     assert len(written["records"]["trajectories"]["easy"]) == 2
     assert set(written["calibration"]["easy"]["steps"]) == {"4", "8"}
     with Image.open(tmp_path / "new" / "result-calibration-givens=12..13.png") as picture:
@@ -108,16 +104,6 @@ def test_the_seed_and_the_split_choose_the_puzzles(task, drawn):
     np.testing.assert_array_equal(drawn("--split", "train", "--seed", "3"), expected)
 
 
-def test_a_task_without_splits_is_drawn_from_all_the_same(monkeypatch):
-    config = {"env_id": "ttc/Sorting-v0", "task": {"size": 5}}
-    monkeypatch.setattr(checkpoint, "load_config", lambda name: config)
-    task = checkpoint_task("some", "validation")
-    assert not has_splits(task)
-    assert task.spec.num_nodes == 5
-    config.update(env_id="ttc/Sudoku4-v0", task={"split": "train"})
-    assert has_splits(checkpoint_task("some", "validation"))
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -135,6 +121,11 @@ def test_what_evaluate_refuses(directory, options, words, complaint):
     assert words in complaint("evaluate", directory, *options)
 
 
+def test_only_checkpoints_are_evaluated(complaint):
+    assert "no checkpoint at 'classical'" in complaint("evaluate", "classical")
+    assert "CHECKPOINT" in complaint("evaluate")
+
+
 def test_an_out_that_cannot_be_written_is_refused_before_the_sweep(
     tmp_path, directory, monkeypatch, complaint
 ):
@@ -143,27 +134,6 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_sweep(
     assert "is a directory" in complaint(*arguments, str(tmp_path))
     (tmp_path / "file").touch()
     assert "exists" in complaint(*arguments, str(tmp_path / "file" / "out.json"))
-
-
-@pytest.mark.parametrize("text", ["", "0", "1,,2", "-4", "1;2", "1.5", "²"])
-def test_steps_are_positive_integers(text):
-    with pytest.raises(ValueError, match="positive integers"):
-        parse_steps(text)
-
-
-def test_steps_are_sorted_once():
-    assert parse_steps("16, 1,16,4") == (1, 4, 16)
-
-
-def test_progress_is_one_line_of_a_terminal(capsys, monkeypatch):
-    assert progress_line() is None
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    show = progress_line()
-    for done in (0.0, 0.5, 1.0):
-        show("easy", done)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err == "\reasy:   0%\reasy:  50%\reasy: 100%\n"
 
 
 def test_a_checkpoint_for_small_maps_is_swept_on_larger_ones(
@@ -178,20 +148,23 @@ def test_a_checkpoint_for_small_maps_is_swept_on_larger_ones(
     assert any(line.startswith("bellman ford") and "places=20" in line for line in lines)
     found = json.loads(out.read_text())
     assert found["settings"]["task"] == ["places=12", "places=20"]
-    assert list(found["p1"]) == list(found["calibration"]) == ["places=12", "places=20"]
-    assert {"greedy", "one_step_a_star", "bellman_ford"} < set(found["classical"])
+    assert list(found["rows"]["p1"]) == list(found["calibration"]) == ["places=12", "places=20"]
+    assert {"greedy", "one_step_a_star", "bellman_ford"} < set(found["rows"])
     assert found["parts"]["bellman_ford"]["places=20"]["n"]["all"] == 4 * 19
     assert found["scores"]["p1"]["places=20"]["within_1_percent"]["8"]["n"] == 4
     levels = ["--task", "places=16", "--task", "places=20", "--level", "spread16", "spread10"]
     assert main([*arguments[:6], *levels, "--no-classical", "--json"]) == 0
     families = [f"places={places} spread{level}" for places in (16, 20) for level in (16, 10)]
-    assert list(document()["p1"]) == families
+    found = document()["rows"]
+    assert list(found) == ["p1"]
+    assert list(found["p1"]) == families
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--task", "size=4"), "unexpected keyword argument 'size'"),
+        (("--task", "2=4"), "expected NAME=VALUE, got '2=4'"),
         (("--task", "places"), "expected NAME=VALUE"),
         (("--task", "places=12", "--task", "places=12"), "names of their own"),
     ],
@@ -199,20 +172,6 @@ def test_a_checkpoint_for_small_maps_is_swept_on_larger_ones(
 def test_what_the_task_option_refuses(map_directory, complaint, words, message):
     options = ["--count", "1", "--steps", "1", "--no-classical"]
     assert message in complaint("evaluate", map_directory, *options, *words)
-
-
-def test_an_env_alone_gives_the_classical_rows(document):
-    arguments = ["evaluate", "--env", "ttc/Sorting-v0", "--task", "size=5", "--task", "size=8"]
-    assert main([*arguments, "--count", "6", "--steps", "1,8", "--json"]) == 0
-    found = document()
-    assert found["p1"] == {}
-    assert set(found["classical"]) == {"random", "improve", "solve", "bitonic"}
-    assert found["classical"]["bitonic"]["size=8"]["8"]["solved"] == 1
-
-
-@pytest.mark.parametrize("extra", [("--calibration",), ("--protocol", "p2"), ("--no-classical",)])
-def test_what_needs_a_checkpoint_is_refused_without_one(complaint, extra):
-    assert "needs a CHECKPOINT" in complaint("evaluate", "--env", "ttc/Sorting-v0", *extra)
 
 
 def test_stability_of_any_checkpoint(tmp_path, directory, document, capsys):
@@ -228,9 +187,3 @@ def test_stability_of_any_checkpoint(tmp_path, directory, document, capsys):
         assert picture.width > 1000
     assert main(arguments[:-1]) == 0
     assert "steps on average until the residual is below 0.001" in capsys.readouterr().out
-
-
-def test_stability_needs_a_checkpoint(complaint):
-    assert "--stability" in complaint("evaluate", "--env", "ttc/Sudoku4-v0", "--stability")
-    policy = ["--policy", "random", "--env", "ttc/Sudoku4-v0"]
-    assert "--stability" in complaint("evaluate", *policy, "--stability")

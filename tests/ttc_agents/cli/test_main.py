@@ -11,9 +11,15 @@ import pytest
 from ttc_agents.cli import EXTRA, main
 from ttc_agents.training.recipes import RECIPES
 
-COMMANDS = ("train", "evaluate", "solve", "demo")
+COMMANDS = ("train", "evaluate", "play", "compare", "probe", "solve", "demo", "data")
 ROOT = Path(__file__).parents[3]
-SCRIPTS, PYPROJECT = ROOT / "scripts", ROOT / "pyproject.toml"
+PYPROJECT = ROOT / "pyproject.toml"
+SCRIPTED = {
+    path: command[1]
+    for path in sorted((ROOT / "scripts").glob("*.py"))
+    if (command := re.search(r'main\(\["(\w+)"', path.read_text()))
+}
+"""The scripts that are commands."""
 
 
 def test_help_lists_the_commands(capsys):
@@ -37,7 +43,7 @@ def test_help_needs_no_torch_and_no_numpy():
         "import sys\n"
         "from ttc_agents.cli import main\n"
         "assert main(['--help']) == 0\n"
-        "heavy = {'torch', 'matplotlib', 'gymnasium'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'gymnasium'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
@@ -71,9 +77,8 @@ def test_another_missing_module_is_no_matter_of_the_extra(monkeypatch):
         main(["demo"])
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_scripts_are_the_commands(capsys, monkeypatch, command):
-    path = SCRIPTS / f"{command}.py"
+@pytest.mark.parametrize(("path", "command"), SCRIPTED.items(), ids=lambda value: Path(value).stem)
+def test_scripts_are_the_commands(capsys, monkeypatch, path, command):
     monkeypatch.setattr(sys, "argv", [str(path), "--help"])
     with pytest.raises(SystemExit) as leaving:
         exec(compile(path.read_text(), path, "exec"), {"__name__": "__main__"})
@@ -84,9 +89,10 @@ def test_scripts_are_the_commands(capsys, monkeypatch, command):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), ["train", "evaluate", "solve", "demo"]),
+        ((), COMMANDS),
         (("fly",), ["fly"]),
-        (("train",), ["RECIPE", "--out"]),
+        (("train",), ["RECIPE", "sudoku9-cpu-2min", "--env", "--model"]),
+        (("train", "sudoku4-demo"), ["--out is missing"]),
         (("train", "no-such", "--out", "x"), ["no recipe 'no-such'", "sudoku9-cpu-2min"]),
         (("train", "sudoku4-demo", "--out", "x", "--seconds", "soon"), ["--seconds", "soon"]),
         (("train", "sudoku4-demo", "--out", "x", "--fast"), ["--fast"]),
@@ -96,6 +102,10 @@ def test_scripts_are_the_commands(capsys, monkeypatch, command):
         (("solve", "123", "--checkpoint", "nowhere"), ["no checkpoint at 'nowhere'"]),
         (("solve", "123", "--steps", "0"), ["--steps must be at least 1"]),
         (("demo", "--recipe", "no-such"), ["no recipe 'no-such'"]),
+        (("demo", "--recipe", "sudoku4-demo", "--seconds", "0"), ["must be positive"]),
+        (("compare", "no-such"), ["no comparison 'no-such'"]),
+        (("play",), ["--env"]),
+        (("data", "words", "--out", "x"), ["words"]),
     ],
 )
 def test_a_wrong_argument_is_one_line(monkeypatch, tmp_path, arguments, words, complaint):
@@ -163,12 +173,10 @@ def test_a_reader_that_left_is_no_traceback(capsys, monkeypatch):
 
 
 def test_a_training_that_diverged_is_one_line(monkeypatch, tmp_path, complaint):
-    from ttc_agents.training import trainer
-
     def diverge(*args, **options):
         raise FloatingPointError("training diverged: no finite update")
 
-    monkeypatch.setattr(trainer, "train", diverge)
+    monkeypatch.setattr("ttc_agents.training.train.train", diverge)
     assert "training diverged" in complaint("train", "sudoku4-demo", "--out", str(tmp_path))
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ttc_agents.cli import main, screen
-from ttc_agents.training import checkpoint
+from ttc_agents.inference import checkpoint
 from ttc_envs import make_task, spell_puzzle
 
 
@@ -63,6 +63,7 @@ def test_solve_as_json(solver, puzzles, document):
         "finite": True,
         "steps": 9,
         "several_solutions": False,
+        "scores": {"accuracy": 1.0, "quality": 1.0},
     }
 
 
@@ -153,8 +154,11 @@ def test_a_classical_method_solves_what_is_drawn(document, name):
     ("arguments", "words"),
     [
         (("--classical", "improve"), "belong together"),
-        (("--classical", "greedy", "--env", "ttc/Sorting-v0"), "one of improve, solve, bitonic"),
-        (("1" * 16, "--level", "easy"), "for drawn puzzles"),
+        (
+            ("--classical", "greedy", "--env", "ttc/Sorting-v0"),
+            "must be one of random, improve",
+        ),
+        (("1" * 16, "--level", "easy"), "--level is for what is drawn"),
         (("--env", "ttc/Sorting-v0", "--classical", "solve", "--task", "n=3"), "'n'"),
     ],
 )

@@ -13,7 +13,6 @@ from ttc_agents.evaluation.probe import (
     probe,
     ridge,
 )
-from ttc_agents.evaluation.probe_figures import probe_curve, probe_map
 from ttc_agents.models import RecurrentPath, Transformer
 from ttc_envs import make_task
 
@@ -41,7 +40,6 @@ def test_positions_are_found_in_a_linear_image_of_them(degrees):
     assert noisy.r2 < found.r2
     assert np.subtract(*noisy.interval()) < np.subtract(*found.interval()) < 0
     assert probe(random.normal(size=(40, 9)), degrees).r2 < 0.5
-    assert probe_map(found, "test").startswith(b"\x89PNG")
 
 
 def test_places_without_features_are_left_out(degrees):
@@ -119,8 +117,3 @@ def test_maps_that_change_have_no_places_to_probe():
         degrees_of(task)
     with pytest.raises(ValueError, match="no table with a row for each place"):
         place_embeddings(Transformer(task.spec, 16, 2))
-
-
-def test_the_course_of_a_training_is_drawn():
-    lines = [{"seconds": s, "probe_r2": s / 4 - 0.2, "probe_km": 900 - s} for s in (1, 2, 3)]
-    assert probe_curve(lines).startswith(b"\x89PNG")

@@ -1,14 +1,18 @@
 """The numbers of a sweep come out through the Gymnasium environment, too."""
 
+from importlib import import_module
+
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 
-from ttc_agents.evaluation import play, rollout, sweep
+from ttc_agents.evaluation import sweep
+from ttc_agents.evaluation.rollout import play, rollout, sweep_agent
+from ttc_agents.inference import RefinementPolicy
 from ttc_agents.models import FactorGraphNetwork
-from ttc_agents.policies import ImprovePolicy, RandomPolicy, RefinementPolicy, SolvePolicy
-from ttc_envs import Instances
+from ttc_agents.policies import Agent, MethodPolicy, load_agent
+from ttc_envs import Instances, make_task
 
 STEPS = tuple(range(1, 15))
 
@@ -52,12 +56,11 @@ def test_they_agree_for_a_network(task, puzzles):
     assert (records.settled > 0).all()
 
 
-@pytest.mark.parametrize("policy", [ImprovePolicy, SolvePolicy, RandomPolicy])
-def test_classical_rows_and_their_policies_in_the_env_agree(task, scripted, puzzles, policy):
-    name = policy.__name__.removesuffix("Policy").lower()
+@pytest.mark.parametrize("name", ["improve", "solve", "random"])
+def test_classical_rows_and_their_policies_in_the_env_agree(task, scripted, puzzles, name):
     result = sweep(scripted(), task, {"all": puzzles}, STEPS, protocols=(), classical=(name,))
-    solved = through_env(policy(task), puzzles)
-    np.testing.assert_array_equal(solved, result.classical[name]["all"].solved)
+    solved = through_env(MethodPolicy(task, name), puzzles)
+    np.testing.assert_array_equal(solved, result.solved[name]["all"])
     assert solved.any() == (name != "random")
 
 
@@ -81,13 +84,78 @@ def test_episodes_that_end_too_soon_are_an_error(scripted, puzzles, options):
         through_env(RefinementPolicy(scripted()), puzzles, **options)
 
 
-def test_play_records_what_a_policy_does(task, scripted, puzzles):
-    records = play(RefinementPolicy(scripted(broken=3)), task, puzzles, (2, 14))
+def test_play_says_what_holds_and_what_was_reached(task, scripted, puzzles):
+    agent = Agent(RefinementPolicy(scripted(collapse=10, broken=9)))
+    seen = []
+    found = play(agent, task, puzzles, (6, 9, 14), report=seen.append)
     blanks = (puzzles.fields["givens"] < 0).sum(axis=1)
     lost = puzzles.fields["givens"][:, 0] < 0
-    expected = np.where(lost & (blanks >= 3), -1, blanks)
-    np.testing.assert_array_equal(records.first_solved, expected)
-    np.testing.assert_array_equal(records.nonfinite, np.where(lost, 3, -1))
+    # The first step after which the rules hold; at step 11 all is lost.
+    first = np.where((lost & (blanks >= 9)) | (blanks > 10), 99, blanks)
+    for column, step in enumerate((6, 9, 14)):
+        np.testing.assert_array_equal(found.reached[:, column], first <= step)
+        holds = (first <= step) & (step <= 10) & ~(lost & (step >= 9))
+        np.testing.assert_array_equal(found.holds[:, column], holds)
+    assert (found.reached != found.holds).any(axis=0).tolist() == [False, True, True]
+    assert seen == [1.0]
+
+
+def test_instances_are_played_in_batches(task, scripted, puzzles, monkeypatch):
+    agent = Agent(RefinementPolicy(scripted()))
+    whole, seen = play(agent, task, puzzles, (6, 14)), []
+    monkeypatch.setattr(import_module("ttc_agents.evaluation.rollout"), "BATCH_SIZE", 10)
+    parts = play(agent, task, puzzles, (6, 14), report=seen.append)
+    np.testing.assert_array_equal(parts.holds, whole.holds)
+    np.testing.assert_array_equal(parts.reached, whole.reached)
+    assert seen == pytest.approx([10 / 24, 20 / 24, 1.0])
+
+
+def test_a_sweep_of_an_agent_is_that_of_its_model(task, scripted, puzzles):
+    model = scripted(collapse=7)
+    families, seen = {"some": puzzles[:9], "others": puzzles[9:]}, []
+    agent = Agent(RefinementPolicy(model))
+    result = sweep_agent(
+        "mine", agent, task, families, (2, 6, 14), report=lambda *told: seen.append(told)
+    )
+    expected = sweep(model, task, families, (2, 6, 14), classical=())
+    assert result.steps == (2, 6, 14)
+    assert list(result.solved) == ["mine"]
+    assert result.to_json()["rows"] == {"mine": expected.to_json()["rows"]["p1"]}
+    assert seen == [("some", 1.0), ("others", 1.0)]
+    settings = {"action_mode": "full", "deterministic": True}
+    assert result.to_json()["settings"] == {"mine": settings}
+    assert (result.to_json()["scores"], result.to_json(True)["records"]) == ({}, {})
+
+
+def test_a_sweep_of_an_agent_may_draw(task, scripted, puzzles):
+    """Random first states are ahead of the model's own."""
+
+    def solved(deterministic):
+        agent = Agent(RefinementPolicy(scripted(), seed=3))
+        found = sweep_agent("row", agent, task, {"all": puzzles}, (6,), deterministic=deterministic)
+        assert found.settings["row"]["deterministic"] is deterministic
+        return found.solved["row"]["all"].sum()
+
+    assert solved(False) > solved(True)
+
+
+def test_a_sweep_of_an_agent_counts_edits_from_the_first_solve():
+    task = make_task("ttc/Sudoku4-v0")
+    easy = task.sample(np.arange(60, dtype=np.uint64), "givens=14")
+    # Agents draw as they go, so each sweep takes a new one.
+    found = sweep_agent("random", edits(task), task, {"easy": easy}, (4, 16))
+    reached = play(edits(task), task, easy, (4, 16))
+    np.testing.assert_array_equal(found.solved["random"]["easy"], reached.reached)
+    assert (reached.reached != reached.holds).any()
+    document = found.to_json()
+    shares = document["rows"]["random"]["easy"]
+    assert shares["16"]["solved"] > shares["4"]["solved"]
+    assert document["settings"]["random"]["action_mode"] == "edit"
+
+
+def edits(task):
+    """Plays random edits."""
+    return load_agent("random", task, action_mode="edit", seed=1)
 
 
 def test_episodes_that_restart_by_themselves_begin_anew(task, scripted):

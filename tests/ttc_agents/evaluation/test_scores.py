@@ -3,9 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from ttc_agents.evaluation import follow, joined, sweep, wilson
+from ttc_agents.evaluation import joined, sweep, sweep_classical, wilson
 from ttc_agents.evaluation.records import Recorder
 from ttc_agents.evaluation.scores import pace_table, part_table, score_table
+from ttc_agents.inference import Step
 from ttc_envs import NextHopTask, SortingTask, odd_even_network, rounds_needed
 
 STEPS = (1, 2, 4, 8, 16)
@@ -21,9 +22,16 @@ def maps(paths):
     return paths.sample(np.arange(20, dtype=np.uint64), "spread16")
 
 
+def followed(method, task, instances):
+    """The records of a classical method."""
+    result = sweep_classical(task, {"all": instances}, STEPS, classical=(method,))
+    (records,) = result.records[method]["all"]
+    return records
+
+
 @pytest.fixture(scope="module")
 def relaxed(paths, maps):
-    return follow(paths.baselines()["bellman_ford"](maps), paths, maps, STEPS)
+    return followed("bellman_ford", paths, maps)
 
 
 def test_scores_by_step_are_those_of_the_task(paths, maps, relaxed):
@@ -64,13 +72,13 @@ def test_parts_are_counted_by_depth(paths, maps, relaxed):
 
 def test_a_task_without_parts_has_no_such_table(task):
     puzzles = task.sample(np.arange(3, dtype=np.uint64), "givens=8")
-    assert part_table(follow(iter([]), task, puzzles, (1,))) == {}
+    assert part_table(followed("solve", task, puzzles)) == {}
 
 
 def test_rows_that_are_not_finite_hold_nothing(paths, maps):
     recorder = Recorder(paths, maps, (1,))
     finite = np.arange(20) % 2 == 0
-    recorder.note(maps.labels["answer"], finite)
+    recorder.add(Step(maps.labels["answer"], finite))
     records = recorder.records()
     np.testing.assert_array_equal(records.scores["optimal"][:, 0], finite)
     holds = records.parts["optimal"][:, 0]
@@ -83,15 +91,15 @@ def test_the_pace_is_that_of_each_list_in_the_rounds_of_odd_even_sort(improving)
     lists = task.sample(np.arange(30, dtype=np.uint64), "uniform")
     result = sweep(improving(task), task, {"a": lists}, (32,))
     rounds = rounds_needed(lists.fields["numbers"], odd_even_network(12))
-    improve = result.classical["improve"]["a"]
+    (improve,) = result.records["improve"]["a"]
     assert set(rounds - improve.first_solved) <= {0, 1}
-    document = json.loads(json.dumps(result.to_json(per_puzzle=True)))
+    document = json.loads(json.dumps(result.to_json(per_instance=True)))
     # The model is the classical method itself, and slower than a bitonic network.
     assert document["pace"]["improve"]["a"]["1"]["solved"] == 1
     assert document["pace"]["bitonic"]["a"]["1"]["solved"] < 1
     assert set(document["pace"]) == {"improve", "bitonic"}
-    own = document["records"]["classical"]["improve"]["a"]["first_solved"]
-    assert own == improve.first_solved.tolist()
+    (own,) = document["records"]["improve"]["a"]
+    assert own["first_solved"] == improve.first_solved.tolist()
     assert document["scores"]["p1"]["a"]["inversions"]["32"]["mean"] == 0
     assert document["scores"]["bitonic"]["a"]["position_accuracy"]["32"]["mean"] == 1
 
@@ -112,7 +120,7 @@ def test_the_pace_counts_what_was_solved_in_time_among_what_the_row_solved(relax
 
 
 def test_a_method_that_takes_one_look_sets_no_pace(paths, maps, relaxed):
-    at_once = follow(paths.baselines()["greedy"](maps), paths, maps, STEPS)
+    at_once = followed("greedy", paths, maps)
     assert at_once.first_solved.max() == 1
     assert pace_table(relaxed, at_once) == {}
 
@@ -124,7 +132,8 @@ def test_sweeps_of_other_sizes_are_joined(improving):
         lists = task.sample(np.arange(5, dtype=np.uint64), "uniform")
         results.append(sweep(improving(task), task, {f"size={size}": lists}, (16,)))
     document = joined(results).to_json()
-    assert list(document["p1"]) == list(document["classical"]["bitonic"]) == ["size=4", "size=9"]
+    assert list(document["rows"]["p1"]) == ["size=4", "size=9"]
+    assert list(document["rows"]["bitonic"]) == ["size=4", "size=9"]
     assert list(document["scores"]["p1"]) == ["size=4", "size=9"]
-    with pytest.raises(ValueError, match="have the family 'size=4'"):
+    with pytest.raises(ValueError, match="have the family 'size=4' in the row 'p1'"):
         joined([results[0], results[0]])

@@ -7,16 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from ttc_agents.evaluation.graphs import edge_scores
-from ttc_agents.models import AdjacencyLearner, RelationalNetwork, make_model
+from ttc_agents.models import (
+    AdjacencyLearner,
+    FactorGraphNetwork,
+    RelationalNetwork,
+    make_model,
+)
 from ttc_agents.models.adjacency_learner import TEST_SEED, fixed_random_state
 from ttc_agents.models.base import to_batch
-from ttc_agents.models.count_network import CountNetwork, as_weights
+from ttc_agents.models.count_network import CountNetwork
 from ttc_agents.models.graph_draws import draw_lists, most_likely, score_lists
+from ttc_agents.models.neighbour_graph import as_weights, edge_scores, true_graph
 from ttc_agents.stochastic import ordered_log_prob
+from ttc_agents.training.loop import run
 from ttc_agents.training.objectives import sampled_graphs
 from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.state import Training
+from ttc_agents.training.update import Training
 from ttc_envs import Instances, SudokuTask, make_task
 
 
@@ -92,9 +98,9 @@ def test_the_trace_in_training_has_the_first_of_several_graphs(task, batch):
     model = learner(task, edge_cost=0.5)
     trace = model(batch, 3)
     assert trace.logits.shape == (3, 3, 16, 4)
-    assert trace.extras["graph_logits"].shape == (4, 3, 3, 16, 4)
-    assert trace.extras["log_prob"].shape == trace.extras["edge_cost"].shape == (4, 3, 16)
-    assert (trace.logits == trace.extras["graph_logits"][0]).all()
+    assert trace.graphs.logits.shape == (4, 3, 3, 16, 4)
+    assert trace.graphs.log_prob.shape == trace.graphs.edge_cost.shape == (4, 3, 16)
+    assert (trace.logits == trace.graphs.logits[0]).all()
     assert trace.state.shape == (3, 16, 4)
     assert model(batch, 1, state=trace.state).state.shape == (3, 16, 4)
 
@@ -111,26 +117,25 @@ def test_inference_is_repeatable_and_several_graphs_are_averaged(task, batch):
     assert state.shape == (3, 3, 16, 4)
 
 
-def test_sampled_inference_is_the_inner_model_on_one_drawn_graph(task, batch):
+def test_sampled_inference_is_the_inner_model_on_one_drawn_graph(on_graph, task, batch):
     model = knowing(task, test_graphs=1).eval()
     with fixed_random_state(TEST_SEED):
         (graph,) = model.draw(model.edge_logits(batch), batch, 1).neighbours
     assert (graph != model.likely_graph(batch)).any()
-    torch.testing.assert_close(model(batch, 3).logits, model.inner(batch, 3, graph=graph).logits)
+    torch.testing.assert_close(model(batch, 3).logits, on_graph(model.inner, batch, 3, graph))
 
 
-def test_it_does_on_the_found_graph_what_the_inner_model_does_on_the_true_one(task, batch):
+def test_it_does_on_the_found_graph_what_the_inner_model_does_on_the_true_one(
+    on_graph, task, instances, batch
+):
     spec = AdjacencyLearner.inner_spec(task.spec, {"neighbours": 7})
     inner = RelationalNetwork(spec, width=8)
     model = learner(task, inner=inner).eval()
     with torch.no_grad():
         truth = torch.as_tensor(task.spec.neighbours).long()
         model.edges.table.copy_(as_weights(truth, 16))
-    assert edge_scores(model.likely_graph(batch), task.spec) == {
-        "edge_precision": 1,
-        "edge_recall": 1,
-    }
-    torch.testing.assert_close(model(batch, 4).logits, inner(batch, 4, graph=truth).logits)
+    assert model.findings(task, instances) == {"edge_precision": 1, "edge_recall": 1}
+    torch.testing.assert_close(model(batch, 4).logits, on_graph(inner, batch, 4, truth))
 
 
 def test_no_structure_reaches_it(task, batch):
@@ -146,8 +151,8 @@ def test_no_structure_reaches_it(task, batch):
 def test_pruning_begins_late_and_costs_count_edges(task, batch):
     model = knowing(task, neighbours=12, edge_cost=0.25, prune_from=1)
     model.train()
-    assert (model(batch, 1).extras["edge_cost"] == 12 * 0.25).all()
-    sizes = model(batch, 1).extras["edge_cost"] / 0.25
+    assert (model(batch, 1).graphs.edge_cost == 12 * 0.25).all()
+    sizes = model(batch, 1).graphs.edge_cost / 0.25
     free = batch["givens"] < 0
     assert (sizes[:, free] <= 12).all()
     assert sizes[:, free].float().mean() < 11
@@ -160,7 +165,7 @@ def test_pruning_begins_late_and_costs_count_edges(task, batch):
 
 def test_schedules_run_from_first_to_last(task, batch):
     model = learner(task, entropy=(0.5, 0.0), temperature=(2.0, 1.0), schedule=4)
-    penalties = [float(model(batch, 1).extras["penalty"].mean().detach()) for _ in range(6)]
+    penalties = [float(model(batch, 1).graphs.penalty.mean().detach()) for _ in range(6)]
     expected = [-weight * np.log(15) for weight in (0.5, 0.375, 0.25, 0.125, 0, 0)]
     assert penalties == pytest.approx(expected, abs=1e-5)
     assert model.scheduled(model.temperature) == 1
@@ -185,7 +190,7 @@ def test_it_can_point_to_nodes_around_a_model_that_does():
     model = make_model("adjacency_learner", task.spec, inner)
     assert model.inner.spec.neighbours.shape == (6, 2)
     assert (model.inner.spec.positions == task.spec.positions).all()
-    assert model(drawn, 1).extras["graph_logits"].shape == (4, 1, 3, 6, 6)
+    assert model(drawn, 1).graphs.logits.shape == (4, 1, 3, 6, 6)
 
 
 def test_scores_of_instances_differ_as_much_as_the_fields_are_scaled(task, batch):
@@ -209,8 +214,10 @@ def test_impossible_options_are_refused(task):
         with pytest.raises(ValueError, match="got"):
             learner(task, **options)
     inner = RelationalNetwork(AdjacencyLearner.inner_spec(task.spec, {}), width=8)
-    with pytest.raises(ValueError, match="takes no weights"):
+    with pytest.raises(ValueError, match="no weights of edges"):
         AdjacencyLearner(task.spec, inner, estimator="simple")
+    with pytest.raises(ValueError, match="FactorGraphNetwork does not do as inner model"):
+        AdjacencyLearner(task.spec, FactorGraphNetwork(task.spec))
     with pytest.raises(ValueError, match="no positions"):
         AdjacencyLearner(task.spec.without_structure(), positions=True)
 
@@ -245,6 +252,29 @@ def test_a_step_down_the_surrogate_makes_lucky_draws_likelier(task, instances, b
     assert (gradient * (1 - truth))[asked].sum() > 0
 
 
+# What it is judged by
+
+
+def test_scores_of_graphs_that_are_known(task):
+    truth = torch.as_tensor(task.spec.neighbours).long()[None]
+    assert edge_scores(truth, task.spec) == {"edge_precision": 1, "edge_recall": 1}
+    half = truth.clone()
+    half[:, :, 4:] = -1
+    assert edge_scores(half, task.spec) == {"edge_precision": 1, "edge_recall": 4 / 7}
+    wrong = (15 - truth[:, :, :1]).expand(1, 16, 1)
+    hits = true_graph(task.spec)[torch.arange(16), wrong[0, :, 0]].mean()
+    assert edge_scores(wrong, task.spec)["edge_precision"] == pytest.approx(float(hits))
+    with pytest.raises(ValueError, match="no graph of its own"):
+        edge_scores(truth, task.spec.without_structure())
+
+
+def test_shares_of_draws(task, batch):
+    shares = learner(task).eval().edge_shares(batch)
+    assert shares.shape == (16, 16)
+    np.testing.assert_allclose(shares.sum(1), 7, rtol=1e-5)
+    assert (np.diag(shares) == 0).all()
+
+
 # Learning
 
 
@@ -269,10 +299,8 @@ class Permuted:
 
 def learnt(task):
     recipe = RECIPES["graph-4x4"]
-    training = Training(recipe, task, torch.device("cpu"))
-    engine = training.engine(str)
-    while training.progress() < 1:
-        training.update(engine)
+    training = Training(recipe, task, say=str)
+    run(training, recipe.length)
     graph = training.model.eval().likely_graph(training.carried.batch)
     return edge_scores(graph, task.spec)
 
@@ -284,3 +312,15 @@ def test_the_graph_is_found_however_the_cells_are_numbered():
     exact = {"edge_precision": 1, "edge_recall": 1}
     assert learnt(task) == exact
     assert learnt(Permuted(task, order)) == exact
+
+
+def test_the_equilibrium_of_a_model_that_takes_a_graph_can_be_the_inner_model():
+    task = make_task("ttc/Sudoku4-v0")
+    solved = {"model": "choice_network", "options": {"width": 8}}
+    inner = {"model": "equilibrium", "options": {"inner": solved, "max_steps": 5}}
+    model = make_model("adjacency_learner", task.spec, {"neighbours": 7, "inner": inner}).eval()
+    batch = to_batch(task.sample(np.arange(3, dtype=np.uint64), "easy").fields)
+    graph = model.likely_graph(batch).expand(3, -1, -1)
+    context = model.inner.encode(batch, graph)
+    expected = list(model.inner.steps(context, model.inner.initial_state(context), 3))[-1][0]
+    torch.testing.assert_close(model(batch, 3).logits[-1], expected)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from ttc_agents.models.base import to_batch
 from ttc_agents.models.choice_network import ChoiceNetwork
-from ttc_agents.models.count_network import as_weights
+from ttc_agents.models.neighbour_graph import as_weights
 from ttc_envs import make_task
 
 TASK = make_task("ttc/Sudoku4-v0")
@@ -29,7 +29,7 @@ def batch():
 def test_a_step_is_the_equations(model, batch):
     context = model.encode(batch)
     z = model.initial_state(context, torch.Generator().manual_seed(1))
-    after = model.step(context, z, torch.zeros(3)).view(3, 16, 4, 6)
+    after = model.step(context, z).view(3, 16, 4, 6)
     h = z.view(3, 16, 4, 6)
     givens, width = batch["givens"], OPTIONS["message_width"]
     to_u, to_v, to_w = model.read.split([width, width, OPTIONS["hidden_width"]], dim=1)
@@ -54,26 +54,26 @@ def test_relabelling_the_choices_permutes_the_logits(model, batch):
     torch.testing.assert_close(other[..., labels], logits)
 
 
-def test_numbering_the_nodes_anew_permutes_the_logits(model, batch):
+def test_numbering_the_nodes_anew_permutes_the_logits(on_graph, model, batch):
     order = torch.randperm(16, generator=torch.Generator().manual_seed(2))
     place = order.argsort()
     graph = place[torch.as_tensor(TASK.spec.neighbours).long()][order]
     logits = model(batch, 4).logits
-    other = model({"givens": batch["givens"][:, order]}, 4, graph=graph).logits
+    other = on_graph(model, {"givens": batch["givens"][:, order]}, 4, graph)
     torch.testing.assert_close(other, logits[:, :, order])
 
 
-def test_weights_of_edges_do_for_a_graph(model, batch):
+def test_weights_of_edges_do_for_a_graph(on_graph, model, batch):
     neighbours = torch.as_tensor(TASK.spec.neighbours).long()
     weights = as_weights(neighbours, 16).double().expand(3, -1, -1)
-    expected = model(batch, 3, graph=neighbours).logits
-    torch.testing.assert_close(model(batch, 3, graph=weights).logits, expected)
+    expected = on_graph(model, batch, 3, neighbours)
+    torch.testing.assert_close(on_graph(model, batch, 3, weights), expected)
 
 
-def test_a_node_without_neighbours_is_left_alone(model, batch):
+def test_a_node_without_neighbours_is_left_alone(on_graph, model, batch):
     graph = torch.as_tensor(TASK.spec.neighbours).long().clone()
     graph[5] = -1
-    assert model(batch, 3, graph=graph).logits.isfinite().all()
+    assert on_graph(model, batch, 3, graph).isfinite().all()
 
 
 def test_what_it_cannot_read_is_refused():

@@ -62,16 +62,16 @@ def test_a_step_is_a_step_of_the_solver(solver, task, batch):
     memory = model.solver.init(f, context["x"])
     assert z.isfinite().all()
     for _ in range(6):
-        z, memory = model.step(context, z, torch.zeros(3).long()), model.solver.step(f, memory)
+        z, memory = model.step(context, z), model.solver.step(f, memory)
         torch.testing.assert_close(model.unpack(context, z).z, memory.z, rtol=1e-9, atol=1e-9)
 
 
 def test_damping_mixes_the_state_with_its_image(task, batch):
     plain, damped = made(task, solver_options={"damping": 1.0}), made(task)
     context = plain.encode(batch)
-    z, t = context["x"], torch.zeros(3).long()
+    z = context["x"]
     torch.testing.assert_close(
-        damped.step(context, z, t), (z + plain.step(context, z, t)) / 2, rtol=1e-12, atol=1e-12
+        damped.step(context, z), (z + plain.step(context, z)) / 2, rtol=1e-12, atol=1e-12
     )
 
 
@@ -79,24 +79,24 @@ def test_training_solves_and_reports(task, batch):
     model = made(task, tol=1e-8, backward_tol=1e-8, max_steps=200, jacobian_weight=2.0)
     trace = model.train()(batch, 1)
     assert trace.logits.shape[0] == 1
-    assert (trace.extras["residual"] < 1e-8).all()
-    assert (trace.extras["solver_steps"] > 5).all()
+    assert (trace.solver.residual < 1e-8).all()
+    assert (trace.solver.num_steps > 5).all()
     expected = model.eval()(batch, 200).logits[-1]
     torch.testing.assert_close(trace.logits[0], expected, rtol=1e-6, atol=1e-6)
-    assert trace.extras["jacobian_penalty"] > 0
-    assert model.backward.residual is None
-    (trace.logits.square().mean() + trace.extras["jacobian_penalty"]).backward()
-    assert model.backward.failures() == 0
-    assert (model.backward.residual < 1e-8).all()
+    assert trace.penalty > 0
+    assert trace.solver.backward.residual is None
+    (trace.logits.square().mean() + trace.penalty).backward()
+    assert trace.solver.backward.failures() == 0
+    assert (trace.solver.backward.residual < 1e-8).all()
 
 
 def test_the_backward_solve_may_take_fewer_steps(task, batch):
     model = made(task, tol=1e-8, backward_tol=1e-8, max_steps=200, backward_max_steps=3)
     trace = model.train()(batch, 1)
-    assert (trace.extras["solver_steps"] > 5).all()
+    assert (trace.solver.num_steps > 5).all()
     trace.logits.square().mean().backward()
-    assert (model.backward.num_steps == 3).all()
-    assert model.backward.failures() == 3
+    assert (trace.solver.backward.num_steps == 3).all()
+    assert trace.solver.backward.failures() == 3
 
 
 def gradients(model, batch, steps):
@@ -124,11 +124,11 @@ def test_fixed_point_correction_gives_the_logits_of_iterates(task, batch):
 
 def test_late_states_take_turns(task, batch):
     model = made(task, gradient="phantom", depths=(0, 3, 40), tol=0.0).train()
-    steps = [model(batch, 2).extras["solver_steps"].tolist() for _ in range(4)]
+    steps = [model(batch, 2).solver.num_steps.tolist() for _ in range(4)]
     assert steps == [[0] * 3, [3] * 3, [40] * 3, [0] * 3]
     other = made(task, gradient="phantom", depths=(0, 3, 40), tol=0.0).train()
     other.load_state_dict(model.state_dict())
-    assert other(batch, 2).extras["solver_steps"].tolist() == [3] * 3
+    assert other(batch, 2).solver.num_steps.tolist() == [3] * 3
 
 
 def test_rows_that_settled_stop_where_they_are(task, batch):
@@ -146,7 +146,7 @@ def test_a_row_that_fails_is_not_taken_for_settled(task, batch):
     context = model.encode(batch)
     z = model.initial_state(context).clone()
     z[1] = torch.inf
-    new = model.step(context, z, torch.zeros(3).long())
+    new = model.step(context, z)
     assert new[1].isnan().all()
     assert new[::2].isfinite().all()
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from ttc_agents.evaluation.paths import next_place_loss, path_metrics, path_shares
+from ttc_agents.inference.policy import BeamPolicy
 from ttc_agents.models import MODELS, CausalTransformer, RecurrentPath
 from ttc_agents.models.base import to_batch
-from ttc_agents.models.path_model import PathModel
-from ttc_agents.policies.paths import PathPolicy
+from ttc_agents.models.path_model import PathModel, path_flags
 from ttc_agents.training.objectives import stepwise_cross_entropy
 from ttc_envs import RefinementVectorEnv, make_task
 
@@ -44,7 +43,7 @@ def made(model_class, task, scale=1.0):
 
 def log_likelihood(model, batch, paths):
     """(B,), of whole paths but for what is given."""
-    chances = model(batch, 1, paths).logits[0].log_softmax(-1)
+    chances = model.forced(batch, paths).logits[0].log_softmax(-1)
     each = chances.gather(2, paths[..., None])[..., 0]
     return torch.where(batch["givens"] >= 0, 0.0, each).sum(1)
 
@@ -57,11 +56,11 @@ def test_both_are_registered():
 def test_a_slot_sees_the_path_before_it_and_nothing_else(model_class, task, instances):
     model, batch = made(model_class, task), to_batch(instances.fields)
     path = torch.as_tensor(instances.labels["answer"].astype(np.int64))
-    logits = model(batch, 1, path).logits[0]
+    logits = model.forced(batch, path).logits[0]
     for slot in (1, 4):
         other = path.clone()
         other[:, slot] = (other[:, slot] + 1) % 12
-        changed = (model(batch, 1, other).logits[0] - logits).abs().amax(dim=(0, 2)) > 1e-9
+        changed = (model.forced(batch, other).logits[0] - logits).abs().amax(dim=(0, 2)) > 1e-9
         assert not changed[: slot + 1].any()
         assert changed[slot + 1 :].all()
 
@@ -112,16 +111,18 @@ def test_teacher_forcing_learns_a_handful_of_paths_by_heart(model_class, task, i
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(60):
         optimizer.zero_grad()
-        stepwise_cross_entropy(model(batch, 1, labels["answer"]).logits, labels).backward()
+        stepwise_cross_entropy(model.forced(batch, labels["answer"]).logits, labels).backward()
         optimizer.step()
-    assert next_place_loss(model, instances)["next_place_accuracy"] == 1
-    metrics = path_metrics(model, task, instances, beams=(1, 2))
-    assert metrics["beam_1"]["both"]["solved"] == metrics["beam_2"]["optimal"]["solved"] == 1
+    found = model.findings(task, instances)
+    assert found["next_place_accuracy"] == 1
+    assert found["next_place_loss"] < 0.5
+    assert found["beam_1"]["both"].all()
+    assert found["beam_10"]["optimal"].all()
 
 
 @on_each
 def test_it_plays_through_an_environment(model_class, task):
-    policy = PathPolicy(made(model_class, task), beam=2)
+    policy = BeamPolicy(made(model_class, task), beam=2)
     envs = RefinementVectorEnv(task, 4, terminate_on_solved=False)
     observation, _ = envs.reset(seed=0)
     paths, state = policy.predict(observation)
@@ -138,17 +139,17 @@ def test_it_plays_through_an_environment(model_class, task):
     np.testing.assert_array_equal(mixed, paths[[1, 1, 2, 3]])
 
 
-def test_shares_tell_illegal_jumps_from_wrong_ends(task, instances):
+def test_flags_tell_illegal_jumps_from_wrong_ends(task, instances):
     right = instances.labels["answer"]
     stays = np.repeat(right[:, :1], 8, axis=1)
     jumps = right.copy()
     jumps[:, 1:] = right[:, -1:]
     far = (task.score(instances, jumps)["illegal_jumps"] > 0).sum()
-    assert path_shares(task, instances, right)["optimal"]["solved"] == 1
-    assert path_shares(task, instances, stays)["arrives"]["solved"] == 0
-    shares = path_shares(task, instances, jumps)
-    assert shares["arrives"]["solved"] == 1
-    assert shares["both"]["solved"] == shares["legal"]["solved"] == 1 - far / 5
+    assert path_flags(task, instances, right)["optimal"].all()
+    assert not path_flags(task, instances, stays)["arrives"].any()
+    flags = path_flags(task, instances, jumps)
+    assert flags["arrives"].all()
+    assert flags["both"].sum() == flags["legal"].sum() == 5 - far
 
 
 def test_only_lines_of_choices_are_paths():

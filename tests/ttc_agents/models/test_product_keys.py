@@ -1,7 +1,5 @@
 """The memory with product keys against one that scores every slot."""
 
-import math
-
 import pytest
 import torch
 
@@ -34,16 +32,3 @@ def test_gradients_reach_keys_queries_and_the_values_that_were_read(memory):
     assert memory.query.weight.grad.abs().sum() > 0
     read = memory.values.weight.grad.abs().sum(1) > 0
     assert 4 <= read.sum() <= 24
-
-
-def test_usage_says_how_much_of_the_memory_is_read(memory):
-    with pytest.raises(ValueError, match="nothing has been counted"):
-        memory.usage()
-    memory.count()
-    memory(torch.zeros(3, 1, 6).double())
-    usage = memory.usage()
-    assert 4 / 25 <= usage["used"] <= 12 / 25
-    assert math.log(25 / 12) - 1e-6 <= usage["divergence"] <= math.log(25)
-    memory(10 * torch.randn(500, 1, 6).double())
-    assert memory.usage()["used"] > usage["used"]
-    assert memory.usage()["divergence"] < usage["divergence"]

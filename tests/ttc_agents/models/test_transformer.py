@@ -52,8 +52,7 @@ def test_inputs_are_injected_at_every_step_of_a_universal_transformer(sudoku):
     context = model.encode(batch)
     z = model.initial_state(context, torch.Generator().manual_seed(0))
     other = {**context, "x": context["x"].flip(0)}
-    t = torch.zeros(4).long()
-    assert (model.step(context, z, t) - model.step(other, z, t)).abs().max() > 1e-3
+    assert (model.step(context, z) - model.step(other, z)).abs().max() > 1e-3
 
 
 def test_rotary_positions_tell_differences_alone(sudoku):
@@ -81,16 +80,16 @@ def test_a_cache_gives_what_causal_attention_gives():
     torch.manual_seed(0)
     block, h = Block(8, 2).double(), torch.randn(3, 5, 8).double()
     rotary = Rotary(np.arange(5, dtype=np.float32)[:, None], 4).double()
-    whole = block(h, rotary, causal=True)
+    whole = block(h, rotary=rotary, causal=True)
     empty = torch.full((3, 2, 5, 4), torch.nan).double()
     cache = KeyValues(empty, empty.clone())
-    parts = [block(h[:, :2], rotary, causal=True, cache=cache)]
+    parts = [block(h[:, :2], rotary=rotary, causal=True, cache=cache)]
     cache.select(torch.tensor([2, 0, 1]))
     turned = h[[2, 0, 1]]
-    parts += [block(turned[:, i : i + 1], rotary, cache=cache) for i in (2, 3, 4)]
+    parts += [block(turned[:, i : i + 1], rotary=rotary, cache=cache) for i in (2, 3, 4)]
     torch.testing.assert_close(parts[0], whole[:, :2])
     torch.testing.assert_close(torch.cat(parts[1:], 1), whole[[2, 0, 1], 2:])
-    cache.select(torch.tensor([1, 1]))
+    cache.select(torch.tensor([1, 1, 0]))
     torch.testing.assert_close(cache.keys[0], cache.keys[1])
 
 
@@ -121,11 +120,11 @@ def test_feedback_reads_the_last_prediction(env_id, share):
         for weight in model.logits.parameters():
             weight.mul_(3.0)
     context = model.encode(batch)
-    z, t = model.initial_state(context), torch.zeros(4).long()
-    after = model.readout(context, model.step(context, z, t))
+    z = model.initial_state(context)
+    after = model.readout(context, model.step(context, z))
     with torch.no_grad():
         model.fed.weight.zero_()
-    blind = model.readout(context, model.step(context, z, t))
+    blind = model.readout(context, model.step(context, z))
     assert (after - blind).abs().max() > 1e-4
     assert before.shape == model(batch, 2).logits.shape
 
@@ -160,16 +159,16 @@ def test_the_ponder_cost_joins_the_loss(sudoku):
     model, batch = made(sudoku, halting=0.5), drawn(sudoku, "minimal")
     labels = {"answer": torch.zeros(4, 16).long()}
     trace = model(batch, 3)
-    expected = stepwise_cross_entropy(trace.logits, labels) + trace.extras["ponder_penalty"]
-    assert trace.extras["ponder_penalty"] > 0.5
+    expected = stepwise_cross_entropy(trace.logits, labels) + trace.penalty
+    assert trace.penalty > 0.5
     torch.testing.assert_close(cross_entropy(trace, labels), expected)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"share": "some"}, "expected one of"),
-        ({"positions": "sinusoid"}, "expected one of"),
+        ({"share": "some"}, "share must be one of none, all, top"),
+        ({"positions": "sinusoid"}, "positions must be one of"),
         ({"layers": 0}, "at least 1"),
         ({"heads": 3}, "multiple of heads"),
         ({"width": 4}, "even head width"),

@@ -13,11 +13,11 @@ from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_suppo
 from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
 from stable_baselines3.common.vec_env import DummyVecEnv  # noqa: E402
 
-from ttc_agents.evaluation.policies import play_out  # noqa: E402
-from ttc_agents.policies.loading import Player, load_policy  # noqa: E402
-from ttc_agents.policies.refinement import RefinementPolicy  # noqa: E402
-from ttc_agents.policies.sb3 import SB3Agent, SB3VecEnv, load_agent, modes_of  # noqa: E402
-from ttc_agents.training.checkpoint import load_model  # noqa: E402
+from ttc_agents.evaluation.rollout import play  # noqa: E402
+from ttc_agents.inference.checkpoint import load_model  # noqa: E402
+from ttc_agents.inference.policy import RefinementPolicy  # noqa: E402
+from ttc_agents.policies.loading import Agent, load_agent  # noqa: E402
+from ttc_agents.policies.sb3 import SB3Agent, SB3VecEnv, load_sb3, modes_of  # noqa: E402
 
 EDITS = "ttc_envs:ttc/SudokuEdit4-v0"
 
@@ -124,10 +124,10 @@ def agent(tmp_path_factory):
 def test_an_agent_plays_through_the_harness(agent):
     task = make_task("ttc/SudokuEdit4-v0")
     assert modes_of(agent[0], task) == ("edit", "one_hot")
-    player = Player(SB3Agent(agent[0]), "edit", "one_hot")
+    ours = Agent(SB3Agent(agent[0]), "edit", "one_hot")
     instances = task.sample(np.arange(20, dtype=np.uint64), "givens=14")
     # Two blanks: even a beginner's drawn edits hit some of them.
-    played = play_out(player, task, instances, (1, 64), deterministic=False)
+    played = play(ours, task, instances, (1, 64), deterministic=False)
     assert played.reached.shape == (20, 2)
     assert (played.reached >= played.holds).all()
     assert played.reached[:, 1].any()
@@ -135,30 +135,30 @@ def test_an_agent_plays_through_the_harness(agent):
 
 def test_a_zip_is_loaded_by_name_and_plays_alike(agent):
     task = make_task("ttc/SudokuEdit4-v0")
-    player = load_policy(f"sb3:ppo_mask:{agent[1]}", task, trust=True)
-    assert (player.action_mode, player.observation) == ("edit", "one_hot")
+    loaded = load_agent(f"sb3:ppo_mask:{agent[1]}", task, trust=True)
+    assert (loaded.action_mode, loaded.observation) == ("edit", "one_hot")
     envs = RefinementVectorEnv(task, 5, action_mode="edit", observation="one_hot")
     observation, _ = envs.reset(seed=0)
     masks = envs.action_masks()
     expected, _ = SB3Agent(agent[0]).predict(observation, action_masks=masks)
-    assert np.array_equal(player.policy.predict(observation, action_masks=masks)[0], expected)
+    assert np.array_equal(loaded.policy.predict(observation, action_masks=masks)[0], expected)
 
 
 def test_a_zip_without_trust_is_refused(agent):
     with pytest.raises(ValueError, match=r"pickles, which may run any code.*--trust"):
-        load_agent("ppo_mask", agent[1], trust=False)
+        load_sb3("ppo_mask", agent[1], trust=False)
 
 
 def test_what_is_no_agent_is_refused(agent, tmp_path):
     task = make_task("ttc/Sorting-v0")
     with pytest.raises(ValueError, match="not made for sorting"):
-        load_policy(f"sb3:ppo_mask:{agent[1]}", task, trust=True)
+        load_agent(f"sb3:ppo_mask:{agent[1]}", task, trust=True)
     (tmp_path / "text.zip").write_text("no zip")
     with pytest.raises(ValueError, match="not an agent of ppo"):
-        load_agent("ppo", tmp_path / "text.zip", trust=True)
+        load_sb3("ppo", tmp_path / "text.zip", trust=True)
     with pytest.raises(FileNotFoundError, match="no agent at"):
-        load_agent("ppo", tmp_path / "absent.zip", trust=True)
+        load_sb3("ppo", tmp_path / "absent.zip", trust=True)
     with pytest.raises(ValueError, match="no algorithm 'alchemy'"):
-        load_agent("alchemy", agent[1], trust=True)
+        load_sb3("alchemy", agent[1], trust=True)
     with pytest.raises(ValueError, match="expected sb3:ALGORITHM:PATH"):
-        load_policy("sb3:ppo", task)
+        load_agent("sb3:ppo", task)

@@ -10,13 +10,13 @@ contrib = pytest.importorskip("sb3_contrib")
 
 from stable_baselines3 import PPO  # noqa: E402
 
+from ttc_agents.inference.checkpoint import load_model  # noqa: E402
 from ttc_agents.policies.sb3 import SB3VecEnv  # noqa: E402
 from ttc_agents.policies.sb3_network import (  # noqa: E402
     MaskableRefinementNetwork,
     RefinementNetwork,
     warm_start,
 )
-from ttc_agents.training.checkpoint import load_model  # noqa: E402
 
 TINY = {"width": 8, "message_width": 8, "hidden_width": 16}
 INSIDE = {"env_id": "ttc/Sudoku4-v0", "model": "factor_graph_network", "model_options": TINY}

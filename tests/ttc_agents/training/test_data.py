@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ttc_agents.models import FactorGraphNetwork, RelationalNetwork
-from ttc_agents.training.data import CarriedBatch, random_keys
+from ttc_agents.models.base import Trace
+from ttc_agents.training.data import CarriedBatch, improved_answers, random_keys
 from ttc_envs import SortingTask, SudokuTask
 
 
@@ -15,17 +16,22 @@ def carried(restart: float, **options: float) -> tuple[CarriedBatch, FactorGraph
     return batch, FactorGraphNetwork(task.spec, width=8)
 
 
+def trace(state, logits=None):
+    return Trace(torch.zeros(1) if logits is None else logits, state.requires_grad_())
+
+
 def test_some_rows_restart_and_the_others_go_on():
     batch, model = carried(0.25)
     batch.refill(model)
     before, fresh = batch.batch["givens"].clone(), batch.state.clone()
-    batch.keep(batch.state + 1, 8)
+    batch.keep(trace(batch.state + 1), 8)
     batch.refill(model)
     restarted = batch.age == 0
     assert 4 <= int(restarted.sum()) <= 30
     assert (batch.age[~restarted] == 8).all()
     assert torch.equal(batch.batch["givens"][~restarted], before[~restarted])
     assert torch.equal(batch.state[~restarted], fresh[~restarted] + 1)
+    assert not batch.state.requires_grad
     assert not torch.equal(batch.batch["givens"][restarted], before[restarted])
     assert batch.drawn == 64 + int(restarted.sum())
 
@@ -49,7 +55,7 @@ def test_rows_that_are_not_finite_restart():
     batch.refill(model)
     state = batch.state.clone()
     state[5] = float("nan")
-    batch.keep(state, 8)
+    batch.keep(trace(state), 8)
     batch.refill(model)
     assert torch.isfinite(batch.state).all()
     assert (batch.age == 0).nonzero().tolist() == [[5]]
@@ -88,7 +94,7 @@ def test_answers_are_moved_on_as_the_environment_would():
     assert (batch.batch["answer"] == torch.arange(6)).all()
     asked = batch.task.improve(batch.answers.instances, batch.answers.answer)
     assert torch.equal(batch.answers.improved("cpu"), torch.from_numpy(asked).long())
-    shown = batch.observe(torch.nn.functional.one_hot(torch.from_numpy(asked).long(), 6).float())
+    shown = batch.observe(one_hot(asked))
     assert shown is batch.batch
     assert torch.equal(shown["answer"], torch.from_numpy(asked).long())
     assert torch.equal(shown["numbers"], keys.gather(1, shown["answer"]))
@@ -96,6 +102,37 @@ def test_answers_are_moved_on_as_the_environment_would():
     restarted = (batch.batch["answer"] == torch.arange(6)).all(1)
     assert 4 < int(restarted.sum()) < 32
     assert torch.equal(batch.batch["numbers"][~restarted], shown["numbers"][~restarted])
+
+
+def one_hot(answer):
+    return torch.nn.functional.one_hot(torch.from_numpy(answer).long(), 6).float()
+
+
+def test_an_answer_is_carried_with_its_state():
+    batch, model = sorting()
+    batch.refill(model)
+    said = torch.randn(3, 32, 6, 6, generator=torch.Generator().manual_seed(0))
+    expected = batch.task.apply(
+        batch.answers.instances, batch.answers.answer, said[-1].argmax(-1).numpy(), "full"
+    )
+    batch.keep(trace(batch.state, said), 3)
+    assert (batch.answers.answer == expected).all()
+    assert torch.equal(batch.batch["answer"], torch.from_numpy(expected).long())
+
+
+def test_improved_answers_are_those_of_the_method_along_the_way():
+    batch, model = sorting()
+    batch.refill(model)
+    answers, first = batch.answers, batch.answers.answer.copy()
+    logits = torch.randn(4, 32, 6, 6, generator=torch.Generator().manual_seed(0))
+    logits[1] = one_hot(batch.task.improve(answers.instances, first))
+    found = improved_answers(answers, first, logits)
+    assert (answers.answer == first).all()
+    answer = first
+    for target, said in zip(found, logits, strict=True):
+        improved = batch.task.improve(answers.instances, answer)
+        assert torch.equal(target, torch.from_numpy(improved).long())
+        answer = batch.task.apply(answers.instances, answer, said.argmax(-1).numpy(), "full")
 
 
 def test_state_dict_continues_the_answers():
@@ -119,5 +156,5 @@ def test_each_refill_draws_one_of_the_levels():
         batch.refill(model)
         keys = batch.batch["numbers"]
         kinds.append(bool((keys[:, 1:] <= keys[:, :-1]).all()))
-        batch.keep(batch.state, 1)
+        batch.keep(trace(batch.state, torch.zeros(1, 32, 6, 6)), 1)
     assert 3 < sum(kinds) < 17

@@ -5,9 +5,11 @@ import dataclasses
 import pytest
 import torch
 
+from ttc_agents.models import FactorGraphNetwork
 from ttc_agents.training import engine
-from ttc_agents.training.engine import candidates, choose_engine
+from ttc_agents.training.engine import candidates, choose_engine, pick_device
 from ttc_agents.training.recipes import RECIPES
+from ttc_envs import make_task
 
 OPEN = dataclasses.replace(RECIPES["sudoku4-demo"], seconds=3600, compile="auto")
 
@@ -28,7 +30,8 @@ def timed(monkeypatch):
 
 
 def choose(recipe, lines):
-    return choose_engine(torch.nn.Linear(1, 1), recipe, {}, torch.zeros(1), lines.append)
+    model = FactorGraphNetwork(make_task(recipe.env_id).spec)
+    return choose_engine(model, model, recipe, {}, torch.zeros(1), lines.append)
 
 
 @pytest.mark.parametrize("fastest", [(False, False), (True, False), (False, True), (True, True)])
@@ -76,3 +79,9 @@ def test_short_trainings_do_not_try_to_compile():
     assert candidates(dataclasses.replace(short, compile="on", precision="bfloat16")) == [
         (True, True)
     ]
+
+
+def test_an_unknown_device_is_one_clear_error():
+    assert pick_device("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match="'abacus' cannot be used"):
+        pick_device("abacus")

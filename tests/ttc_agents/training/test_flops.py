@@ -9,13 +9,13 @@ import torch
 from ttc_agents.models import Transformer
 from ttc_agents.models.base import to_batch
 from ttc_agents.training.flops import (
-    FlopMeter,
+    FlopCounter,
     counted,
     cudnn_backward_flops,
     cudnn_flops,
 )
 from ttc_agents.training.recipes import RECIPES
-from ttc_agents.training.state import Training
+from ttc_agents.training.update import Training
 from ttc_envs import make_task
 
 ROWS, STEPS = 3, 2
@@ -81,13 +81,11 @@ def test_a_training_is_counted_within_a_percent(task):
     recipe = dataclasses.replace(
         RECIPES["sudoku4-demo"], model="transformer", model_options=options, **changes
     )
-    estimated = FlopMeter()
-    training = Training(recipe, task, torch.device("cpu"))
-    engine = training.engine(str)
+    estimated = FlopCounter()
+    training = Training(recipe, task)
     for _ in range(7):
-        estimated.run(lambda: training.update(engine))
-    training = Training(recipe, task, torch.device("cpu"))
-    engine = training.engine(str)
-    _, flops = counted(lambda: [training.update(engine) for _ in range(7)])
+        estimated.run(lambda: training.update(0.0))
+    training = Training(recipe, task)
+    _, flops = counted(lambda: [training.update(0.0) for _ in range(7)])
     assert estimated.updates == 7
     assert estimated.total == pytest.approx(flops, rel=0.01)

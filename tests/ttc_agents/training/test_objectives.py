@@ -1,8 +1,17 @@
 """The stepwise loss against a loop, and what counts as solved."""
 
+import pytest
 import torch
 
-from ttc_agents.training.objectives import solved_rows, stepwise_cross_entropy
+from ttc_agents.models.base import Trace
+from ttc_agents.training.objectives import (
+    cross_entropy,
+    sampled_graphs,
+    solved_rows,
+    stepwise_cross_entropy,
+)
+
+ONE = torch.ones(())
 
 
 def test_stepwise_cross_entropy_weighs_instances_alike():
@@ -59,3 +68,26 @@ def test_solved_rows():
     logits[2, 0, 0] = float("nan")
     labels = torch.tensor([[1, 1], [1, 0], [1, 1]])
     assert solved_rows(logits, {"answer": labels}).tolist() == [True, False, False]
+
+
+def test_nodes_that_are_not_free_need_not_be_right():
+    logits = torch.zeros(3, 2, 2)
+    logits[:, :, 1] = 1
+    logits[2, 0, 0] = float("nan")
+    labels = {"answer": torch.tensor([[0, 1], [1, 0], [1, 1]])}
+    free = torch.tensor([[False, True], [True, True], [False, True]])
+    assert solved_rows(logits, labels).tolist() == [False, False, False]
+    assert solved_rows(logits, labels, free).tolist() == [True, False, False]
+    steps = {"answer": torch.stack([1 - labels["answer"], labels["answer"]])}
+    assert solved_rows(logits, steps, free).tolist() == [True, False, False]
+    undecided = {"answer": torch.tensor([[-1, 1]] * 3)}
+    assert solved_rows(logits, undecided).tolist() == [True, True, False]
+
+
+def test_the_penalty_of_a_trace_joins_the_loss():
+    logits = torch.randn(1, 2, 3, 4, generator=torch.Generator().manual_seed(0))
+    labels = {"answer": torch.zeros(2, 3).long()}
+    plain, dear = (cross_entropy(Trace(logits, logits[0], p), labels) for p in (None, 2 * ONE))
+    torch.testing.assert_close(dear, plain + 2)
+    with pytest.raises(ValueError, match="trains models that draw graphs"):
+        sampled_graphs(Trace(logits, logits[0]), labels)

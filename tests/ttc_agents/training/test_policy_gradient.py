@@ -6,11 +6,13 @@ import torch
 
 from ttc_agents.models import MODELS
 from ttc_agents.models.base import to_batch
+from ttc_agents.training.loop import Hook, run
 from ttc_agents.training.policy_gradient import (
     PolicyGradient,
     VerifierTraining,
     leave_one_out_loss,
 )
+from ttc_agents.training.schedule import Length, Spent
 from ttc_envs import make_task
 
 TASK = make_task("ttc/Sudoku4-v0")
@@ -68,7 +70,22 @@ def test_the_state_persists_through_an_episode_and_begins_anew_after_it():
     assert not torch.equal(state, training._z)
     training.update()
     assert not torch.equal(first, training.batch["givens"])
-    assert (training.updates, training.env_steps) == (3, 3 * 2 * 8 * 4)
+    assert training.spent == Spent(updates=3, env_steps=3 * 2 * 8 * 4)
+
+
+def test_the_loop_trains_by_the_verifier_as_by_labels():
+    training = VerifierTraining(model(), TASK, "easy", NUMBERS, seed=0)
+    shares = []
+
+    class Noting(Hook):
+        def after_update(self, training, metrics, done):
+            shares.append((done, sorted(metrics)))
+            return {}
+
+    spent = run(training, Length(updates=2), [Noting()], count_flops=True)
+    assert (spent.updates, spent.env_steps) == (2, 2 * 2 * 8 * 4)
+    assert spent.flops > 0
+    assert shares == [(share, ["loss", "score", "solved"]) for share in (0.5, 1.0)]
 
 
 def test_the_same_seed_trains_the_same_weights():

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch_geometric.nn import GINEConv
 from torch_geometric.utils import softmax, to_dense_batch
 
-from ttc_agents.training.data import to_pyg
+from ttc_agents.training.pyg import to_pyg
 from ttc_envs import NextHopTask, SortingTask, SudokuTask
 
 KEYS = np.arange(24, dtype=np.uint64)

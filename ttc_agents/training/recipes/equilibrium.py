@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from ttc_agents.training.recipes.recipe import Recipe
+from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.recipes.sudoku import FACTOR_GRAPH_9
 
-EQUILIBRIUM_6 = dataclasses.replace(
-    FACTOR_GRAPH_9,
+EQUILIBRIUM_6 = FACTOR_GRAPH_9.replaced(
     name="sudoku6-deq",
     description="Equilibrium of a factor-graph network on 6x6, implicit gradient, a minute",
     task={"size": 6},
@@ -39,8 +36,7 @@ Without damping two of three seeds die after a hundred updates, without the pena
 fresh states alone a solve needs more steps than it is given; and a backward solve that may take
 longer makes for fewer updates, not for better ones (experiments/deq_collapse)."""
 
-LATE_STATES_9 = dataclasses.replace(
-    FACTOR_GRAPH_9,
+LATE_STATES_9 = FACTOR_GRAPH_9.replaced(
     name="sudoku9-deq-cpu-5min",
     description="Equilibrium of a factor-graph network on 9x9 in the memory of 8 steps",
     model="equilibrium",
@@ -60,18 +56,15 @@ takes 40 steps without gradient before them."""
 
 EQUILIBRIA: tuple[Recipe, ...] = (
     EQUILIBRIUM_6,
-    dataclasses.replace(
-        EQUILIBRIUM_6,
+    EQUILIBRIUM_6.replaced(
         name="sudoku4-deq",
         description="The same on 4x4, half a minute",
         env_id="ttc/Sudoku4-v0",
         task={},
         level="givens=4..6",
-        seconds=None,
         updates=400,
     ),
-    dataclasses.replace(
-        EQUILIBRIUM_6,
+    EQUILIBRIUM_6.replaced(
         name="sudoku9-deq-from-6x6",
         description="Implicit gradients on 9x9, from the weights of sudoku6-deq, five minutes",
         task={},
@@ -84,8 +77,7 @@ EQUILIBRIA: tuple[Recipe, ...] = (
         seconds=300,
     ),
     LATE_STATES_9,
-    dataclasses.replace(
-        LATE_STATES_9,
+    LATE_STATES_9.replaced(
         name="sudoku9-deq-cpu-30min",
         description="The same for half an hour, the twin of sudoku9-cpu-30min",
         level="givens=17..30",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from ttc_agents.training.recipes.recipe import Recipe
+from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.recipes.sudoku import FACTOR_GRAPH_9
 
 GRAPH_9 = Recipe(
@@ -31,8 +29,7 @@ GRAPH_9 = Recipe(
 
 A board with few blanks needs no boxes: the loss would be content with rows and columns."""
 
-TRUE_GRAPH_9 = dataclasses.replace(
-    FACTOR_GRAPH_9,
+TRUE_GRAPH_9 = FACTOR_GRAPH_9.replaced(
     name="true-graph-9x9",
     description="Choice network on the graph of 9x9, half an hour on a laptop",
     model="choice_network",
@@ -41,8 +38,7 @@ TRUE_GRAPH_9 = dataclasses.replace(
     restart=0.15,
 )
 
-LEARNED_GRAPH_9 = dataclasses.replace(
-    TRUE_GRAPH_9,
+LEARNED_GRAPH_9 = TRUE_GRAPH_9.replaced(
     name="learned-graph-9x9",
     description="The same network on a graph that `graph-9x9` learns first",
     model="adjacency_learner",
@@ -61,8 +57,7 @@ GRAPHS: tuple[Recipe, ...] = (
     GRAPH_9,
     TRUE_GRAPH_9,
     LEARNED_GRAPH_9,
-    dataclasses.replace(
-        GRAPH_9,
+    GRAPH_9.replaced(
         name="graph-4x4",
         description="The graph of 4x4 from raw digits, in a second",
         env_id="ttc/Sudoku4-v0",
@@ -70,8 +65,7 @@ GRAPHS: tuple[Recipe, ...] = (
         model_options={"neighbours": 7, "layers": 0, "width": 4},
         updates=200,
     ),
-    dataclasses.replace(
-        LEARNED_GRAPH_9,
+    LEARNED_GRAPH_9.replaced(
         name="learned-graph-4x4",
         description="Choice network on a graph of 4x4 that `graph-4x4` learns first",
         env_id="ttc/Sudoku4-v0",
@@ -87,7 +81,6 @@ GRAPHS: tuple[Recipe, ...] = (
             },
         },
         first="graph-4x4",
-        seconds=None,
         updates=350,
         restart=0.25,
         warmup=20,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from ttc_agents.training.recipes.recipe import Recipe
+from ttc_agents.training.recipe import Recipe
 
 PATHS_64 = Recipe(
     name="shortest-path-cpu-20min",
@@ -23,6 +21,7 @@ PATHS_64 = Recipe(
     },
     seconds=1200,
     restart=0.15,
+    optimizer="muon",
     matrix_learning_rate=0.01,
     precision="float32",
     compile="off",
@@ -50,8 +49,7 @@ CITY_LSTM = Recipe(
 PATHS: tuple[Recipe, ...] = (
     PATHS_64,
     CITY_LSTM,
-    dataclasses.replace(
-        CITY_LSTM,
+    CITY_LSTM.replaced(
         name="city-lstm-gpu",
         description="The same over the study's 4,134 places, in its size, on a GPU",
         task={"cities": "largest=4134", "radius_km": 70.0, "slots": 122},
@@ -61,8 +59,7 @@ PATHS: tuple[Recipe, ...] = (
         learning_rate=1e-3,
         precision="auto",
     ),
-    dataclasses.replace(
-        CITY_LSTM,
+    CITY_LSTM.replaced(
         name="city-transformer-cpu-20min",
         description="Causal transformer in the place of the LSTM, on a laptop",
         model="causal_transformer",

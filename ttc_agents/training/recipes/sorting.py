@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from ttc_agents.training.recipes.recipe import Recipe
+from ttc_agents.training.recipe import Recipe
 
 ADJACENT_16 = Recipe(
     name="sorting-adjacent-cpu-2min",
@@ -17,14 +15,14 @@ ADJACENT_16 = Recipe(
     target="improve",
     seconds=120,
     batch_size=32,
+    optimizer="muon",
     matrix_learning_rate=0.01,
     precision="float32",
     compile="off",
 )
 
 SORTING: tuple[Recipe, ...] = (
-    dataclasses.replace(
-        ADJACENT_16,
+    ADJACENT_16.replaced(
         name="sorting-cpu-3min",
         description="Relational network that counts smaller keys, in one step, three minutes",
         task={"size": 16, "min_size": 5},
@@ -41,7 +39,7 @@ SORTING: tuple[Recipe, ...] = (
         segment_steps=1,
         restart=1.0,
         learning_rate=5e-3,
-        matrix_learning_rate=None,
+        optimizer="adamw",
     ),
     ADJACENT_16,
 )

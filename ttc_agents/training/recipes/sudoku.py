@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from ttc_agents.training.recipes.recipe import Recipe
+from ttc_agents.training.recipe import Recipe
 
 FACTOR_GRAPH_9 = Recipe(
     name="sudoku9-cpu-2min",
@@ -13,6 +11,7 @@ FACTOR_GRAPH_9 = Recipe(
     model="factor_graph_network",
     level="givens=17..34",
     seconds=120,
+    optimizer="muon",
     matrix_learning_rate=0.015,
     compile="off",
 )
@@ -27,13 +26,13 @@ RELATIONAL_9 = Recipe(
     model_options={"message_layers": 1},
     seconds=3600,
     learning_rate=1e-3,
+    optimizer="muon",
     matrix_learning_rate=0.01,
     compile="off",
 )
 
 SUDOKU: tuple[Recipe, ...] = (
-    dataclasses.replace(
-        FACTOR_GRAPH_9,
+    FACTOR_GRAPH_9.replaced(
         name="sudoku4-demo",
         description="Factor-graph network on 4x4, in seconds",
         env_id="ttc/Sudoku4-v0",
@@ -43,16 +42,14 @@ SUDOKU: tuple[Recipe, ...] = (
         warmup=10,
     ),
     FACTOR_GRAPH_9,
-    dataclasses.replace(
-        FACTOR_GRAPH_9,
+    FACTOR_GRAPH_9.replaced(
         name="sudoku9-cpu-30min",
         description="The same for half an hour: the shipped `sudoku-cpu`",
         level="givens=17..30",
         seconds=1800,
         restart=0.15,
     ),
-    dataclasses.replace(
-        FACTOR_GRAPH_9,
+    FACTOR_GRAPH_9.replaced(
         name="sudoku9-gpu-20min",
         description="A wider factor-graph network on 9x9, twenty minutes on a GPU",
         model_options={"width": 96, "message_width": 64, "hidden_width": 192},
@@ -61,8 +58,7 @@ SUDOKU: tuple[Recipe, ...] = (
         segment_steps=16,
         restart=0.125,
     ),
-    dataclasses.replace(
-        RELATIONAL_9,
+    RELATIONAL_9.replaced(
         name="sudoku4-rrn",
         description="Recurrent relational network on 4x4, a minute",
         env_id="ttc/Sudoku4-v0",
@@ -70,8 +66,7 @@ SUDOKU: tuple[Recipe, ...] = (
         seconds=60,
     ),
     RELATIONAL_9,
-    dataclasses.replace(
-        RELATIONAL_9,
+    RELATIONAL_9.replaced(
         name="sudoku9-rrn-gpu",
         description="Recurrent relational network on 9x9 in the paper's size, on a GPU",
         model_options={},

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from ttc_agents.training.recipes.recipe import Recipe
+from ttc_agents.training.recipe import Recipe
 
 PATHS_TRANSFORMER = Recipe(
     name="paths-transformer",
@@ -18,6 +16,7 @@ PATHS_TRANSFORMER = Recipe(
     segment_steps=4,
     restart=1.0,
     learning_rate=2e-3,
+    optimizer="muon",
     matrix_learning_rate=0.01,
     precision="float32",
     compile="off",
@@ -25,8 +24,7 @@ PATHS_TRANSFORMER = Recipe(
 
 TRANSFORMERS: tuple[Recipe, ...] = (
     PATHS_TRANSFORMER,
-    dataclasses.replace(
-        PATHS_TRANSFORMER,
+    PATHS_TRANSFORMER.replaced(
         name="maps-transformer",
         description="Universal transformer on a new map of 16 places in every instance",
         env_id="ttc/ShortestPath-v0",
@@ -35,16 +33,14 @@ TRANSFORMERS: tuple[Recipe, ...] = (
         segment_steps=2,
         restart=0.125,
     ),
-    dataclasses.replace(
-        PATHS_TRANSFORMER,
+    PATHS_TRANSFORMER.replaced(
         name="sorting-transformer",
         description="Universal transformer on lists of 16 keys",
         env_id="ttc/Sorting-v0",
         level="uniform",
         task={"size": 16},
     ),
-    dataclasses.replace(
-        PATHS_TRANSFORMER,
+    PATHS_TRANSFORMER.replaced(
         name="sudoku9-transformer-cpu-60min",
         description="Universal transformer on 9x9, an hour on a laptop",
         env_id="ttc/Sudoku-v0",

@@ -14,17 +14,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ttc_envs.spec import Array, Baseline, EditState, Field, Instances, TaskSpec
-from ttc_envs.tasks.sorting import lists, scoring
+from ttc_envs.contracts import Baseline, EditState, Wording
+from ttc_envs.spec import Array, Field, Instances, TaskSpec
+from ttc_envs.task import Task
+from ttc_envs.tasks.sorting import scoring
 from ttc_envs.tasks.sorting.edits import SortingEdits, swap_mask, swap_path, swaps_of
 from ttc_envs.tasks.sorting.exchanges import exchanged_towards, odd_even_round
+from ttc_envs.tasks.sorting.instances import LEVELS, PADDING, draw, gap_ticks
 from ttc_envs.tasks.sorting.networks import bitonic_network, exchange_items
 
 VIEWS = ("complete", "adjacent")
 SIZES = range(2, 1025)
 
 
-class SortingTask:
+class SortingTask(Task):
     """Sorting: give each position an item, so that the keys do not decrease.
 
     ## Description
@@ -106,6 +109,13 @@ class SortingTask:
     - v0: first version.
     """
 
+    wording = Wording(
+        "to sort lists",
+        "odd-even rounds",
+        "Bars are the answer, tinted by the confidence of the network, from red to green; threads "
+        "lead to where each item stood. A red mark stands under neighbours in the wrong order.",
+    )
+
     def __init__(
         self,
         size: int = 16,
@@ -119,21 +129,17 @@ class SortingTask:
         least = size if min_size is None else min_size
         self.min_size = _checked_size("min_size", least, range(SIZES[0], size + 1))
         self.min_gap = min_gap
-        self._gap = lists.gap_ticks(min_gap, size)
+        self._gap = gap_ticks(min_gap, size)
         self.adjacent = view == "adjacent"
         self.spec = _spec(size, self.adjacent)
 
     # Instances
 
-    def level_index(self, level: str) -> int:
-        """Index of a level."""
-        return lists.LEVELS.index(lists.check_level(level))
-
     def sample(self, keys: Array, level: str) -> Instances:
         """Lists determined by (key, level)."""
         keys = np.asarray(keys, dtype=np.uint64)
-        lists.check_level(level)
-        values, mask = lists.draw(keys, level, self.size, self.min_size, self._gap)
+        self.level_index(level)
+        values, mask = draw(keys, level, self.size, self.min_size, self._gap)
         return self._labelled(keys, values, mask)
 
     def from_fields(self, fields: dict[str, Any]) -> Instances:
@@ -145,7 +151,7 @@ class SortingTask:
         values, mask = checked["numbers"], checked["mask"]
         if not mask[:, 0].all() or (mask[:, 1:] > mask[:, :-1]).any():
             raise ValueError("mask must be ones, at least one, followed by zeros")
-        values[mask == 0] = lists.PADDING
+        values[mask == 0] = PADDING
         return self._labelled(np.zeros(len(values), dtype=np.uint64), values, mask)
 
     def _labelled(self, keys: Array, values: Array, mask: Array) -> Instances:
@@ -190,8 +196,7 @@ class SortingTask:
 
     def edit_state(self, instances: Instances, strict: bool) -> EditState:
         """Answers that change by swaps."""
-        if strict:
-            raise ValueError("sorting has no strict edit rules, got strict=True")
+        self.refuse_strict(strict)
         return SortingEdits(instances, self.adjacent)
 
     def edit_path(self, instances: Instances, answer: Array) -> list[Array]:
@@ -205,9 +210,6 @@ class SortingTask:
         if "place" not in labels:
             labels = scoring.labels_of(fields["numbers"], fields["mask"], self.spec.answer_dtype)
         return scoring.score(labels, fields["mask"], answer)
-
-    def score_parts(self, instances: Instances, answer: Array) -> None:
-        """None: a list is one question."""
 
     # Classical methods
 
@@ -257,7 +259,7 @@ def _spec(size: int, adjacent: bool) -> TaskSpec:
     """The spec of a size and a view."""
     return TaskSpec(
         name="sorting",
-        levels=lists.LEVELS,
+        levels=LEVELS,
         fields={
             "numbers": Field(
                 "answer" if adjacent else "node", "real", (size,), "float32", 0.0, 1.0

@@ -101,6 +101,28 @@ def load_puzzles(path: str | os.PathLike[str], on_error: str = "raise") -> Puzzl
     )
 
 
+def load_puzzles_of_size(
+    path: str | os.PathLike[str], size: int, on_error: str = "raise"
+) -> PuzzleFile:
+    """`load_puzzles`, for puzzles of one size.
+
+    Raises:
+        ValueError: As `load_puzzles`; also where no row is good, or the puzzles have another size.
+    """
+    found = load_puzzles(path, on_error)
+    if not len(found):
+        line, reason = found.rejected[0]
+        raise ValueError(
+            f"{found.path}: no row is a puzzle with one solution; line {line}: {reason}"
+        )
+    if found.size != size:
+        raise ValueError(
+            f"{found.path}: expected puzzles of {size * size} cells, "
+            f"got {len(found)} of {found.size * found.size}"
+        )
+    return found
+
+
 def parse_puzzle(text: str) -> Array:
     """The puzzle (N,) int8 that a text spells; blanks and line breaks in it do not count.
 

@@ -1,39 +1,32 @@
 """The Sudoku task: what an instance is, what an answer is, how it is scored.
 
-An answer (B, N) holds digits 0..S-1 (shown as 1..S), -1 where undecided. Quality is the share of
-rows, columns and boxes that hold each digit once; with bits[b, i] = 1 << answer[b, i] a line does
-so if the bitwise or over its S cells is 2^S - 1.
+An answer (B, N) holds digits 0..S-1 (shown as 1..S), -1 where undecided.
 
-Shapes: B batch, N = S * S cells, S digits, L = 3 S lines, E = N S edits.
+Shapes: B batch, N = S * S cells, S digits, E = N S edits.
 """
 
 from __future__ import annotations
 
-from functools import cache
+import dataclasses
+import os
 from typing import Any
 
 import numpy as np
 
-from ttc_envs.spec import (
-    UNDECIDED,
-    Array,
-    Baseline,
-    EditState,
-    Field,
-    Group,
-    Instances,
-    TaskSpec,
-    count_per_row,
-)
-from ttc_envs.tasks.sudoku import bank, solver
-from ttc_envs.tasks.sudoku.edits import SudokuEdits, edit_mask, tables_of
-from ttc_envs.tasks.sudoku.grid import BOXES, grid_of
+from ttc_envs.contracts import EditState, Loaded, Wording
+from ttc_envs.spec import Array, Instances
+from ttc_envs.task import Task
+from ttc_envs.tasks.sudoku import bank, scoring, solver
+from ttc_envs.tasks.sudoku.edits import SudokuEdits, edit_mask
+from ttc_envs.tasks.sudoku.grid import BOXES
+from ttc_envs.tasks.sudoku.instances import sudoku_spec
+from ttc_envs.tasks.sudoku.own import OwnPuzzles, own_puzzles
 from ttc_envs.tasks.sudoku.strict_edits import StrictEdits
 
-FILE_PREFIX = "file:"
+FILE_PREFIX, OWN_LEVEL = "file:", "own"
 
 
-class SudokuTask:
+class SudokuTask(Task):
     """Sudoku: fill the grid so that each row, column and box holds each digit once.
 
     ## Description
@@ -95,21 +88,47 @@ class SudokuTask:
     - `level`: `easy` (default), `medium`, `hard`, `minimal` (no given can be spared; not for
       16x16), `givens=K`, `givens=LOW..HIGH`, or `file:PATH`, a file for `load_puzzles`, from which
       the key picks row key modulo rows as it is.
+    - `puzzles`: default None; the path of a file for `load_puzzles`, to train on puzzles of one's
+      own. They are drawn at the level `own`, then the default, each under a random symmetry move.
+      A tenth of their symmetry classes is for `validation` and a tenth for `test`.
     - `action_mode`, `reward`, `terminate_on_solved`, `observation`, `strict`: see above.
 
     ## Version History
     - v0: first version.
     """
 
-    def __init__(self, size: int = 9, split: str = "train") -> None:
+    splits = bank.SPLITS
+    wording = Wording(
+        "Sudoku from generated puzzles",
+        "classical singles",
+        "Digits are tinted by the confidence of the network, from red to green; grey cells are "
+        "given.",
+    )
+
+    def __init__(
+        self,
+        size: int = 9,
+        split: str = "train",
+        puzzles: str | os.PathLike[str] | None = None,
+    ) -> None:
         if split not in bank.SPLITS:
             raise ValueError(f"split must be one of {bank.SPLITS}, got {split!r}")
         if isinstance(size, bool) or not isinstance(size, int) or size not in BOXES:
             raise ValueError(f"size must be one of {sorted(BOXES)}, got {size!r}")
         self.size = size
         self.split = split
-        self.spec = _spec(size)
+        self.spec = sudoku_spec(size)
         self._files: dict[str, Instances] = {}
+        self._own: OwnPuzzles | None = None
+        if puzzles is not None:
+            self._own = own_puzzles(puzzles, size, split)
+            levels = (OWN_LEVEL, *self.spec.levels)
+            self.spec = dataclasses.replace(self.spec, levels=levels)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The content of the file of puzzles of one's own, where there is one."""
+        return {} if self._own is None else {"puzzles": self._own.sha256}
 
     # Instances
 
@@ -117,7 +136,7 @@ class SudokuTask:
         """Index of a named level, -1 for `givens=...` and `file:PATH` (which is read)."""
         if level.startswith(FILE_PREFIX):
             self._from_file(level)
-        else:
+        elif self._own is None or level != OWN_LEVEL:
             bank.parse_level(level, self.size)
         return self.spec.levels.index(level) if level in self.spec.levels else -1
 
@@ -128,57 +147,28 @@ class SudokuTask:
             pool = self._from_file(level)
             chosen = pool[(keys % np.uint64(len(pool))).astype(np.int64)]
             return Instances(keys, chosen.fields, chosen.labels)
-        puzzles, solutions, _ = bank.draw(keys, self.size, level, self.split)
+        if self._own is not None and level == OWN_LEVEL:
+            puzzles, solutions = self._own.draw(keys)
+        else:
+            puzzles, solutions, _ = bank.draw(keys, self.size, level, self.split)
         return Instances(keys, {"givens": puzzles}, {"answer": solutions})
 
     def _from_file(self, level: str) -> Instances:
         """All puzzles of a file, read once."""
         if level not in self._files:
-            from ttc_envs.tasks.sudoku.files import load_puzzles
-
-            loaded = load_puzzles(level.removeprefix(FILE_PREFIX))
-            num_cells = loaded.puzzles.shape[1]
-            if num_cells != self.spec.num_nodes or not len(loaded.puzzles):
-                raise ValueError(
-                    f"{level}: expected puzzles of {self.spec.num_nodes} cells, "
-                    f"got {len(loaded.puzzles)} of {num_cells}"
-                )
-            keys = np.arange(len(loaded.puzzles), dtype=np.uint64)
-            self._files[level] = Instances(
-                keys, {"givens": loaded.puzzles}, {"answer": loaded.solutions}
-            )
+            self._files[level] = self.load(level.removeprefix(FILE_PREFIX)).instances
         return self._files[level]
-
-    def from_fields(self, fields: dict[str, Any]) -> Instances:
-        """Puzzles of the caller's; where there are several solutions, one of them is the label."""
-        givens = self.spec.check_fields(fields)["givens"]
-        solutions, counts = solver.solve(givens, self.size)
-        if (counts == 0).any():
-            raise ValueError(f"puzzles {np.flatnonzero(counts == 0)[:8]} have no solution")
-        return Instances(
-            np.zeros(len(givens), np.uint64), {"givens": givens}, {"answer": solutions}
-        )
 
     # Answers
 
-    def initial_answer(self, instances: Instances) -> Array:
-        """What is given; the rest undecided."""
-        return instances.fields["givens"].copy()
-
     def apply(self, instances: Instances, answer: Array, action: Array, mode: str) -> Array:
         """The next answer (B, N) int8 by a whole answer (B, N) or an edit (B,), givens kept."""
-        givens = instances.fields["givens"]
         if mode == "full":
+            givens = instances.fields["givens"]
             # The sign of a given is a mask of bits: all where free, none where given.
             kept: Array = np.maximum(givens, action.astype(np.int8) & (givens >> 7))
             return kept
-        if mode != "edit":
-            raise ValueError(f"mode must be 'full' or 'edit', got {mode!r}")
-        rows = np.arange(len(answer))
-        cells, digits = np.divmod(action, self.size)
-        after = answer.copy()
-        after[rows, cells] = np.where(givens[rows, cells] == UNDECIDED, digits, givens[rows, cells])
-        return after
+        return super().apply(instances, answer, action, mode)
 
     def edit_mask(self, instances: Instances, answer: Array, strict: bool = False) -> Array:
         """(B, E) int8: edits of free cells that change something, or those that `strict` allows."""
@@ -188,26 +178,9 @@ class SudokuTask:
         """Answers that change by edits."""
         return (StrictEdits if strict else SudokuEdits)(instances, self.size)
 
-    def edit_path(self, instances: Instances, answer: Array) -> list[Array]:
-        """For each row the edits that write the solution into the cells that differ, in order."""
-        solutions = instances.labels["answer"]
-        edits = np.arange(self.spec.num_nodes) * self.size + solutions
-        return [row[wrong] for row, wrong in zip(edits, answer != solutions, strict=True)]
-
     def score(self, instances: Instances, answer: Array) -> dict[str, Array]:
         """`quality`, `accuracy` and `solved` of answers (B, N)."""
-        givens = instances.fields["givens"]
-        complete = _complete_lines(answer, self.size)
-        right = count_per_row(answer == instances.labels["answer"])
-        scores = tables_of(self.size).scores(complete, right)
-        full = scores["solved"].nonzero()[0]
-        if len(full):
-            kept = (answer[full] == givens[full]) | (givens[full] == UNDECIDED)
-            scores["solved"][full] = kept.all(axis=1)
-        return scores
-
-    def score_parts(self, instances: Instances, answer: Array) -> None:
-        """None: a board is one question."""
+        return scoring.score(instances, answer, self.size)
 
     # Classical solvers
 
@@ -223,9 +196,40 @@ class SudokuTask:
         """One round of naked and hidden singles, all at once."""
         return solver.parallel_singles(instances.fields["givens"], answer, self.size)
 
-    def baselines(self) -> dict[str, Baseline]:
-        """None beside `improve` and `solve`."""
-        return {}
+    def several_solutions(self, instances: Instances) -> Array:
+        """(B,) bool, whether a puzzle has more than one solution."""
+        several: Array = self.count_solutions(instances) > 1
+        return several
+
+    # Words, files and pictures
+
+    def spell(self, answer: Array) -> str:
+        """A board (N,) as one word of digits, row by row, dots where undecided."""
+        from ttc_envs.tasks.sudoku.files import spell_puzzle
+
+        return spell_puzzle(answer)
+
+    def parse(self, text: str) -> Instances:
+        """The puzzle that digits spell, row by row; 0 or . is blank.
+
+        Raises:
+            ValueError: Wrong length, a letter, a clash, or no solution.
+        """
+        from ttc_envs.tasks.sudoku.files import parse_puzzle
+
+        givens = parse_puzzle(text)
+        if givens.shape != (self.spec.num_nodes,):
+            raise ValueError(f"expected {self.spec.num_nodes} cells, got {len(givens)}")
+        return self.from_fields({"givens": givens[None]})
+
+    def load(self, path: str | os.PathLike[str], on_error: str = "raise") -> Loaded:
+        """The puzzles of a file in any layout that `load_puzzles` reads."""
+        from ttc_envs.tasks.sudoku.files import load_puzzles_of_size
+
+        found = load_puzzles_of_size(path, self.size, on_error)
+        keys = np.arange(len(found), dtype=np.uint64)
+        instances = Instances(keys, {"givens": found.puzzles}, {"answer": found.solutions})
+        return Loaded(instances, found.rejected, found.duplicates)
 
     def render(
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None
@@ -234,56 +238,3 @@ class SudokuTask:
         from ttc_envs.tasks.sudoku.render import render
 
         return render(instance.fields["givens"][0], answer[0], self.size, mode, confidence)
-
-
-@cache
-def _spec(size: int) -> TaskSpec:
-    """The spec of a size."""
-    grid = grid_of(size)
-    num_cells = grid.num_cells
-    digits = np.arange(size, dtype=np.int32)
-    groups = tuple(
-        Group(kind, _groups(grid.groups[i * size : (i + 1) * size], size))
-        for i, kind in enumerate(("row", "column", "box"))
-    )
-    cells = np.broadcast_to(np.arange(num_cells)[:, None], (num_cells, size))
-    in_cell = np.stack([cells, np.broadcast_to(digits, cells.shape)], axis=2).astype(np.int32)
-    row, column = np.divmod(np.arange(num_cells), size)
-    return TaskSpec(
-        name="sudoku",
-        levels=bank.level_names(size),
-        fields={
-            "givens": Field("node", "given", (num_cells,), "int8", UNDECIDED, size - 1),
-        },
-        num_nodes=num_cells,
-        num_choices=size,
-        choices="class",
-        num_edits=num_cells * size,
-        neighbours=grid.peers.astype(np.int32),
-        groups=(*groups, Group("cell", in_cell)),
-        positions=np.stack([row, column], axis=1).astype(np.float32),
-    )
-
-
-def _groups(lines: Array, size: int) -> Array:
-    """(S * S, S, 2): for each of S lines (S, S) and each digit, the cells that may hold it."""
-    cells = np.broadcast_to(lines[:, None, :], (size, size, size))
-    digits = np.broadcast_to(np.arange(size)[None, :, None], cells.shape)
-    return np.stack([cells, digits], axis=3).reshape(size * size, size, 2).astype(np.int32)
-
-
-def _complete_lines(answer: Array, size: int) -> Array:
-    """(B,) how many rows, columns and boxes hold each digit once."""
-    # Cells first, so that each operation runs along the batch; a shift by -1 is out of range and 0.
-    digits = np.ascontiguousarray(answer.T).astype(np.uint16)
-    bits = np.left_shift(np.uint16(1), digits).reshape(size, size, -1)
-    height, width = BOXES[size]
-    boxes = bits.reshape(size // height, height, size // width, width, -1)
-    full = np.uint16(2**size - 1)
-    lines = (
-        np.bitwise_or.reduce(bits, axis=1),
-        np.bitwise_or.reduce(bits, axis=0),
-        np.bitwise_or.reduce(np.bitwise_or.reduce(boxes, axis=3), axis=1).reshape(size, -1),
-    )
-    complete: Array = sum((line == full).sum(axis=0, dtype=np.int32) for line in lines)
-    return complete

@@ -267,3 +267,51 @@ def test_make_task_builds_the_task_of_an_id():
         make_task("ttc/Chess-v0")
     with pytest.raises(TypeError, match="level"):
         make_task("ttc/Sudoku-v0", level="easy")
+
+
+def test_words_and_files_of_puzzles(tmp_path):
+    task = SudokuTask(4)
+    instances = task.sample(keys_of(*range(20)), "minimal")
+    words = [task.spell(puzzle) for puzzle in instances.fields["givens"]]
+    read = task.parse(words[0])
+    assert np.array_equal(read.fields["givens"], instances.fields["givens"][:1])
+    assert np.array_equal(read.labels["answer"], instances.labels["answer"][:1])
+    assert not task.several_solutions(instances).any()
+    assert task.several_solutions(task.parse("." * 16)).all()
+    path = tmp_path / "puzzles.txt"
+    path.write_text("\n".join([*words, words[0], "11" + "." * 14]))
+    with pytest.raises(ValueError, match="1 of 22 rows are bad"):
+        task.load(path)
+    loaded = task.load(path, on_error="skip")
+    distinct = len(set(words))
+    assert (len(loaded.instances), loaded.duplicates) == (distinct, 21 - distinct)
+    assert loaded.rejected == ((22, "1 stands twice in row 1"),)
+    assert np.array_equal(loaded.instances.fields["givens"][0], instances.fields["givens"][0])
+    assert task.score(loaded.instances, loaded.instances.labels["answer"])["solved"].all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("." * 81, "expected 16 cells, got 81"), ("11" + "." * 14, "twice"), ("7" * 16, "7")],
+)
+def test_texts_that_are_no_puzzle_are_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        SudokuTask(4).parse(text)
+
+
+def test_a_puzzle_that_no_grid_completes_is_refused():
+    # The last cell of the first row can only be 4, which stands in its column.
+    with pytest.raises(ValueError, match="no solution"):
+        SudokuTask(4).parse("123...4........4"[:16])
+
+
+def test_a_file_of_bad_rows_alone_or_of_another_size_is_refused(tmp_path):
+    path = tmp_path / "puzzles.txt"
+    path.write_text("11" + "." * 14)
+    with pytest.raises(ValueError, match="no row is a puzzle with one solution; line 1: 1 stands"):
+        SudokuTask(4).load(path, on_error="skip")
+    path.write_text(
+        SudokuTask(4).spell(SudokuTask(4).sample(keys_of(1), "easy").fields["givens"][0])
+    )
+    with pytest.raises(ValueError, match="expected puzzles of 81 cells, got 1 of 16"):
+        SudokuTask(9).load(path)

@@ -1,0 +1,34 @@
+"""What commands write."""
+
+import sys
+
+import pytest
+
+from ttc_agents.cli.output import complain, make_room, progress_line
+
+
+def test_a_complaint_is_one_line(capsys):
+    assert complain("what\n  is wrong") == 2
+    assert complain("interrupted", 130) == 130
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "ttc: what is wrong\nttc: interrupted\n"
+
+
+def test_progress_is_one_line_of_a_terminal(capsys, monkeypatch):
+    progress_line()("easy", 0.5)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    show = progress_line()
+    for done in (0.0, 0.5, 1.0):
+        show("easy", done)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "\reasy:   0%\reasy:  50%\reasy: 100%\n"
+
+
+def test_room_is_made_for_files_alone(tmp_path):
+    make_room(tmp_path / "a" / "b" / "c.json")
+    assert (tmp_path / "a" / "b").is_dir()
+    with pytest.raises(IsADirectoryError, match="expected a file to write"):
+        make_room(tmp_path / "a")

@@ -1,0 +1,191 @@
+import csv
+import json
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import networkx
+import numpy as np
+import pytest
+
+from ttc_envs.tasks.maps import shards
+from ttc_envs.tasks.maps.graph import city_graph, select_cities
+from ttc_envs.tasks.maps.paths import shard_file, write_paths
+
+SMALL = {"cities": "spread=30", "radius_km": None, "processes": 1}
+
+
+def load(out, split):
+    """[(source, target, path, km)] of all shards of a split."""
+    found = []
+    for file in sorted(out.glob(f"{split}-*.npz")):
+        with np.load(file, allow_pickle=False) as content:
+            tokens, starts = content["tokens"].tolist(), content["starts"].tolist()
+            assert len(starts) == len(content["km"]) + 1
+            for (a, b), km in zip(pairwise(starts), content["km"].tolist(), strict=True):
+                found.append((tokens[a], tokens[b - 1], tuple(tokens[a:b]), km))
+    return found
+
+
+def everything(out):
+    return {split: load(out, split) for split in ("train", "validation", "test")}
+
+
+def test_all_paths_of_a_small_map_are_shortest(tmp_path):
+    result = write_paths(tmp_path, count=30 * 29, **SMALL)
+    assert (result["paths"], result["paths_written"], result["places"]) == (870, 870, 30)
+    graph = city_graph(select_cities("spread=30")).networkx()
+    expected = dict(networkx.all_pairs_dijkstra_path_length(graph))
+    seen = set()
+    for found in everything(tmp_path).values():
+        for source, target, path, km in found:
+            assert sum(graph.edges[pair]["weight"] for pair in networkx.utils.pairwise(path)) == (
+                pytest.approx(km, rel=1e-6)
+            )
+            assert km == pytest.approx(expected[source][target], rel=1e-6)
+            seen.add((source, target))
+    assert len(seen) == 870
+
+
+def test_a_reversed_path_is_never_on_the_other_side(tmp_path):
+    write_paths(tmp_path, count=30 * 29, **SMALL)
+    pairs = {s: {frozenset(p[:2]) for p in found} for s, found in everything(tmp_path).items()}
+    assert all(pairs.values())
+    assert not pairs["train"] & pairs["validation"]
+    assert not pairs["train"] & pairs["test"]
+    assert not pairs["validation"] & pairs["test"]
+
+
+def test_the_folder_says_what_the_tokens_mean(tmp_path):
+    write_paths(tmp_path, count=100, **SMALL)
+    with (tmp_path / "cities.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    cities = select_cities("spread=30")
+    assert [int(row["token"]) for row in rows] == list(range(30))
+    assert [row["name"] for row in rows] == cities["name"].tolist()
+    assert [float(row["latitude"]) for row in rows] == cities["latitude"].tolist()
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert (settings["cities"], settings["count"], settings["seed"]) == ("spread=30", 100, 0)
+    assert not list(tmp_path.glob("*.partial*"))
+
+
+@pytest.fixture
+def many_shards(monkeypatch):
+    """A few targets per shard, so that a small data set has several."""
+    monkeypatch.setattr(shards, "SHARD_PATHS", 90)
+    monkeypatch.setattr(shards, "PER_TARGET", 10)
+
+
+def contents(out):
+    return {file.name: file.read_bytes() for file in sorted(out.iterdir())}
+
+
+@pytest.mark.usefixtures("many_shards")
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    result = write_paths(whole, count=205, **SMALL)
+    assert result["shards"] == 3
+    sizes = [len(found) for found in everything(whole).values()]
+    assert sum(sizes) == 205
+
+    def stop(label, share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_paths(broken, count=205, progress=stop, **SMALL)
+    assert shard_file(broken, "train", 0).exists()
+    assert not shard_file(broken, "train", 1).exists()
+    shown = []
+    again = write_paths(broken, count=205, progress=lambda *p: shown.append(p), **SMALL)
+    assert again["paths_written"] == 205 - 90
+    assert [share for _, share in shown] == pytest.approx([2 / 3, 1])
+    assert write_paths(broken, count=205, **SMALL)["paths_written"] == 0
+    assert contents(whole).keys() == contents(broken).keys()
+    assert everything(whole) == everything(broken)
+
+
+@pytest.mark.usefixtures("many_shards")
+def test_the_seed_determines_the_pairs(tmp_path):
+    first, again, other = (
+        write_paths(tmp_path / name, count=205, seed=seed, **SMALL) and everything(tmp_path / name)
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert first == again
+    assert first != other
+
+
+def test_other_settings_are_refused(tmp_path):
+    write_paths(tmp_path, count=100, **SMALL)
+    with pytest.raises(ValueError, match="holds paths of other settings"):
+        write_paths(tmp_path, count=101, **SMALL)
+
+
+@pytest.mark.parametrize("count", [0, -1, 871])
+def test_a_count_that_the_map_does_not_have_is_refused(tmp_path, count):
+    with pytest.raises(ValueError, match=r"count must lie in 1\.\.870 on a map of 30 places"):
+        write_paths(tmp_path, count=count, **SMALL)
+    with pytest.raises(ValueError, match="3107 more are not connected"):
+        write_paths(
+            tmp_path, count=5_000_000, **(SMALL | {"cities": "largest=4134", "radius_km": 70})
+        )
+
+
+def test_no_processes_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="processes must be at least 1"):
+        write_paths(tmp_path, count=5, **(SMALL | {"processes": 0}))
+
+
+@pytest.mark.slow
+def test_several_processes_write_the_same(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    write_paths(one, cities="spread=400", radius_km=None, count=150_000, processes=1)
+    write_paths(two, cities="spread=400", radius_km=None, count=150_000, processes=2)
+    assert len(contents(one)) > 5
+    assert everything(one) == everything(two)
+
+
+START = """
+import sys
+from ttc_envs import write_paths
+write_paths(sys.argv[1], cities="spread=400", radius_km=None, count=150_000, processes=2)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_process_and_goes_on(tmp_path):
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    process = subprocess.Popen([sys.executable, "-c", START, str(broken)])
+    while not list(broken.glob("test-*.npz")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    children = children_of(process.pid)
+    process.kill()
+    process.wait()
+    assert children
+    deadline = time.monotonic() + 30
+    while any(map(is_running, children)):
+        assert time.monotonic() < deadline, "the workers of a killed run are still there"
+        time.sleep(0.05)
+    again = write_paths(broken, cities="spread=400", radius_km=None, count=150_000, processes=1)
+    assert 0 < again["paths_written"] < 150_000
+    write_paths(whole, cities="spread=400", radius_km=None, count=150_000, processes=1)
+    assert contents(whole) == contents(broken)
+
+
+def is_running(pid):
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    # A zombie has ended.
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def children_of(pid):
+    """The processes that a process has started, from Linux's list."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    if not path.exists():
+        pytest.skip("needs /proc")
+    return path.read_text().split()

@@ -1,0 +1,120 @@
+"""Solving some instances, and saying what came of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ttc_agents.evaluation.records import NEVER, Recorder, Records
+from ttc_agents.inference.checkpoint import load_model, load_task
+from ttc_agents.inference.precision import exactly
+from ttc_agents.inference.refine import Source, refine
+from ttc_envs import Instances, Task
+
+Outcome = dict[str, Any]
+"""What came of an instance: a JSON document, see `outcomes`."""
+
+
+def solve(
+    source: Source | str,
+    instances: Instances | str | Sequence[str],
+    num_steps: int = 256,
+    *,
+    task: Task | None = None,
+) -> list[Outcome]:
+    """Let a model or a classical method refine its answers for the whole step budget.
+
+    Args:
+        source: A model, a shipped name or directory of one, or a classical method.
+        instances: Instances of the task, or texts that its `parse` reads, such as 81 digits.
+        num_steps: The step budget.
+        task: Whose rules hold; None takes that of the checkpoint `source`.
+
+    Returns:
+        See `outcomes`.
+
+    Raises:
+        ValueError: A text is no instance, or the task is not known.
+    """
+    if isinstance(source, str):
+        checkpoint, source = source, load_model(source, spec=task.spec if task else None)
+        task = task or load_task(checkpoint)
+    if task is None:
+        raise ValueError("task is missing: only a checkpoint's name says which one it is")
+    if not isinstance(instances, Instances):
+        texts = [instances] if isinstance(instances, str) else instances
+        return [solve(source, task.parse(text), num_steps, task=task)[0] for text in texts]
+    recorder = Recorder(task, instances, (num_steps,))
+    with exactly(source):
+        for step in refine(source, task, instances, num_steps):
+            recorder.add(step)
+    return outcomes(task, instances, recorder.records())
+
+
+def outcomes(task: Task, instances: Instances, records: Records) -> list[Outcome]:
+    """For each instance how it is spelled, its last answer, and when that was found.
+
+    Returns:
+        `puzzle` and `answer` as text, `solved` (whether the rules hold at the end), `settled` (the
+        last step that changed the answer), `first_solved` (the first step after which the rules
+        held, or None), `finite`, `steps`, `several_solutions`, and the task's `scores` at the end.
+    """
+    puzzles = task.initial_answer(instances)
+    several = task.several_solutions(instances)
+    return [
+        {
+            "puzzle": task.spell(puzzles[row]),
+            "answer": task.spell(records.answer[row]),
+            "solved": bool(records.solved[row, -1]),
+            "settled": int(records.settled[row]),
+            "first_solved": None if (first := int(records.first_solved[row])) == NEVER else first,
+            "finite": int(records.nonfinite[row]) == NEVER,
+            "steps": records.steps[-1],
+            "several_solutions": bool(several[row]),
+            "scores": {name: _number(values[row, -1]) for name, values in records.scores.items()},
+        }
+        for row in range(len(instances))
+    ]
+
+
+def _number(value: Any) -> float | bool | None:
+    """A number as JSON has it: what is infinite is none."""
+    plain = value.item()
+    return plain if math.isfinite(plain) else None
+
+
+def told(outcome: Outcome) -> list[str]:
+    """The outcome in words."""
+    lines = [outcome["answer"], when_settled(outcome["settled"], outcome["steps"])]
+    if not outcome["finite"]:
+        lines.append("the model's state is not finite any more: this answer is no result")
+    elif outcome["solved"]:
+        lines.append(f"all rules hold (for the first time after step {outcome['first_solved']})")
+    elif outcome["first_solved"] is not None:
+        lines.append(f"the rules held after step {outcome['first_solved']}, but not at the end")
+    else:
+        lines.append("the rules do not hold: not solved (more --steps may help)")
+    if outcome["several_solutions"]:
+        lines.append("this puzzle has several solutions; models are trained on puzzles with one")
+    return lines
+
+
+def when_settled(settled: int, steps: int) -> str:
+    """When the answer came to rest."""
+    if settled == steps:
+        return f"the answer still changed at the last step, {steps}"
+    return f"the answer settled after {settled} of {steps} steps"
+
+
+def table_lines(found: list[Outcome]) -> list[str]:
+    """One line per instance, and the total."""
+    lines = [f"{'':>6} {'givens':>7} {'settled':>8} {'rules hold':>11}  answer"]
+    for number, outcome in enumerate(found, start=1):
+        givens = sum(symbol not in ". " for symbol in outcome["puzzle"])
+        holds = f"after {outcome['first_solved']}" if outcome["solved"] else "no"
+        columns = f"{number:>6} {givens:>7} {outcome['settled']:>8} {holds:>11}"
+        lines.append(f"{columns}  {outcome['answer']}")
+    solved = sum(outcome["solved"] for outcome in found)
+    lines.append(f"{solved} of {len(found)} solved in {found[0]['steps']} steps")
+    return lines

@@ -1,0 +1,77 @@
+"""The current answers of a batch, moved on as an environment would move them.
+
+Shapes: B instances, N nodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttc_agents.models.base import Batch, to_batch, to_tensor
+from ttc_envs import Instances, Task
+
+
+@dataclass
+class Answers:
+    """The current answers of B instances.
+
+    Args:
+        task: The task.
+        instances: B of them. A carried batch owns them and writes over their rows.
+        answer: (B, N); None begins with the first answers of the task.
+    """
+
+    task: Task
+    instances: Instances
+    answer: Any = None
+
+    def __post_init__(self) -> None:
+        """Begin where episodes begin."""
+        if self.answer is None:
+            self.answer = self.task.initial_answer(self.instances)
+
+    def shown(self, device: torch.device | str) -> Batch:
+        """What an environment shows: the fields beside the answer, and the answer."""
+        fields = self.task.spec.shown(self.instances.fields, self.answer)
+        return to_batch({**fields, "answer": self.answer}, device)
+
+    def apply(self, choice: np.ndarray, finite: np.ndarray | None = None) -> None:
+        """Move on by the choices (B, N) of a model; rows that are not `finite` (B,) stay."""
+        after = self.task.apply(self.instances, self.answer, choice, "full")
+        if finite is not None and not finite.all():
+            after = np.where(finite[:, None], after, self.answer)
+        self.answer = after
+
+    def improved(self, device: torch.device | str) -> Tensor:
+        """(B, N) int64, what one step of the task's classical method makes of the answers."""
+        return to_tensor(self.task.improve(self.instances, self.answer), device)
+
+    def replace(self, rows: np.ndarray, instances: Instances) -> None:
+        """Put fresh instances with their first answers into the rows (B,) bool."""
+        self.instances.assign(rows, instances)
+        self.answer[rows] = self.task.initial_answer(instances)
+
+    def state_dict(self) -> dict[str, Any]:
+        """As tensors."""
+        parts = {"fields": self.instances.fields, "labels": self.instances.labels}
+        saved: dict[str, Any] = {
+            part: {name: torch.from_numpy(values) for name, values in arrays.items()}
+            for part, arrays in parts.items()
+        }
+        keys = torch.from_numpy(self.instances.keys.view(np.int64))
+        return {**saved, "keys": keys, "answer": torch.from_numpy(self.answer)}
+
+    @classmethod
+    def restored(cls, task: Task, saved: dict[str, Any]) -> Answers:
+        """The inverse of `state_dict`."""
+        parts = [
+            {name: values.numpy().copy() for name, values in saved[part].items()}
+            for part in ("fields", "labels")
+        ]
+        keys = saved["keys"].numpy().copy().view(np.uint64)
+        return cls(task, Instances(keys, *parts), saved["answer"].numpy().copy())

@@ -1,0 +1,138 @@
+"""Models behind `predict(obs, state, episode_start, deterministic)`: one call is one step.
+
+    z <- initial state where an episode begins
+    z <- step(encode(fields), z),  action = argmax over choices of readout(z)
+
+The state that `predict` hands back carries z of each row, so that rows may begin at different
+times, as they do in vector envs with autoreset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttc_agents.inference.observation import read_observation, starting_rows
+from ttc_agents.inference.refine import decide, finite_rows, norms
+from ttc_agents.models.base import Context, RefinementModel, device_of, to_batch
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyState:
+    """What a model carries from one step to the next.
+
+    Args:
+        z: (B, ...), the state of the model.
+        finite: (B,) bool, whether logits and state have been finite so far. Where they have not,
+            the action is choice 0 throughout and says nothing: such a row counts as unsolved.
+        confidence: (B, N) float32, probability of each chosen class.
+    """
+
+    z: Tensor
+    finite: np.ndarray
+    confidence: np.ndarray
+
+
+class RefinementPolicy:
+    """A model behind `predict`, for envs with `action_mode="full"`.
+
+    Args:
+        model: The model, in evaluation mode.
+        seed: Seed of the random first states that `deterministic=False` asks for.
+    """
+
+    def __init__(self, model: RefinementModel, seed: int = 0) -> None:
+        self.model = model
+        self._device = device_of(model)
+        self._generator = torch.Generator(self._device).manual_seed(seed)
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        observation: dict[str, Any],
+        state: PolicyState | None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[np.ndarray, PolicyState]:
+        """The next answers.
+
+        Args:
+            observation: Of a vector env (B rows) or of a single env.
+            state: What the previous call gave, None at first.
+            episode_start: (B,) bool, rows whose episode begins with this observation.
+            deterministic: Begin with the model's own first state; else with a random one.
+
+        Returns:
+            Answers (B, N) int64, or (N,) for a single env, and the next state.
+        """
+        seen = read_observation(observation, self.model.spec)
+        starts = starting_rows(episode_start, state, len(seen))
+        read = {"answer": seen.answer} if self.model.reads_answer else {}
+        context = self.model.encode(to_batch({**seen.fields, **read}, self._device))
+        z, finite = self._begin(context, state, starts, deterministic)
+        ((logits, z),) = self.model.steps(context, z, 1)
+        finite = finite & finite_rows(logits, norms(z))
+        answer, confidence = decide(logits)
+        answer[~finite] = 0
+        return seen.unbatched(answer), PolicyState(z, finite, confidence)
+
+    def _begin(
+        self,
+        context: Context,
+        state: PolicyState | None,
+        starts: np.ndarray,
+        deterministic: bool,
+    ) -> tuple[Tensor, np.ndarray]:
+        """State and finiteness of all rows, anew where episodes begin."""
+        if state is not None and not starts.any():
+            return state.z, state.finite
+        fresh = self.model.initial_state(context, None if deterministic else self._generator)
+        if state is None or starts.all():
+            return fresh, np.ones_like(starts)
+        mask = torch.from_numpy(starts).to(self._device)
+        z = torch.where(mask.view(-1, *[1] * (fresh.ndim - 1)), fresh, state.z)
+        return z, state.finite | starts
+
+
+class BeamPolicy:
+    """An autoregressive model behind `predict`, which writes whole answers with a beam.
+
+    Steps do not matter to it: an answer is written where an episode begins, and stays. Its
+    test-time compute is the width of the beam.
+
+    Args:
+        model: The model, in evaluation mode.
+        beam: Partial answers that are kept while one is written; 1 is greedy.
+
+    Raises:
+        ValueError: The model is not autoregressive.
+    """
+
+    def __init__(self, model: RefinementModel, beam: int = 1) -> None:
+        if not model.autoregressive:
+            raise ValueError(f"a {type(model).__name__} does not write answers slot by slot")
+        self.model: Any = model
+        self.beam = beam
+
+    def predict(
+        self,
+        observation: dict[str, Any],
+        state: np.ndarray | None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The answers (B, N) int64, or (N,) for a single env; they are also the state (B, N)."""
+        seen = read_observation(observation, self.model.spec)
+        starts = starting_rows(episode_start, state, len(seen))
+        answers = np.zeros((len(seen), self.model.spec.num_nodes), dtype=np.int64)
+        if state is not None:
+            answers = state.copy()
+        if starts.any():
+            fields = {name: values[starts] for name, values in seen.fields.items()}
+            batch = to_batch(fields, device_of(self.model))
+            answers[starts] = self.model.generate(batch, self.beam).cpu().numpy()
+        return seen.unbatched(answers), answers

@@ -1,0 +1,202 @@
+"""The refinement loop: run T steps, show the answer again, and say what came of each step.
+
+Whoever wants to see answers grow uses `refine`: sweeps, calibration, stability, films, `ttc solve`,
+the alarm of a training. It takes a model or a classical method alike, a function that yields the
+answers to a batch of instances one after the other (`ttc_envs.Baseline`).
+
+Shapes: B instances, N nodes, C choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttc_agents.inference.answers import Answers
+from ttc_agents.models.base import RefinementModel, device_of, to_batch
+from ttc_envs import Baseline, Instances, Task
+
+SMALLEST_NORM = 1e-12
+Source = RefinementModel | Baseline
+"""What gives answers: a model, or a classical method."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one refinement step gave.
+
+    Args:
+        answer: (B, N), as the environment would have it: givens put back. Rows that are not finite
+            keep their last answer.
+        finite: (B,) bool, whether logits and state are finite.
+        choice: (B, N) int64, the likeliest choices of a model.
+        confidence: (B, N) float32, their probabilities.
+        residual: (B,) |z_t - z_{t-1}| / |z_t|, the relative change of the state.
+        logits: (B, N, C).
+        state: (B, ...).
+
+    The last five are None where a classical method gave the answer.
+    """
+
+    answer: np.ndarray
+    finite: np.ndarray
+    choice: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    residual: np.ndarray | None = None
+    logits: Tensor | None = None
+    state: Tensor | None = None
+
+
+def refine(
+    source: Source,
+    task: Task,
+    instances: Instances,
+    num_steps: int,
+    *,
+    generator: torch.Generator | None = None,
+) -> Iterator[Step]:
+    """Yield every step of one trajectory of each instance, without gradients.
+
+    Args:
+        source: A model or a classical method. A model runs in the precision and mode that the
+            caller sets (`full_float32`); when a method ends, its last answer stands.
+        task: The task.
+        instances: B of them.
+        num_steps: The step budget.
+        generator: Draws the first state of a model; None takes the model's own.
+    """
+    if isinstance(source, RefinementModel):
+        return _by_model(source, task, instances, num_steps, generator)
+    return _by_method(source, task, instances, num_steps)
+
+
+@torch.no_grad()
+def _by_model(
+    model: RefinementModel,
+    task: Task,
+    instances: Instances,
+    num_steps: int,
+    generator: torch.Generator | None,
+) -> Iterator[Step]:
+    device, answers = device_of(model), Answers(task, instances)
+    batch = answers.shown(device) if model.reads_answer else to_batch(instances.fields, device)
+    context = model.encode(batch)
+    before = model.initial_state(context, generator)
+    # The model asks what to read next after the answer below has moved on.
+    steps = model.steps(context, before, num_steps, lambda logits: answers.shown(device))
+    for logits, z in steps:
+        norm = norms(z)
+        residual = (norms(z - before) / norm.clamp_min(SMALLEST_NORM)).cpu().numpy()
+        finite = finite_rows(logits, norm)
+        choice, confidence = decide(logits)
+        answers.apply(choice, finite)
+        yield Step(answers.answer, finite, choice, confidence, residual, logits, z)
+        before = z
+
+
+def _by_method(
+    method: Baseline, task: Task, instances: Instances, num_steps: int
+) -> Iterator[Step]:
+    answers, answer = method(instances), task.initial_answer(instances)
+    for _ in range(num_steps):
+        answer = next(answers, answer)
+        yield Step(answer, np.ones(len(answer), dtype=bool))
+
+
+def solved_share(source: Source, task: Task, instances: Instances, num_steps: int) -> float:
+    """The share of instances that the rules accept after so many steps; not finite: unsolved.
+
+    A model is run in evaluation mode, and left in the mode that it had.
+    """
+    with _evaluating(source):
+        *_, last = refine(source, task, instances, num_steps)
+    solved = task.score(instances, last.answer)["solved"].astype(bool)
+    return float((solved & last.finite).mean())
+
+
+@contextmanager
+def _evaluating(source: Source) -> Iterator[None]:
+    """A model in evaluation mode, and afterwards in the mode that it had."""
+    if not isinstance(source, RefinementModel):
+        yield
+        return
+    training = source.training
+    try:
+        source.eval()
+        yield
+    finally:
+        source.train(training)
+
+
+def classical_methods(task: Task, seed: int = 0) -> dict[str, Baseline]:
+    """Classical methods by name: `random`, `improve`, `solve` and those that the task names.
+
+    Args:
+        task: The task.
+        seed: Of random answers, drawn anew for each batch in turn.
+    """
+    random = np.random.default_rng(seed)
+
+    def guess(instances: Instances) -> Iterator[np.ndarray]:
+        answer = task.initial_answer(instances)
+        while True:
+            choice = random.integers(task.spec.num_choices, size=answer.shape)
+            answer = task.apply(instances, answer, choice, "full")
+            yield answer
+
+    def improve(instances: Instances) -> Iterator[np.ndarray]:
+        before, answer = None, task.initial_answer(instances)
+        while before is None or not np.array_equal(answer, before):
+            before, answer = answer, task.improve(instances, answer)
+            yield answer
+
+    def solve(instances: Instances) -> Iterator[np.ndarray]:
+        yield task.solve(instances)
+
+    return {"random": guess, "improve": improve, "solve": solve, **task.baselines()}
+
+
+def acted(method: Baseline, task: Task) -> Baseline:
+    """A method as an agent would have to act it out, by whole answers.
+
+    Undecided nodes take choice 0, and each answer is what the environment makes of the action:
+    where a step can change little (exchanges of neighbours), an exact solver has to walk, too.
+    """
+
+    def answers(instances: Instances) -> Iterator[np.ndarray]:
+        answer = action = task.initial_answer(instances)
+        actions = method(instances)
+        while True:
+            action = next(actions, action)
+            answer = task.apply(instances, answer, np.maximum(action, 0), "full")
+            yield answer
+
+    return answers
+
+
+def norms(z: Tensor) -> Tensor:
+    """(B,) the norm of each row of a state (B, ...)."""
+    return z.flatten(1).norm(dim=1)
+
+
+def finite_rows(logits: Tensor, norm: Tensor) -> np.ndarray:
+    """(B,) bool: all logits and the norm of the state are finite.
+
+    A norm takes one pass over the state, and overflows only where all is lost anyway.
+    """
+    finite = logits.isfinite().flatten(1).all(1) & norm.isfinite()
+    return finite.cpu().numpy()
+
+
+def decide(logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The most likely choice of each node (B, N) int64, and its probability (B, N) float32.
+
+    Rows that are not finite are for the caller to set aside.
+    """
+    probability, answer = logits.float().softmax(-1).max(-1)
+    return answer.cpu().numpy(), probability.nan_to_num(0.0).cpu().numpy()

@@ -1,0 +1,193 @@
+"""What happens beside the updates of a training: metrics, a progress bar, checkpoints."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from ttc_agents.files import write_atomically
+from ttc_agents.inference import checkpoint
+from ttc_agents.training.loop import Hook, Metrics
+from ttc_agents.training.update import Training
+
+REPORT_SECONDS = 2.0
+CHECKPOINT_SECONDS = 120.0
+
+
+class Reporter(Hook):
+    """Reports every few seconds: a line of metrics.jsonl, and the progress bar.
+
+    Args:
+        path: The file; lines of updates that a resumed training has still to do are dropped.
+        keep_until: The update of its checkpoint.
+        bar: The progress bar.
+    """
+
+    def __init__(self, path: Path, keep_until: int, bar: ProgressBar) -> None:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        kept = [line for line in lines if update_of(line) <= keep_until]
+        if len(kept) < len(lines):
+            write_atomically(path, "".join(line + "\n" for line in kept).encode())
+        self.path, self.bar = path, bar
+        self.pending: list[Metrics] = []
+        self.reported = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        """Open for appending."""
+        self.file = self.path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close."""
+        self.file.close()
+
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
+        """Keep the metrics; every `REPORT_SECONDS` and at the end, write and draw their means."""
+        self.pending.append(dict(metrics))
+        if done >= 1 or time.perf_counter() - self.reported >= REPORT_SECONDS:
+            self.bar.show(self.write(counts_of(training, done)), done)
+            self.reported = time.perf_counter()
+        return {}
+
+    def write(self, counts: dict[str, Any]) -> dict[str, Any]:
+        """Write counts and the means since the last report; returns the line.
+
+        A metric that some updates lack has the mean over those that have it.
+        """
+        found: dict[str, list[Tensor]] = {}
+        for metrics in self.pending:
+            for name, value in metrics.items():
+                found.setdefault(name, []).append(value.float())
+        self.pending.clear()
+        means = {name: float(torch.stack(values).mean()) for name, values in found.items()}
+        line = {**counts, **{name: round(value, 6) for name, value in means.items()}}
+        self.file.write(json.dumps(line) + "\n")
+        self.file.flush()
+        return line
+
+
+def counts_of(training: Training, done: float) -> dict[str, Any]:
+    """The counts that every line of the metrics begins with."""
+    return {
+        "update": training.updates,
+        "seconds": round(training.spent.seconds, 2),
+        "instances": training.carried.drawn,
+        "rate": round(training.rate(done), 6),
+    }
+
+
+def update_of(line: str) -> float:
+    """The update of a line; a torn last line counts as beyond any checkpoint."""
+    try:
+        return float(json.loads(line)["update"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+class Saver(Hook):
+    """Writes the checkpoint every few minutes, with the states of all hooks.
+
+    Args:
+        directory: Where to.
+        hooks: The others, whose states are kept in their order. A training that is resumed with
+            more of them gives the last ones none.
+    """
+
+    def __init__(self, directory: Path, hooks: Sequence[Hook]) -> None:
+        self.directory, self.hooks = directory, hooks
+        self.saved = time.perf_counter()
+
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
+        """Save every `CHECKPOINT_SECONDS`; the end of a training is for the caller to save."""
+        if time.perf_counter() - self.saved >= CHECKPOINT_SECONDS:
+            self.save(training)
+        return {}
+
+    def save(self, training: Training) -> None:
+        """Write weights, configuration and everything that a resumed training needs."""
+        weights = training.learning.averaged_weights()
+        checkpoint.save_model(self.directory, weights, training.task.spec, training.config())
+        hooks = [hook.state_dict() for hook in self.hooks]
+        checkpoint.save_training(self.directory, {**training.state_dict(), "hooks": hooks})
+        self.saved = time.perf_counter()
+
+    def load(self, training: Training) -> None:
+        """Go on from the checkpoint.
+
+        Raises:
+            FileNotFoundError: There is no training.pt.
+            ValueError: It is damaged, or of another training.
+        """
+        state = checkpoint.load_training(self.directory)
+        try:
+            training.load_state_dict(state)
+            for hook, saved in zip(self.hooks, state["hooks"], strict=False):
+                hook.load_state_dict(saved)
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            path = self.directory / "training.pt"
+            raise ValueError(f"{path}: not of this training ({error})") from error
+
+
+class ProgressBar:
+    """A rich progress bar with loss, solved share, instances per second and time left.
+
+    Args:
+        name: What is trained.
+        show: Whether to draw it; None draws on a terminal and is silent when piped.
+    """
+
+    def __init__(self, name: str, show: bool | None = None) -> None:
+        self.name = name
+        self.visible = sys.stderr.isatty() if show is None else show
+
+    def __enter__(self) -> Self:
+        """Start drawing."""
+        if self.visible:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[numbers]}"),
+                TimeRemainingColumn(elapsed_when_finished=True),
+            )
+            self.bar = Progress(*columns, console=Console(stderr=True))
+            self.row = self.bar.add_task(self.name, total=1.0, numbers="")
+            self.bar.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Stop drawing."""
+        if self.visible:
+            self.bar.stop()
+
+    def line(self, text: str) -> None:
+        """Print a line above the bar, or to stderr."""
+        if self.visible:
+            self.bar.console.print(text, highlight=False)
+        else:
+            print(text, file=sys.stderr)
+
+    def show(self, metrics: dict[str, Any], done: float) -> None:
+        """Draw what was reported, where the bar is visible.
+
+        Args:
+            metrics: A line of metrics.jsonl.
+            done: The share of the training that is done.
+        """
+        if not self.visible:
+            return
+        speed = metrics["instances"] / max(metrics["seconds"], 1e-9)
+        numbers = (
+            f"loss {metrics['loss']:.3f}  solved {100 * metrics['solved']:5.1f}%"
+            f"  {speed:.0f} new/s  update {metrics['update']}"
+        )
+        self.bar.update(self.row, completed=done, numbers=numbers)

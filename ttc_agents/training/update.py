@@ -1,0 +1,308 @@
+"""What an update of a training does, in parts.
+
+`Update` turns a trace into new weights: loss, clipped gradient, optimizer, and an exponential
+moving average of the weights, which is what gets evaluated. `Training` refines a carried batch (see
+`data.CarriedBatch`) for one segment of steps with a loss at every step, and hands the trace to it.
+How long a training is, and what happens between updates, is the business of `loop`.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ttc_agents.inference import checkpoint
+from ttc_agents.models import RefinementModel, Trace, make_model
+from ttc_agents.models.base import free_nodes
+from ttc_agents.names import find
+from ttc_agents.training.data import CarriedBatch, improved_answers
+from ttc_agents.training.engine import Engine, choose_engine
+from ttc_agents.training.objectives import (
+    OBJECTIVES,
+    Labels,
+    Objective,
+    solved_rows,
+    solver_metrics,
+)
+from ttc_agents.training.optimizer import Optimizer
+from ttc_agents.training.recipe import Recipe
+from ttc_agents.training.schedule import NOTHING, Spent, rate
+from ttc_envs import Task
+
+MAX_SKIPPED = 20
+
+
+class Update:
+    """Loss, clipped gradient, optimizer step and averaged weights of a model.
+
+    Args:
+        model: The model. Parameters that the recipe freezes take no gradient from here on.
+        recipe: Its objective, optimizer, `clip`, `ema` and `frozen`.
+    """
+
+    def __init__(self, model: RefinementModel, recipe: Recipe) -> None:
+        self.model, self.clip, self.ema = model, recipe.clip, recipe.ema
+        self.objective: Objective = find("objective", recipe.objective, OBJECTIVES)
+        trained = {}
+        for name, parameter in model.named_parameters():
+            frozen = bool(recipe.frozen) and name.startswith(recipe.frozen)
+            parameter.requires_grad_(not frozen)
+            if not frozen:
+                trained[name] = parameter
+        self.names, self.parameters = list(trained), list(trained.values())
+        self.optimizer = Optimizer(self.parameters, recipe)
+        self.average = [p.detach().clone() for p in self.parameters]
+        self.taken = 0
+
+    def differentiate(
+        self, trace: Trace, labels: Labels, free: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The loss and the norm of its gradient, which lies in the parameters, clipped."""
+        loss = self.objective(trace, labels, free)
+        loss.backward()
+        return loss.detach(), torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
+
+    def take(self, share: float) -> None:
+        """Move the weights at a share of the peak rates, and the averaged ones after them."""
+        self.optimizer.step(share)
+        self.taken += 1
+        # Early on the window of the average is shorter.
+        decay = min(self.ema, (1 + self.taken) / (10 + self.taken))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - decay)
+
+    def averaged_weights(self) -> dict[str, Tensor]:
+        """The state of the model with the averaged weights in place."""
+        state = dict(self.model.state_dict())
+        return {**state, **dict(zip(self.names, self.average, strict=True))}
+
+    def restart_average(self) -> None:
+        """Begin the average anew at the present weights."""
+        self.average = [p.detach().clone() for p in self.parameters]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, averaged weights, optimizer; no copies."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.model.load_state_dict(saved["model"])
+        # An optimizer takes tensors over as they are, and would go on writing into them.
+        self.optimizer.load_state_dict(copy.deepcopy(saved["optimizer"]))
+        for mine, theirs in zip(self.average, saved["average"], strict=True):
+            mine.copy_(theirs)
+
+
+class Training:
+    """The state of a training run: model, carried batch, `Update`, and what it has cost.
+
+    Args:
+        recipe: What to train. Its length is not looked at: `loop.run` is given one.
+        task: Where instances come from.
+        device: Where the model lives.
+        say: Told the engine that was chosen.
+
+    Raises:
+        ValueError: The recipe asks for what the model or the task cannot do.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        task: Task,
+        device: torch.device | str = "cpu",
+        say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+    ) -> None:
+        self.recipe, self.task, self.device = recipe, task, torch.device(device)
+        self._say = say
+        self._engine: Engine | None = None
+        torch.manual_seed(recipe.seed)
+        self.model = model_of(recipe, task)
+        self.model.to(self.device)
+        self.learning = Update(self.model, recipe)
+        self.carried = CarriedBatch(
+            task,
+            recipe.levels(),
+            recipe.batch_size,
+            recipe.restart,
+            torch.Generator().manual_seed(recipe.seed),
+            self.device,
+            recipe.random_start,
+        )
+        self.spent, self.skipped, self.rollbacks = NOTHING, 0, 0
+
+    @property
+    def updates(self) -> int:
+        """Updates done, skipped ones not among them."""
+        return self.spent.updates
+
+    def take_over(self, directory: Path) -> None:
+        """Begin with the weights of a checkpoint that have the names and shapes of this model's."""
+        mine = self.model.state_dict()
+        theirs = checkpoint.load_model(directory).state_dict()
+        for name, values in theirs.items():
+            if name in mine and mine[name].shape == values.shape:
+                mine[name].copy_(values)
+        self.learning.restart_average()
+
+    # One update
+
+    def update(self, done: float) -> dict[str, Tensor]:
+        """One update; what is worth reporting comes back as tensors, unsynchronised.
+
+        Args:
+            done: The share of the training that is done, 0 to 1, on which the rate depends.
+
+        Raises:
+            FloatingPointError: Too many gradients in a row were not finite.
+        """
+        engine, carried = self.engine(), self.carried
+        carried.refill(self.model)
+        free = free_nodes(self.task.spec, carried.batch)
+        trace, labels = self.refine(engine)
+        loss, norm = self.learning.differentiate(trace, labels, free)
+        if torch.isfinite(norm):
+            self.learning.take(self.rate(done))
+            carried.keep(trace, self.recipe.segment_steps)
+            self.count()
+        else:
+            self.skip()
+        solved = solved_rows(trace.logits[-1].detach(), labels, free).float().mean()
+        metrics = {"loss": loss, "gradient_norm": norm, "solved": solved}
+        return {**metrics, "age": carried.age.float().mean(), **solver_metrics(trace)}
+
+    def rate(self, done: float) -> float:
+        """The next update's share of the peak rates, halved by each time it was rolled back."""
+        recipe = self.recipe
+        return rate(self.updates, done, recipe.warmup, recipe.decay_from) * 0.5**self.rollbacks
+
+    def refine(self, engine: Engine) -> tuple[Trace, Labels]:
+        """One segment of steps, and what each was to give.
+
+        A model that reads the answer is shown at each step what its last one has led to. Where the
+        target is `improve`, each step is to do what the task's classical method would do there
+        (the learner's own states, the expert's actions: Ross et al. 2011, DAgger).
+        """
+        carried, steps = self.carried, self.recipe.segment_steps
+        if self.recipe.forcing:
+            return engine.run(carried.batch, steps, carried.labels["answer"]), carried.labels
+        if carried.answers is None:
+            return engine.run(carried.batch, steps, carried.state), carried.labels
+        first = carried.answers.answer
+        trace = engine.run(carried.batch, steps, carried.state, carried.observe)
+        if self.recipe.target == "improve":
+            return trace, {"answer": improved_answers(carried.answers, first, trace.logits)}
+        return trace, carried.labels
+
+    def count(self) -> None:
+        """Add an update and its refinement steps to what was spent."""
+        steps = self.recipe.batch_size * self.recipe.segment_steps
+        spent = self.spent
+        self.spent = replace(spent, updates=spent.updates + 1, env_steps=spent.env_steps + steps)
+        self.skipped = 0
+
+    def skip(self) -> None:
+        """Leave the weights as they are and draw the batch anew."""
+        self.skipped += 1
+        if self.skipped == MAX_SKIPPED:
+            raise FloatingPointError(
+                f"training diverged: {MAX_SKIPPED} gradients in a row are not finite (update "
+                f"{self.updates}); the last checkpoint is kept, a lower learning rate may help"
+            )
+        self.carried.discard()
+        self.model.zero_grad()
+
+    def engine(self) -> Engine:
+        """How the model is run: number format and compilation, chosen at first use."""
+        if self._engine is None:
+            model, carried = self.model, self.carried
+            if carried.state is None:
+                carried.refill(model)
+            assert carried.state is not None
+            forward: Callable[..., Trace] = model
+            state = carried.state
+            if self.recipe.forcing:
+                # Teacher forcing: the right answer stands where the state would.
+                state = carried.labels["answer"]
+                forward = lambda batch, num_steps, answer: model.forced(batch, answer)  # noqa: E731
+            batch = carried.batch
+            self._engine = choose_engine(forward, model, self.recipe, batch, state, self._say)
+        return self._engine
+
+    def averaged_model(self) -> RefinementModel:
+        """A copy of the model with the averaged weights, in evaluation mode."""
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(self.learning.averaged_weights())
+        return model.eval()
+
+    def roll_back(self, learnt: dict[str, Any]) -> None:
+        """Return to earlier weights with fresh instances, at half of the rate from here on."""
+        self.learning.load_state_dict(learnt)
+        self.carried.discard()
+        self.rollbacks += 1
+
+    # Checkpoints
+
+    def config(self) -> dict[str, Any]:
+        """What config.json says beside the format and the spec."""
+        return {
+            "model": self.recipe.model,
+            "model_options": self.recipe.model_options,
+            "env_id": self.recipe.env_id,
+            "task": self.recipe.task,
+            "sources": self.task.sources,
+            "recipe": self.recipe.to_json(),
+            "updates": self.updates,
+            "seconds": round(self.spent.seconds, 3),
+            "instances": self.carried.drawn,
+            "rollbacks": self.rollbacks,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed training needs to go on bit by bit."""
+        return {
+            **self.learning.state_dict(),
+            "carried": self.carried.state_dict(),
+            "spent": self.spent.to_json(),
+            "rollbacks": self.rollbacks,
+            "random": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.learning.load_state_dict(saved)
+        self.carried.load_state_dict(saved["carried"])
+        self.spent = Spent(**saved["spent"])
+        self.learning.taken, self.rollbacks = self.updates, saved["rollbacks"]
+        torch.set_rng_state(saved["random"])
+
+
+def model_of(recipe: Recipe, task: Task) -> RefinementModel:
+    """The model of a recipe, as it begins.
+
+    Raises:
+        ValueError: It takes no such options, or cannot be trained in this way.
+    """
+    try:
+        model = make_model(recipe.model, task.spec, recipe.model_options)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"{recipe.model} with {recipe.model_options}: {error}") from error
+    if recipe.target == "improve" and not model.reads_answer:
+        raise ValueError(
+            "target='improve' trains models that read the answer; "
+            f"{recipe.model} does not on {model.spec.name}"
+        )
+    if recipe.forcing and not model.autoregressive:
+        raise ValueError(f"forcing=True is for autoregressive models, not {recipe.model}")
+    return model

@@ -1,0 +1,1 @@
+"""Shortest paths by next hops, on a new map in every instance."""

@@ -1,1 +1,0 @@
-"""Shortest paths over real US places: city table, graphs, data set, two tasks."""

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ttc_agents.models.base import Batch, to_batch, to_tensor
+from ttc_agents.models.base import Batch, to_batch
 from ttc_envs import Instances, Task
 
 
@@ -46,10 +45,6 @@ class Answers:
         if finite is not None and not finite.all():
             after = np.where(finite[:, None], after, self.answer)
         self.answer = after
-
-    def improved(self, device: torch.device | str) -> Tensor:
-        """(B, N) int64, what one step of the task's classical method makes of the answers."""
-        return to_tensor(self.task.improve(self.instances, self.answer), device)
 
     def replace(self, rows: np.ndarray, instances: Instances) -> None:
         """Put fresh instances with their first answers into the rows (B,) bool."""

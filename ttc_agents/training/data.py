@@ -38,21 +38,6 @@ def read_labels(instances: Instances, device: torch.device | str = "cpu") -> Lab
     return labels
 
 
-def improved_answers(answers: Answers, first: np.ndarray[Any, Any], logits: Tensor) -> Tensor:
-    """(T, B, N) int64, what the task's classical method makes of the answer before each step.
-
-    Args:
-        answers: The batch; it is left as it is.
-        first: (B, N), the answers before the first step.
-        logits: (T, B, N, C), of the steps.
-    """
-    replay, targets = Answers(answers.task, answers.instances, first), []
-    for step in logits[:-1]:
-        targets.append(replay.improved(logits.device))
-        replay.apply(likeliest(step))
-    return torch.stack([*targets, replay.improved(logits.device)])
-
-
 def likeliest(logits: Tensor) -> np.ndarray[Any, Any]:
     """(B, N) int64, the choices of logits (B, N, C)."""
     chosen: np.ndarray[Any, Any] = logits.detach().argmax(-1).cpu().numpy()
@@ -189,3 +174,28 @@ class CarriedBatch:
         self.state, self.age = mine(saved["state"]), mine(saved["age"])
         if saved["answers"] is not None:
             self.answers = Answers.restored(self.task, saved["answers"])
+
+
+class Passed:
+    """The answers that a model passes through in a segment; it is what the model observes.
+
+    Args:
+        carried: A batch with answers, which is moved on by the logits of each step.
+    """
+
+    def __init__(self, carried: CarriedBatch) -> None:
+        assert carried.answers is not None
+        self._carried, self._answers = carried, carried.answers
+        self.before = [self._answers.answer]
+
+    def __call__(self, logits: Tensor) -> Batch:
+        """What the step after these logits (B, N, C) reads."""
+        batch = self._carried.observe(logits)
+        self.before.append(self._answers.answer)
+        return batch
+
+    def improved(self) -> Tensor:
+        """(T, B, N) int64, what one classical step makes of the answer before each step."""
+        task, instances = self._answers.task, self._answers.instances
+        targets = [task.improve(instances, answer) for answer in self.before]
+        return torch.stack([to_tensor(target, self._carried.device) for target in targets])

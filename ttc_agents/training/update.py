@@ -22,7 +22,7 @@ from ttc_agents.inference import checkpoint
 from ttc_agents.models import RefinementModel, Trace, make_model
 from ttc_agents.models.base import free_nodes
 from ttc_agents.names import find
-from ttc_agents.training.data import CarriedBatch, improved_answers
+from ttc_agents.training.data import CarriedBatch, Passed
 from ttc_agents.training.engine import Engine, choose_engine
 from ttc_agents.training.objectives import (
     OBJECTIVES,
@@ -199,10 +199,10 @@ class Training:
             return engine.run(carried.batch, steps, carried.labels["answer"]), carried.labels
         if carried.answers is None:
             return engine.run(carried.batch, steps, carried.state), carried.labels
-        first = carried.answers.answer
-        trace = engine.run(carried.batch, steps, carried.state, carried.observe)
+        passed = Passed(carried)
+        trace = engine.run(carried.batch, steps, carried.state, passed)
         if self.recipe.target == "improve":
-            return trace, {"answer": improved_answers(carried.answers, first, trace.logits)}
+            return trace, {"answer": passed.improved()}
         return trace, carried.labels
 
     def count(self) -> None:

@@ -23,7 +23,9 @@ import numpy as np
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
+import latin_square
 from ttc_agents.cli import main
+from ttc_agents.models.conformance import check_model
 
 def ttc(*words):
     assert main([str(word) for word in words]) == 0, words
@@ -41,6 +43,7 @@ ttc("solve", "--checkpoint", out / "run", "--steps", 4, "--gif", out / "solve.gi
 ttc("compare", "plan.py:PLAN", "--out", out / "compare")
 ttc("demo", "--recipe", "latin_square:RECIPE", "--seconds", 1, *few, "--out", out / "demo")
 
+check_model(latin_square.LatinNet, latin_square.LatinSquare())
 env = gym.make("latin_square:example/Latin-v0")
 check_env(env.unwrapped)
 check_env_for_sb3(env.unwrapped)

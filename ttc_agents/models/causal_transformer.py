@@ -19,7 +19,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ttc_agents.models.attention import Block, KeyValues, Rotary, unit
-from ttc_agents.models.path_model import Memory, PathModel
+from ttc_agents.models.path_model import PathModel, SlotCache
 from ttc_envs import TaskSpec
 
 
@@ -59,7 +59,7 @@ class CausalTransformer(PathModel):
             h = block(h, rotary=self.rotary, causal=cache is None, cache=cache)
         return h
 
-    def memory(self, rows: int) -> Memory:
+    def cache(self, rows: int) -> SlotCache:
         """Room for the keys and values of all slots."""
         return Cache(self, rows)
 

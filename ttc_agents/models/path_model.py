@@ -51,8 +51,8 @@ ROWS = 250
 """Instances of a batch in `findings`."""
 
 
-class Memory(Protocol):
-    """What a model keeps of the slots that it has read, for R rows (a cache)."""
+class SlotCache(Protocol):
+    """What a model keeps of the slots that it has read, for R rows."""
 
     def advance(self, inputs: Tensor) -> Tensor:
         """Read one more slot (R, 1, I); (R, 1, H)."""
@@ -62,7 +62,7 @@ class Memory(Protocol):
 
 
 class Prefix:
-    """A memory without a cache: it keeps the inputs and computes everything anew."""
+    """The cache that keeps the inputs alone and computes everything anew."""
 
     def __init__(self, model: PathModel) -> None:
         self._model, self._inputs = model, torch.empty(0)
@@ -126,8 +126,8 @@ class PathModel(RefinementModel):
         """(R, n, inputs) -> (R, n, H), each slot seeing itself and those before it."""
 
     @abstractmethod
-    def memory(self, rows: int) -> Memory:
-        """The memory of R rows that have read nothing."""
+    def cache(self, rows: int) -> SlotCache:
+        """The cache of R rows that have read nothing."""
 
     def encode(self, batch: Batch) -> Context:
         """The embedded fields of every slot, and what is given."""
@@ -189,7 +189,7 @@ class PathModel(RefinementModel):
         size, slots = context["given"].shape
         fields = context["fields"].repeat_interleave(beam, 0)
         given = context["given"]
-        memory = self.memory(size * beam) if cache else Prefix(self)
+        reading = self.cache(size * beam) if cache else Prefix(self)
         device = given.device
         paths = torch.full((size * beam, slots), self.nothing, device=device)
         # At first all beams are alike, and only one of them counts.
@@ -199,12 +199,12 @@ class PathModel(RefinementModel):
         last = paths[:, :1]
         for slot in range(slots):
             inputs = torch.cat([self.places(last), fields[:, slot : slot + 1]], dim=-1)
-            logits = self.logits(memory.advance(inputs))[:, 0].to(fields)
+            logits = self.logits(reading.advance(inputs))[:, 0].to(fields)
             chances = with_given(logits.view(size, beam, -1), given[:, slot])
             scores, chosen = (scores[..., None] + chances).flatten(1).topk(beam)
             if beam > 1:
                 rows = (first + chosen // self.nothing).flatten()
-                memory.select(rows)
+                reading.select(rows)
                 paths = paths[rows]
             last = (chosen % self.nothing).view(-1, 1)
             paths[:, slot : slot + 1] = last

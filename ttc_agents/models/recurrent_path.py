@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ttc_agents.models.path_model import Memory, PathModel
+from ttc_agents.models.path_model import PathModel, SlotCache
 from ttc_envs import TaskSpec
 
 
@@ -46,7 +46,7 @@ class RecurrentPath(PathModel):
         out: Tensor = self.lstm(inputs)[0]
         return out
 
-    def memory(self, rows: int) -> Memory:
+    def cache(self, rows: int) -> SlotCache:
         """States of zeros."""
         shape = (self.lstm.num_layers, rows, self.lstm.hidden_size)
         zeros = torch.zeros(shape).to(self.logits.weight)

@@ -3,13 +3,13 @@
 A training of fixed points can fall from its best to nothing within a few dozen updates
 (experiments/deq_collapse). Two numbers tell early, and are compared with their best so far:
 
-- probe: solved share of fixed validation instances after a fixed number of steps;
+- validation: solved share of fixed validation instances after a fixed number of steps;
 - settled: share of training instances whose solve came near a fixed point (`objectives.NEAR`); the
   mean since the last check.
 
 Where one of them falls below its share of `KEEP`, weights, averaged weights and optimizer go back
-to where the probe was best, the carried states are drawn anew, and all rates are halved from there
-on. Nothing is done before the probe has reached `LEARNT`.
+to where the validation share was best, the carried states are drawn anew, and all rates are halved
+from there on. Nothing is done before that share has reached `LEARNT`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.update import Training
 
 COUNT, STEPS = 64, 64
-"""Validation instances of a probe, and the refinement steps that each is given."""
+"""Validation instances of a check, and the refinement steps that each is given."""
 LEARNT = 0.2
-KEEP = {"probe": 0.75, "settled": 0.5}
+KEEP = {"validation": 0.75, "settled": 0.5}
 """The share of its best so far that each number has to keep."""
 SAVED = ("best", "kept", "settled", "last")
 
@@ -51,20 +51,20 @@ class Alarm(Hook):
         self.last = 0.0
 
     def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
-        """Check where it is time to; `probe` and `rollbacks` join the metrics."""
+        """Check where it is time to; `validation` and `rollbacks` join the metrics."""
         if "settled" in metrics:
             self.settled.append(float(metrics["settled"]))
         if training.updates % self.every == 0:
             self.check(training)
         return {
-            "probe": torch.tensor(float(self.last)),
+            "validation": torch.tensor(float(self.last)),
             "rollbacks": torch.tensor(float(training.rollbacks)),
         }
 
     def check(self, training: Training) -> None:
         """Measure, keep what is best so far, and roll back where a number has fallen."""
         self.last = solved_share(training.model, self.task, self.instances, STEPS)
-        now = {"probe": self.last}
+        now = {"validation": self.last}
         if self.settled:
             now["settled"] = float(np.mean(self.settled))
         self.settled = []
@@ -73,7 +73,7 @@ class Alarm(Hook):
         ):
             training.roll_back(self.kept)
             return
-        if self.last >= max(LEARNT, self.best.get("probe", 0.0)):
+        if self.last >= max(LEARNT, self.best.get("validation", 0.0)):
             self.kept = copy.deepcopy(training.learning.state_dict())
         self.best = {name: max(value, self.best.get(name, 0.0)) for name, value in now.items()}
 

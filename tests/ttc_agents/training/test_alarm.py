@@ -46,7 +46,7 @@ def test_it_rolls_back_to_the_best_and_halves_the_rate(begun, until, recipe, pro
     run(training, recipe.length, [watch], stop=until(training, 7))
     metrics = training.update(7 / 8)
     found = watch.after_update(training, metrics, 1.0)
-    assert (float(found["probe"]), float(found["rollbacks"])) == (pytest.approx(0.3), 1)
+    assert (float(found["validation"]), float(found["rollbacks"])) == (pytest.approx(0.3), 1)
     assert equal(kept, weights(training))
     assert torch.equal(first_moment(training), moment)
     assert training.rate(0.0) == 0.5

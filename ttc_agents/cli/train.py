@@ -100,7 +100,8 @@ class Train(Imports):
         )
         imports = "".join(f" --import {module}" for module in recipe.modules())
         print(f"next: ttc evaluate {result.checkpoint}{imports}")
-        draw_graph(result.checkpoint, watch.frames)
+        if watch.scores:
+            draw_graph(result.checkpoint, watch.frames)
         if self.json:
             print(json.dumps(outcome(result)))
         return 0

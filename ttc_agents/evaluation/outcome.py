@@ -71,11 +71,12 @@ class GraphWatch(Hook):
 
     Attributes:
         frames: (N, N) how often each edge was drawn, by look.
+        scores: Of the last look; empty where no graph is learnt.
     """
 
     def __init__(self) -> None:
         self.frames: list[np.ndarray] = []
-        self._scores: dict[str, Tensor] = {}
+        self.scores: dict[str, Tensor] = {}
         self._looked: tuple[Training, int] | None = None
 
     def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
@@ -90,8 +91,8 @@ class GraphWatch(Hook):
             with torch.no_grad():
                 graph = model.likely_graph(training.carried.batch)
             scores = edge_scores(graph, training.task.spec)
-            self._scores = {name: torch.tensor(value) for name, value in scores.items()}
+            self.scores = {name: torch.tensor(value) for name, value in scores.items()}
             if not training.recipe.frozen:
                 self.frames.append(model.edge_shares(training.carried.batch))
             model.train()
-        return self._scores
+        return self.scores

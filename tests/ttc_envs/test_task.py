@@ -101,7 +101,7 @@ def random_answers(seed=0, low=-2, high=6):
 def test_what_must_be_written_is_asked_for():
     class Half(Task):
         def sample(self, keys, level):
-            raise NotImplementedError
+            return None
 
     with pytest.raises(TypeError, match="solve"):
         Half()

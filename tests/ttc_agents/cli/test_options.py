@@ -89,4 +89,6 @@ def test_what_fails_in_a_module_of_the_users_is_a_traceback(module, tmp_path):
 
 
 def test_without_imports_nothing_happens():
+    before = set(sys.modules)
     Imports().import_modules()
+    assert set(sys.modules) == before

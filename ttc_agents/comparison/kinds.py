@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ttc_agents.comparison.cost import AnswerCost, answer_cost
+import numpy as np
+
+from ttc_agents.evaluation.cost import COSTED, AnswerCost, answer_cost
 from ttc_agents.inference.policy import RefinementPolicy
 from ttc_agents.models import RefinementModel, find_model
 from ttc_agents.policies.loading import Agent, load_agent
@@ -195,7 +197,8 @@ def prepare_refinement(
         curve = Curve(job.report, lambda training: _as_agent(training.model), spent)
         spent = spent + _run(tuned, job.length.part(verifier), [curve])
     parameters = sum(p.numel() for p in model.parameters())
-    return Trained(_as_agent(model), spent, parameters, answer_cost(model, job.task, job.level))
+    typical = job.task.sample(np.arange(COSTED, dtype=np.uint64), job.level)
+    return Trained(_as_agent(model), spent, parameters, answer_cost(model, job.task, typical))
 
 
 def _taught(

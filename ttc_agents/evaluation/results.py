@@ -1,6 +1,6 @@
 """What a sweep found, as a value and as a JSON document.
 
-A row is a protocol of the model (`p1`, `p2`, `p3`), a classical method, or a policy; comparisons
+A row is a protocol of the model (see `PROTOCOLS`), a classical method, or a policy. Comparisons
 write their shares in the same shape {row: {family: {step: share}}}.
 
 Shapes: n instances of a family, R recorded steps, K trajectories.
@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from ttc_agents.evaluation.branching import RULES_ACCEPT, Searched
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.evaluation.records import Records
 from ttc_agents.evaluation.scores import pace_table, part_table, score_table
 
-PROTOCOLS = ("p1", "p2", "p3")
+PROTOCOLS = ("p1", "p2", "p3", *RULES_ACCEPT)
 STEPLESS = ("random", "solve")
 """Classical rows whose steps mean nothing, so that there is no pace to compare with."""
 SEVERAL = "trajectories"
@@ -34,18 +35,21 @@ class SweepResult:
         solved: {row: {family: (n, R) bool}}.
         records: {row: {family: its trajectories}}: one of p1 and of classical methods; the K of p2
             and p3 under `SEVERAL`.
-        settings: What was run: seed, number of trajectories, batch size.
+        settings: What was run: seed, number of trajectories, batch size, how it branched.
+        searched: {row: {family: what searches came to}}, of rows whose steps are budgets.
     """
 
     steps: tuple[int, ...]
     solved: dict[str, dict[str, np.ndarray]]
     records: dict[str, dict[str, list[Records]]]
     settings: dict[str, Any] = field(default_factory=dict)
+    searched: dict[str, dict[str, Searched]] = field(default_factory=dict)
 
     def to_json(self, per_instance: bool = False) -> dict[str, Any]:
         """The document of the sweep.
 
-        `rows` is {row: {family: {step: {"solved", "n", "low", "high"}}}}. `scores` and `parts`
+        `rows` is {row: {family: {step: {"solved", "n", "low", "high"}}}}; entries of searches have
+        more, see `Searched.to_json`. `scores` and `parts`
         ({row: {family: table}}) and `pace` ({classical row: {family: table}}, of p1) are those of
         the module `scores`.
 
@@ -62,6 +66,10 @@ class SweepResult:
             "rows": {
                 row: {family: self._shares(solved) for family, solved in families.items()}
                 for row, families in self.solved.items()
+            }
+            | {
+                row: {family: own.to_json() for family, own in families.items()}
+                for row, families in self.searched.items()
             },
             **_score_tables(single),
             "nonfinite": {
@@ -75,6 +83,9 @@ class SweepResult:
             document["records"] = {
                 row: {family: [r.to_json() for r in rs] for family, rs in families.items()}
                 for row, families in self.records.items()
+            } | {
+                row: {family: own.records() for family, own in families.items()}
+                for row, families in self.searched.items()
             }
         return document
 
@@ -116,6 +127,7 @@ def joined(results: Sequence[SweepResult]) -> SweepResult:
         _merged([result.solved for result in results]),
         _merged([result.records for result in results]),
         {name: value for result in results for name, value in result.settings.items()},
+        _merged([result.searched for result in results]),
     )
 
 

@@ -1,10 +1,12 @@
-"""Share of solved instances as a function of refinement steps, by three protocols kept apart.
+"""Share of solved instances as a function of refinement steps, by protocols kept apart.
 
 - `p1`: one trajectory from the model's own first state.
 - `p2`: K trajectories from random first states; at each step the answer of the trajectory with the
   smallest residual |z_t - z_{t-1}| / |z_t| counts, so the rules of the task choose nothing.
 - `p3`: the same trajectories; an instance counts where the rules accept the answer of any of them
   at that step: the rules are a verifier.
+- `p2-branch`, `p3-branch`: a search over pins, see `branching`. Steps are then budgets: the total
+  of steps of all boards of an instance.
 
 Every trajectory runs the whole step budget, in float32. Stopping at the solution would leak an
 oracle and hide a later collapse. A row that is not finite counts as unsolved.
@@ -20,10 +22,13 @@ from functools import partial
 import numpy as np
 import torch
 
+from ttc_agents.evaluation.branching import RULES_ACCEPT, Searched, sweep_branching
 from ttc_agents.evaluation.records import Recorder, Records, concatenate
 from ttc_agents.evaluation.results import PROTOCOLS, SEVERAL, SweepResult
 from ttc_agents.inference.batches import Report, map_batches, pick_batch_size
+from ttc_agents.inference.boards import DEFAULT
 from ttc_agents.inference.refine import Source, acted, classical_methods, refine
+from ttc_agents.inference.search import Branching
 from ttc_agents.models.base import RefinementModel, device_of
 from ttc_envs import Baseline, Instances, Task
 
@@ -41,6 +46,7 @@ def sweep(
     protocols: Sequence[str] = ("p1",),
     classical: Sequence[str] | None = None,
     num_trajectories: int = 5,
+    branching: Branching = DEFAULT,
     batch_size: int | None = None,
     seed: int = 0,
     report: Report = lambda label, done: None,
@@ -52,9 +58,10 @@ def sweep(
         task: The task, whose rules say what is solved.
         families: Sets of instances by name.
         steps: The steps to record; the largest is the budget.
-        protocols: Some of `p1`, `p2`, `p3`.
+        protocols: Some of `PROTOCOLS`.
         classical: Some of `random`, `improve`, `solve` and the task's baselines; None takes all.
         num_trajectories: K, for p2 and p3.
+        branching: How p2-branch and p3-branch search.
         batch_size: Instances at a time; None takes what is quick on the model's device. Random
             first states depend on it.
         seed: Seed of random first states and random answers.
@@ -83,7 +90,36 @@ def sweep(
     rows = _classical_rows(task, families, steps, classical, seed)
     settings = {"seed": seed, "num_trajectories": num_trajectories, "batch_size": size}
     solved = {**_by_protocol(protocols, records), **_solved(rows)}
-    return SweepResult(steps, solved, {**records, **rows}, settings)
+    searched: dict[str, dict[str, Searched]] = {}
+    for name in [name for name in protocols if name in RULES_ACCEPT]:
+        settings["branching"] = branching.settings()
+        searched[name] = {
+            family: sweep_branching(
+                model,
+                task,
+                instances,
+                steps,
+                branching,
+                rules=RULES_ACCEPT[name],
+                early=partial(_early, model, task, instances, size),
+                seed=seed,
+                batch_size=size,
+                report=partial(report, family),
+            )
+            for family, instances in families.items()
+        }
+    return SweepResult(steps, solved, {**records, **rows}, settings, searched)
+
+
+def _early(
+    model: RefinementModel,
+    task: Task,
+    instances: Instances,
+    batch_size: int,
+    steps: tuple[int, ...],
+) -> np.ndarray:
+    """(n, R) bool: who is solved by one trajectory."""
+    return _run(model, task, instances, steps, batch_size, _seeds(0, None)).solved
 
 
 def sweep_classical(
@@ -108,7 +144,7 @@ def _run(
     steps: tuple[int, ...],
     batch_size: int,
     seeds: Callable[[int], int | None],
-    report: Callable[[float], None],
+    report: Callable[[float], None] = lambda done: None,
 ) -> Records:
     """One trajectory of each instance of a family."""
 

@@ -155,6 +155,13 @@ class RefinementModel(nn.Module, ABC):
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits (B, N, C) of a state."""
 
+    def possible_choices(self, context: Context) -> Tensor | None:
+        """(B, N, C) bool: choices that the givens leave open, by the constraints the model is told.
+
+        None where it is told none. A node without one means that the givens contradict each other.
+        """
+        return None
+
     # The loop
 
     def steps(

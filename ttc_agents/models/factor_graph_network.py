@@ -93,7 +93,12 @@ class FactorGraphNetwork(RefinementModel):
             self.spec.num_choices, 1
         )
         certain = CERTAIN * (2.0 * given.to(self.bias.dtype) - 1.0)
-        return {"graph": self.tables.graph(is_open), "certain": certain}
+        return {"graph": self.tables.graph(is_open), "certain": certain, "open": is_open | given}
+
+    def possible_choices(self, context: Context) -> Tensor:
+        """Those that are given, or that no given of their groups excludes."""
+        possible: Tensor = context["open"]
+        return possible.view(-1, self.spec.num_nodes, self.spec.num_choices)
 
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """The same unit state at every open choice, or an independent random one each."""

@@ -45,6 +45,10 @@ class Wrapper(RefinementModel):
         """The inner model's logits."""
         return self.inner.readout(context["inner"], z)
 
+    def possible_choices(self, context: Context) -> Tensor | None:
+        """By the inner model's constraints."""
+        return self.inner.possible_choices(context["inner"])
+
     def training_depth(self, segment_steps: int) -> int:
         """The inner model's."""
         return self.inner.training_depth(segment_steps)

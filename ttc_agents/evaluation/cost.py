@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ttc_agents.inference.refine import refine
 from ttc_agents.models import RefinementModel
 from ttc_agents.training.flops import counted
-from ttc_envs import Task
+from ttc_envs import Instances, Task
 
 COSTED = 16
-"""Instances over which the cost of an answer is a mean."""
+"""Instances over which the cost of an answer is a mean, at most."""
 
 
 @dataclass(frozen=True)
@@ -31,24 +29,23 @@ class AnswerCost:
     once: float
     step: float
 
-    def of(self, steps: int) -> float:
-        """Of an answer after so many steps."""
-        return self.once + steps * self.step
+    def of(self, steps: float, starts: float = 1) -> float:
+        """Of an answer after so many steps, for which a model has begun so many times."""
+        return starts * self.once + steps * self.step
 
 
-def answer_cost(model: RefinementModel, task: Task, level: str, rows: int = COSTED) -> AnswerCost:
+def answer_cost(model: RefinementModel, task: Task, instances: Instances) -> AnswerCost:
     """The cost of a model in evaluation mode, from runs of one and of two steps.
 
     Args:
         model: Its steps must cost the same each.
         task: The task.
-        level: Of typical instances.
-        rows: How many of them.
+        instances: Typical ones, of which the first `COSTED` are refined.
     """
-    instances = task.sample(np.arange(rows, dtype=np.uint64), level)
+    few = instances[:COSTED]
 
     def work(steps: int) -> float:
-        return counted(lambda: list(refine(model, task, instances, steps)))[1]
+        return counted(lambda: list(refine(model, task, few, steps)))[1]
 
     one, two = work(1), work(2)
-    return AnswerCost((2 * one - two) / rows, (two - one) / rows)
+    return AnswerCost((2 * one - two) / len(few), (two - one) / len(few))

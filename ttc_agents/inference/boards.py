@@ -1,0 +1,201 @@
+"""Refining the boards of many searches in common batches.
+
+The searches of a family end one by one, and their visits are small. Some searches run at a time,
+and the boards that they ask for go into one batch, so that the last boards of one search fill a
+batch together with the first ones of others.
+
+Shapes: B instances, n boards, N nodes, C choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttc_agents.inference.batches import map_batches, pick_batch_size
+from ttc_agents.inference.refine import finite_rows, norms
+from ttc_agents.inference.search import Branching, Refined, Search, Tree, Visit
+from ttc_agents.models.base import Batch, Context, RefinementModel, device_of, to_batch
+from ttc_envs import UNDECIDED, Instances, Task
+
+CHECK_EVERY = 8
+"""Refinement steps after which boards that are sure stop."""
+RUNNING = 32
+"""Searches that run at a time, on each thread."""
+SHARE = 128
+"""Instances that a thread takes over at a time."""
+DEFAULT = Branching()
+
+
+def cannot_search(model: RefinementModel) -> str | None:
+    """None, or the reason why no search over pins works with the model."""
+    spec = model.spec
+    if spec.choices != "class":
+        return f"the choices of {spec.name} are pointers ({spec.choices}), not classes"
+    if spec.given_field is None:
+        return f"{spec.name} has no field of givens, so nothing can be pinned"
+    if model.autoregressive:
+        return f"a {type(model).__name__} writes whole answers"
+    return None
+
+
+class Boards:
+    """Refines boards of some instances by a model.
+
+    Args:
+        model: In evaluation mode and full float32.
+        fields: {name: (B, ...)}, the instance fields.
+        how: Of its search: `steps` and `sure` say when a board stops.
+        batch_size: Boards at a time; None takes what is quick on the model's device.
+
+    Raises:
+        ValueError: The model cannot search, see `cannot_search`.
+    """
+
+    def __init__(
+        self,
+        model: RefinementModel,
+        fields: dict[str, np.ndarray],
+        how: Branching,
+        batch_size: int | None = None,
+    ) -> None:
+        reason = cannot_search(model)
+        if reason is not None:
+            raise ValueError(f"no search over pins: {reason}")
+        self.model, self.fields, self.how = model, fields, how
+        self.device, self.size = device_of(model), pick_batch_size(model, batch_size)
+        self.given = str(model.spec.given_field)
+
+    def advance(self, searches: Sequence[tuple[int, Search]]) -> None:
+        """One visit of each search, whose instance is in a row of the fields."""
+        visits = [(row, visit) for row, search in searches if (visit := search.visit) is not None]
+        for (_, search), seen in zip(searches, self.refine(visits), strict=True):
+            search.tell(seen)
+
+    def refine(self, visits: Sequence[tuple[int, Visit]]) -> list[Refined]:
+        """What came of visits to boards of the instances in these rows of the fields."""
+        counts = [len(visit.givens) for _, visit in visits]
+        rows = np.repeat([row for row, _ in visits], counts)
+        givens = np.concatenate([visit.givens for _, visit in visits])
+        starts = [s for _, visit in visits for s in visit.start or [None] * len(visit.givens)]
+        boards = Refined.begun(givens, self.model.spec.num_choices, starts)
+        begun = np.array([start is not None for start in starts])
+        for part in (np.flatnonzero(~begun), np.flatnonzero(begun)):
+            for first in range(0, len(part), self.size):
+                self._refine(boards, rows, part[first : first + self.size])
+        ends = np.cumsum(counts)
+        return [boards.part(slice(end - n, end)) for n, end in zip(counts, ends, strict=True)]
+
+    def _refine(self, boards: Refined, rows: np.ndarray, left: np.ndarray) -> None:
+        """Take the boards `left` on until each is sure or has had its steps."""
+        left, taken = self._possible(boards, rows, left), 0
+        context: Context | None = None
+        starts = [state for i in left if (state := boards.state[i]) is not None]
+        z = torch.stack(starts) if starts else None
+        while len(left):
+            batch = self._shown(boards, rows, left)
+            if context is None or self.model.reads_answer:
+                context = self.model.encode(batch)
+            z = self.model.initial_state(context) if z is None else z
+            stride = min(CHECK_EVERY, self.how.steps - taken)
+            *_, (logits, z) = self.model.steps(context, z, stride, partial(self._next, batch))
+            taken += stride
+            over = self._enter(boards, left, logits, z, taken)
+            if over.any():
+                left, z, context = left[~over], z[torch.from_numpy(~over).to(z.device)], None
+
+    def _possible(self, boards: Refined, rows: np.ndarray, left: np.ndarray) -> np.ndarray:
+        """The boards that leave every node a choice; the others are not alive."""
+        possible = self.model.possible_choices(self.model.encode(self._shown(boards, rows, left)))
+        if possible is None:
+            return left
+        boards.alive[left] = possible.any(-1).all(-1).cpu().numpy()
+        return left[boards.alive[left]]
+
+    def _enter(
+        self, boards: Refined, left: np.ndarray, logits: Tensor, z: Tensor, taken: int
+    ) -> np.ndarray:
+        """Note what boards have come to; (n,) bool, which of them go no further."""
+        boards.alive[left] = finite_rows(logits, norms(z))
+        boards.probability[left] = logits.float().softmax(-1).nan_to_num(0.0).cpu().numpy()
+        boards.steps[left] = taken
+        free = boards.givens[left] == UNDECIDED
+        sure = np.where(free, boards.probability[left].max(-1), 1.0).min(1) >= self.how.sure
+        over: np.ndarray = sure | ~boards.alive[left] | (taken == self.how.steps)
+        for i in np.flatnonzero(over):
+            boards.state[left[i]] = z[i]
+        return over
+
+    def _shown(self, boards: Refined, rows: np.ndarray, left: np.ndarray) -> Batch:
+        """What the model reads of boards."""
+        fields = {name: values[rows[left]] for name, values in self.fields.items()}
+        answer = {"answer": boards.answer[left]} if self.model.reads_answer else {}
+        return to_batch({**fields, self.given: boards.givens[left], **answer}, self.device)
+
+    def _next(self, batch: Batch, logits: Tensor) -> Batch:
+        """What a model that reads the answer reads next: givens and pins stay."""
+        given = batch[self.given]
+        return {**batch, "answer": torch.where(given == UNDECIDED, logits.argmax(-1), given)}
+
+
+def search(
+    model: RefinementModel,
+    task: Task,
+    instances: Instances,
+    budget: int,
+    how: Branching = DEFAULT,
+    *,
+    rules: bool = False,
+    seed: int = 0,
+    batch_size: int | None = None,
+    report: Callable[[float], None] = lambda done: None,
+) -> list[Tree]:
+    """The search trees of B instances, in float32; several threads share them on a CPU.
+
+    Args:
+        model: See `cannot_search` for those that can.
+        task: The task.
+        instances: B of them.
+        budget: Refinement steps of all boards of an instance together.
+        how: The search.
+        rules: Whether the rules of the task accept a board, in the place of the model.
+        seed: Of doubt, with the key of the instance.
+        batch_size: Boards at a time; None takes what is quick on the model's device.
+        report: Called with the share of instances that are done.
+
+    Raises:
+        ValueError: The model cannot search.
+    """
+
+    def work(part: Instances, start: int, check: Callable[[], None]) -> list[Tree]:
+        boards = Boards(model, part.fields, how, batch_size)
+        trees: dict[int, Tree] = {}
+        waiting, running = iter(range(len(part))), dict[int, Search]()
+        while True:
+            check()
+            for row in islice(waiting, RUNNING - len(running)):
+                own = part[row : row + 1]
+                accept = partial(rules_hold, task, own) if rules else None
+                key = (seed, int(own.keys[0]))
+                running[row] = Search(own.fields[boards.given][0], budget, how, accept, key)
+            for row in [row for row, one in running.items() if one.visit is None]:
+                trees[row] = running.pop(row).tree
+            if running:
+                boards.advance(list(running.items()))
+            elif len(trees) == len(part):
+                return [trees[row] for row in range(len(part))]
+
+    parts = map_batches(work, model, instances, SHARE, report)
+    return [tree for trees in parts for tree in trees]
+
+
+def rules_hold(task: Task, instance: Instances, boards: Refined) -> np.ndarray:
+    """(n,) bool: which boards the rules of the task accept as answers of an instance."""
+    same = instance[np.zeros(len(boards), dtype=np.int64)]
+    solved: np.ndarray = task.score(same, boards.answer)["solved"]
+    return solved

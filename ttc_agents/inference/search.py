@@ -1,0 +1,419 @@
+"""Branching: a search over pins, in which a refinement model is what looks ahead.
+
+A *board* is an instance with pins: nodes that are fixed to a choice as if they were given. The
+search refines the board without pins first. If it is not accepted, the search pins a doubtful node
+to each choice that the model still holds possible, one board per choice, refines these boards, and
+goes on at the most confident one (best-first search: Pearl 1984, Heuristics). A pin counts as a
+given, so the model draws all conclusions from it that it draws from givens. A board whose givens
+and pins leave a node without a choice, as far as the model is told the constraints, is dropped.
+
+The model is never asked for more than its probabilities. Labels are never read, and the rules of
+the task only where `accept` is a function of the caller that reads them.
+
+`Search` is the search of one instance: it asks for boards to be refined and is told what came of
+them. `ttc_agents.inference.boards` refines the boards of many searches together.
+
+Shapes: n boards, N nodes, C choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+import numpy as np
+from torch import Tensor
+
+from ttc_envs import UNDECIDED
+
+Result = TypeVar("Result")
+OPEN, BRANCHED, DROPPED, REFUSED, ACCEPTED = "open", "branched", "dropped", "refused", "accepted"
+
+
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """What a search asks for: boards of one instance to be refined.
+
+    Args:
+        givens: (n, N), givens and pins, -1 where free.
+        start: n states (...) to begin with; None takes the first state of the model.
+    """
+
+    givens: np.ndarray
+    start: list[Tensor] | None = None
+
+
+@dataclass(eq=False)
+class Refined:
+    """Boards, and what came of refining them.
+
+    Args:
+        givens: (n, N), givens and pins.
+        probability: (n, N, C) float32, of each choice; 0 where logits were not finite.
+        steps: (n,) refinement steps taken.
+        alive: (n,) bool: finite, and no node is left without a choice.
+        state: n states (...): the last ones; None where no step was taken.
+    """
+
+    givens: np.ndarray
+    probability: np.ndarray
+    steps: np.ndarray
+    alive: np.ndarray
+    state: list[Tensor | None]
+
+    @classmethod
+    def begun(cls, givens: np.ndarray, num_choices: int, state: list[Tensor | None]) -> Refined:
+        """Boards (n, N) before the first step."""
+        size = len(givens)
+        probability = np.zeros((*givens.shape, num_choices), dtype=np.float32)
+        alive = np.ones(size, dtype=bool)
+        return cls(givens, probability, np.zeros(size, dtype=np.int64), alive, state)
+
+    def part(self, rows: slice) -> Refined:
+        """Some of them."""
+        arrays = (self.givens, self.probability, self.steps, self.alive)
+        return Refined(*(values[rows] for values in arrays), self.state[rows])
+
+    def __len__(self) -> int:
+        """The number of boards, n."""
+        return len(self.givens)
+
+    @property
+    def free(self) -> np.ndarray:
+        """(n, N) bool: neither given nor pinned."""
+        return self.givens == UNDECIDED
+
+    @property
+    def answer(self) -> np.ndarray:
+        """(n, N): givens, pins, and elsewhere the likeliest choice, -1 before the first step."""
+        chosen = self.free & (self.steps > 0)[:, None]
+        return np.where(chosen, self.probability.argmax(-1), self.givens)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """(n, N): the probability of the answer; 1 at givens and pins."""
+        return np.where(self.free, self.probability.max(-1), 1.0)
+
+
+@dataclass(eq=False)
+class Board:
+    """A board of a search tree.
+
+    Args:
+        givens: (N,), givens and pins.
+        parent: Number of the board that this one was branched from; None for the first.
+        pin: (node, choice) that the parent does not have.
+        answer: (N,), known once the board was visited.
+        confidence: (N,).
+        rank: By which boards are ordered, higher first.
+        steps: Refinement steps taken.
+        fate: `open`, `branched`, `dropped`, `refused` (by doubt) or `accepted`.
+    """
+
+    givens: np.ndarray
+    parent: int | None = None
+    pin: tuple[int, int] | None = None
+    answer: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    rank: float = -np.inf
+    steps: int = 0
+    fate: str = OPEN
+
+
+@dataclass(frozen=True)
+class Event:
+    """The state of a search after a visit.
+
+    Args:
+        needs: The smallest budget in which the search gets here.
+        used: Steps taken so far.
+        visits: Boards refined so far, those of doubt among them.
+        best: Number of the best board so far.
+        accepted: Whether it is accepted, which ends the search.
+    """
+
+    needs: int
+    used: int
+    visits: int
+    best: int
+    accepted: bool
+
+
+@dataclass(eq=False)
+class Tree:
+    """What the search of one instance has done.
+
+    Args:
+        boards: In the order of their visits.
+        events: One per visit.
+    """
+
+    boards: list[Board] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the search ended with an accepted board."""
+        return bool(self.events) and self.events[-1].accepted
+
+    @property
+    def used(self) -> int:
+        """Refinement steps of all boards together, those of doubt among them."""
+        return self.events[-1].used if self.events else 0
+
+    def at(self, budget: int) -> Event:
+        """Where a search of this budget ends.
+
+        Raises:
+            ValueError: The budget is too small for the first board.
+        """
+        within = [event for event in self.events if event.needs <= budget]
+        if not within:
+            raise ValueError(f"a budget of {budget} steps is too small for one board")
+        return within[-1]
+
+    def best(self) -> int:
+        """The accepted board, or the one of the highest rank that was not refused."""
+
+        def key(number: int) -> tuple[bool, bool, float]:
+            board = self.boards[number]
+            return board.fate == ACCEPTED, board.fate not in (REFUSED, DROPPED), board.rank
+
+        return max(range(len(self.boards)), key=key)
+
+
+Asking = Generator[Visit, Refined, Result]
+Accept = Callable[[Refined], np.ndarray]
+"""(n,) bool: which boards are the answer."""
+Rank = Callable[[Refined], np.ndarray]
+"""(n,): which boards to go on at, higher first."""
+Branch = Callable[[np.ndarray, np.ndarray, float], tuple[int, np.ndarray]]
+"""Probability (N, C), free nodes (N,), smallest probability that counts as possible -> node, its
+choices in the order in which they are tried."""
+
+
+def mean_confidence(boards: Refined) -> np.ndarray:
+    """(n,): the mean probability of the answer over all nodes."""
+    return boards.confidence.mean(1)
+
+
+def least_confidence(boards: Refined) -> np.ndarray:
+    """(n,): the smallest probability of the answer."""
+    return boards.confidence.min(1)
+
+
+def fewest_choices(
+    probability: np.ndarray, free: np.ndarray, possible: float
+) -> tuple[int, np.ndarray]:
+    """The free node with the fewest possible choices, at least two; ties: the least confident.
+
+    Where no node has two, the least confident one is branched on with its two likeliest choices.
+    """
+    count = (probability > possible).sum(1)
+    confidence = np.where(free, probability.max(1), np.inf)
+    undecided = free & (count > 1)
+    if undecided.any():
+        fewest = undecided & (count == count[undecided].min())
+        node = int(np.where(fewest, confidence, np.inf).argmin())
+    else:
+        node = int(confidence.argmin())
+    likeliest = np.argsort(-probability[node], kind="stable")
+    return node, likeliest[: max(2, int(count[node]))]
+
+
+@dataclass(frozen=True)
+class Branching:
+    """How a search branches, what it keeps, and when it accepts without the rules.
+
+    Args:
+        steps: Refinement steps of a board at most.
+        expand: Boards that are branched at a time. 1 is best-first search, `keep` a beam.
+        keep: Open boards that are kept; those of the lowest rank are dropped.
+        possible: Probability above which a choice is still possible.
+        sure: A board is accepted if the least confident node is at least so sure of its choice.
+        doubts: An answer that is to be accepted is doubted so many times: a random share of its
+            free nodes is given to the model, which has to come back to the same answer and be sure
+            of it. 0 doubts nothing.
+        doubted: That share.
+        warm: Whether boards begin with the last state of their parent, or with the first state.
+        branch: Chooses node and choices.
+        rank: Orders the boards.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    steps: int = 48
+    expand: int = 1
+    keep: int = 256
+    possible: float = 1e-3
+    sure: float = 0.98
+    doubts: int = 3
+    doubted: float = 0.2
+    warm: bool = False
+    branch: Branch = fewest_choices
+    rank: Rank = mean_confidence
+
+    def settings(self) -> dict[str, Any]:
+        """As a document; functions by their names."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: getattr(value, "__name__", value) for name, value in values.items()}
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no search."""
+        for name, low in (("steps", 1), ("expand", 1), ("keep", 1), ("doubts", 0)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
+        for name in ("possible", "sure", "doubted"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in (0, 1), got {getattr(self, name)}")
+
+
+class Search:
+    """Best-first search of one instance, one visit at a time.
+
+    `visit` is what it asks for, `tell` takes what came of it, until `visit` is None.
+
+    Args:
+        givens: (N,), -1 where free.
+        budget: Refinement steps of all boards together; no visit is begun that might exceed it.
+        how: The search.
+        accept: The verifier. None: the model itself, by `how.sure` and `how.doubts`.
+        seed: Of the nodes that doubt picks.
+    """
+
+    def __init__(
+        self,
+        givens: np.ndarray,
+        budget: int,
+        how: Branching,
+        accept: Accept | None = None,
+        seed: int | Sequence[int] = 0,
+    ) -> None:
+        self.givens, self.budget, self.how, self.accept = givens, budget, how, accept
+        self.random = np.random.default_rng(seed)
+        self.tree = Tree()
+        self.used = self.needs = self.visits = 0
+        self.open: dict[int, tuple[np.ndarray, Tensor | None]] = {}
+        """Of each open board: probability (N, C), and its state where the search is warm."""
+        self._run = self.run()
+        self.visit: Visit | None = next(self._run, None)
+
+    def tell(self, seen: Refined) -> None:
+        """Go on with what came of `visit`."""
+        try:
+            self.visit = self._run.send(seen)
+        except StopIteration:
+            self.visit = None
+
+    def run(self) -> Asking[None]:
+        """Visit, accept or branch, until the budget or the boards are used up."""
+        boards, start = [Board(self.givens)], None
+        while boards and self.affords(len(boards)):
+            seen = yield self.afforded(np.stack([board.givens for board in boards]), start)
+            self.pay(seen)
+            for number in self.candidates(self.enter(boards, seen), seen):
+                if self.accept is None and self.how.doubts:
+                    if not self.affords(self.how.doubts):
+                        return
+                    stands = yield from self.stands(self.tree.boards[number])
+                else:
+                    stands = True
+                self.close(number, ACCEPTED if stands else REFUSED)
+                self.note(stands)
+                if stands:
+                    return
+            boards, start = self.children()
+
+    def note(self, accepted: bool) -> None:
+        """How things stand."""
+        best = self.tree.best()
+        self.tree.events.append(Event(self.needs, self.used, self.visits, best, accepted))
+
+    # The budget
+
+    def affords(self, boards: int) -> bool:
+        """Whether so many boards can be visited."""
+        return self.used + boards * self.how.steps <= self.budget
+
+    def afforded(self, givens: np.ndarray, start: list[Tensor] | None = None) -> Visit:
+        """A visit that the budget affords."""
+        self.needs = max(self.needs, self.used + len(givens) * self.how.steps)
+        return Visit(givens, start)
+
+    def pay(self, seen: Refined) -> None:
+        """Count the boards and the steps of a visit."""
+        self.used += int(seen.steps.sum())
+        self.visits += len(seen)
+
+    # The boards
+
+    def enter(self, boards: list[Board], seen: Refined) -> list[int]:
+        """Put visited boards into the tree, and keep what branching needs; their numbers."""
+        first, answer, confidence = len(self.tree.boards), seen.answer, seen.confidence
+        for row, (board, rank) in enumerate(zip(boards, self.how.rank(seen), strict=True)):
+            board.answer, board.confidence = answer[row], confidence[row]
+            board.rank, board.steps = float(rank), int(seen.steps[row])
+            if seen.alive[row]:
+                state = seen.state[row] if self.how.warm else None
+                self.open[first + row] = seen.probability[row], state
+            else:
+                board.fate = DROPPED
+        self.tree.boards += boards
+        self.note(accepted=False)
+        return list(range(first, first + len(boards)))
+
+    def children(self) -> tuple[list[Board], list[Tensor] | None]:
+        """The boards to visit next, and the states that they begin with."""
+        ranked = sorted(self.open, key=lambda number: (-self.tree.boards[number].rank, number))
+        for number in ranked[self.how.keep :]:
+            self.close(number, DROPPED)
+        boards: list[Board] = []
+        starts: list[Tensor] = []
+        for number in ranked[: self.how.expand]:
+            parent = self.tree.boards[number]
+            probability, state = self.open[number]
+            free = parent.givens == UNDECIDED
+            if not free.any():
+                self.close(number, DROPPED)
+                continue
+            node, choices = self.how.branch(probability, free, self.how.possible)
+            for choice in choices:
+                givens = parent.givens.copy()
+                givens[node] = choice
+                boards.append(Board(givens, number, (node, int(choice))))
+                if state is not None:
+                    starts.append(state)
+            self.close(number, BRANCHED)
+        return boards, starts or None
+
+    def close(self, number: int, fate: str) -> None:
+        """A board is not open any more."""
+        self.tree.boards[number].fate = fate
+        del self.open[number]
+
+    # Acceptance
+
+    def candidates(self, numbers: list[int], seen: Refined) -> list[int]:
+        """Those of the boards just visited that may be the answer, by rank."""
+        flags = (self.accept or self.sure)(seen) & seen.alive
+        found = [number for number, flag in zip(numbers, flags, strict=True) if flag]
+        return sorted(found, key=lambda number: -self.tree.boards[number].rank)
+
+    def sure(self, seen: Refined) -> np.ndarray:
+        """(n,) bool: the boards whose least confident node is sure enough."""
+        return seen.confidence.min(1) >= self.how.sure
+
+    def stands(self, board: Board) -> Asking[bool]:
+        """Whether the model comes back to the answer of a board from random parts of it."""
+        free = np.flatnonzero(self.givens == UNDECIDED)
+        count = max(1, round(self.how.doubted * len(free)))
+        givens = np.repeat(self.givens[None], self.how.doubts, axis=0)
+        for row in givens:
+            nodes = self.random.choice(free, count, replace=False)
+            row[nodes] = board.answer[nodes]
+        seen = yield self.afforded(givens)
+        self.pay(seen)
+        same = (seen.answer == board.answer).all(1)
+        return bool((same & self.sure(seen) & seen.alive).all())

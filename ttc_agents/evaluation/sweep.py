@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,7 +89,11 @@ def sweep(
                 for k in members
             ]
     rows = _classical_rows(task, families, steps, classical, seed)
-    settings = {"seed": seed, "num_trajectories": num_trajectories, "batch_size": size}
+    settings: dict[str, Any] = {
+        "seed": seed,
+        "num_trajectories": num_trajectories,
+        "batch_size": size,
+    }
     solved = {**_by_protocol(protocols, records), **_solved(rows)}
     searched: dict[str, dict[str, Searched]] = {}
     for name in [name for name in protocols if name in RULES_ACCEPT]:

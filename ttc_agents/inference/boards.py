@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from ttc_agents.inference.batches import map_batches, pick_batch_size
 from ttc_agents.inference.refine import finite_rows, norms
-from ttc_agents.inference.search import Branching, Refined, Search, Tree, Visit
+from ttc_agents.inference.search import Accept, Branching, Refined, Search, Tree, Visit
 from ttc_agents.models.base import Batch, Context, RefinementModel, device_of, to_batch
 from ttc_envs import UNDECIDED, Instances, Task
 
@@ -30,6 +31,8 @@ RUNNING = 32
 SHARE = 128
 """Instances that a thread takes over at a time."""
 DEFAULT = Branching()
+BUDGET = 16_384
+"""Refinement steps of a search."""
 
 
 def cannot_search(model: RefinementModel) -> str | None:
@@ -42,6 +45,13 @@ def cannot_search(model: RefinementModel) -> str | None:
     if model.autoregressive:
         return f"a {type(model).__name__} writes whole answers"
     return None
+
+
+def check_search(model: RefinementModel) -> None:
+    """Raises a ValueError where the model cannot search."""
+    reason = cannot_search(model)
+    if reason is not None:
+        raise ValueError(f"no search over pins: {reason}")
 
 
 class Boards:
@@ -64,12 +74,15 @@ class Boards:
         how: Branching,
         batch_size: int | None = None,
     ) -> None:
-        reason = cannot_search(model)
-        if reason is not None:
-            raise ValueError(f"no search over pins: {reason}")
+        check_search(model)
         self.model, self.fields, self.how = model, fields, how
         self.device, self.size = device_of(model), pick_batch_size(model, batch_size)
         self.given = str(model.spec.given_field)
+
+    def begin(self, row: int, budget: int, accept: Accept | None = None, seed: int = 0) -> Search:
+        """The search of the instance in a row of the fields; arguments as of `Search`."""
+        givens = self.fields[self.given][row]
+        return Search(givens, budget, self.how, accept, (seed, crc32(givens.tobytes())))
 
     def advance(self, searches: Sequence[tuple[int, Search]]) -> None:
         """One visit of each search, whose instance is in a row of the fields."""
@@ -82,7 +95,9 @@ class Boards:
         counts = [len(visit.givens) for _, visit in visits]
         rows = np.repeat([row for row, _ in visits], counts)
         givens = np.concatenate([visit.givens for _, visit in visits])
-        starts = [s for _, visit in visits for s in visit.start or [None] * len(visit.givens)]
+        starts: list[Tensor | None] = []
+        for _, visit in visits:
+            starts += visit.start or [None] * len(visit.givens)
         boards = Refined.begun(givens, self.model.spec.num_choices, starts)
         begun = np.array([start is not None for start in starts])
         for part in (np.flatnonzero(~begun), np.flatnonzero(begun)):
@@ -164,7 +179,7 @@ def search(
         budget: Refinement steps of all boards of an instance together.
         how: The search.
         rules: Whether the rules of the task accept a board, in the place of the model.
-        seed: Of doubt, with the key of the instance.
+        seed: Of doubt, with the givens of the instance.
         batch_size: Boards at a time; None takes what is quick on the model's device.
         report: Called with the share of instances that are done.
 
@@ -179,10 +194,8 @@ def search(
         while True:
             check()
             for row in islice(waiting, RUNNING - len(running)):
-                own = part[row : row + 1]
-                accept = partial(rules_hold, task, own) if rules else None
-                key = (seed, int(own.keys[0]))
-                running[row] = Search(own.fields[boards.given][0], budget, how, accept, key)
+                accept = partial(rules_hold, task, part[row : row + 1]) if rules else None
+                running[row] = boards.begin(row, budget, accept, seed)
             for row in [row for row, one in running.items() if one.visit is None]:
                 trees[row] = running.pop(row).tree
             if running:

@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ttc_agents.inference.boards import BUDGET, DEFAULT, Boards, check_search
 from ttc_agents.inference.observation import read_observation, starting_rows
 from ttc_agents.inference.refine import decide, finite_rows, norms
+from ttc_agents.inference.search import Branching, Search
 from ttc_agents.models.base import Context, RefinementModel, device_of, to_batch
 
 
@@ -96,6 +98,55 @@ class RefinementPolicy:
         mask = torch.from_numpy(starts).to(self._device)
         z = torch.where(mask.view(-1, *[1] * (fresh.ndim - 1)), fresh, state.z)
         return z, state.finite | starts
+
+
+class BranchingPolicy:
+    """A model behind `predict` that searches over pins: one call is one visit of each search.
+
+    The action is the best board so far, which the model alone accepts (`p2-branch`). A search that
+    has ended keeps its answer.
+
+    Args:
+        model: The model, in evaluation mode.
+        how: The search.
+        budget: Refinement steps of all boards of an episode together.
+        seed: Of doubt.
+
+    Raises:
+        ValueError: The model cannot search over pins.
+    """
+
+    def __init__(
+        self,
+        model: RefinementModel,
+        how: Branching = DEFAULT,
+        budget: int = BUDGET,
+        seed: int = 0,
+    ) -> None:
+        check_search(model)
+        self.model, self.how, self.budget, self.seed = model, how, budget, seed
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        observation: dict[str, Any],
+        state: list[Search] | None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[np.ndarray, list[Search]]:
+        """The best boards' answers (B, N) int64, or (N,) for a single env, and the searches."""
+        seen = read_observation(observation, self.model.spec)
+        starts = starting_rows(episode_start, state, len(seen))
+        boards = Boards(self.model, seen.fields, self.how)
+        searches = [
+            boards.begin(row, self.budget, seed=self.seed)
+            if state is None or starts[row]
+            else state[row]
+            for row in range(len(seen))
+        ]
+        boards.advance([pair for pair in enumerate(searches) if pair[1].visit is not None])
+        answers = np.stack([search.tree.answer for search in searches])
+        return seen.unbatched(answers.astype(np.int64)), searches
 
 
 class BeamPolicy:

@@ -28,6 +28,7 @@ from torch import Tensor
 from ttc_envs import UNDECIDED
 
 Result = TypeVar("Result")
+NOTHING = np.zeros(0)
 OPEN, BRANCHED, DROPPED, REFUSED, ACCEPTED = "open", "branched", "dropped", "refused", "accepted"
 
 
@@ -72,8 +73,13 @@ class Refined:
 
     def part(self, rows: slice) -> Refined:
         """Some of them."""
-        arrays = (self.givens, self.probability, self.steps, self.alive)
-        return Refined(*(values[rows] for values in arrays), self.state[rows])
+        return Refined(
+            self.givens[rows],
+            self.probability[rows],
+            self.steps[rows],
+            self.alive[rows],
+            self.state[rows],
+        )
 
     def __len__(self) -> int:
         """The number of boards, n."""
@@ -114,8 +120,8 @@ class Board:
     givens: np.ndarray
     parent: int | None = None
     pin: tuple[int, int] | None = None
-    answer: np.ndarray | None = None
-    confidence: np.ndarray | None = None
+    answer: np.ndarray = field(default_factory=lambda: NOTHING)
+    confidence: np.ndarray = field(default_factory=lambda: NOTHING)
     rank: float = -np.inf
     steps: int = 0
     fate: str = OPEN
@@ -156,6 +162,11 @@ class Tree:
     def accepted(self) -> bool:
         """Whether the search ended with an accepted board."""
         return bool(self.events) and self.events[-1].accepted
+
+    @property
+    def answer(self) -> np.ndarray:
+        """(N,), of the best board."""
+        return self.boards[self.events[-1].best].answer
 
     @property
     def used(self) -> int:
@@ -281,6 +292,9 @@ class Search:
         how: The search.
         accept: The verifier. None: the model itself, by `how.sure` and `how.doubts`.
         seed: Of the nodes that doubt picks.
+
+    Raises:
+        ValueError: The budget is too small for the first board.
     """
 
     def __init__(
@@ -291,6 +305,8 @@ class Search:
         accept: Accept | None = None,
         seed: int | Sequence[int] = 0,
     ) -> None:
+        if budget < how.steps:
+            raise ValueError(f"budget must allow one board of {how.steps} steps, got {budget}")
         self.givens, self.budget, self.how, self.accept = givens, budget, how, accept
         self.random = np.random.default_rng(seed)
         self.tree = Tree()

@@ -6,12 +6,15 @@ A model or a task is covered by being registered.
 import copy
 import inspect
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 
+from ttc_agents.inference import BranchingPolicy
+from ttc_agents.inference.boards import cannot_search, search
+from ttc_agents.inference.search import Branching
 from ttc_agents.models import MODELS, make_model
 from ttc_agents.models.base import to_batch
 from ttc_agents.models.conformance import CHECKS, first_batch, shaken
@@ -93,6 +96,15 @@ OTHERWISE = [
 ]
 MEMORISING = {name: case for name, case in CASES.items() if name not in OTHERWISE}
 on_each = pytest.mark.parametrize(("model_class", "task"), SUPPORTED)
+
+
+SEARCHABLE = [
+    pytest.param(case, TASKS[task], id=f"{name}-{task}")
+    for name, case in CASES.items()
+    for task in case.tasks()
+    if TASKS[task].spec.num_nodes <= 36 and cannot_search(case(TASKS[task].spec)) is None
+]
+on_each_searchable = pytest.mark.parametrize(("model_class", "task"), SEARCHABLE)
 
 
 def keys(count, first=0):
@@ -186,3 +198,77 @@ def test_memorises_a_handful_of_instances(model_class):
         losses.backward()
         optimizer.step()
     pytest.fail(f"after 200 updates {(logits[-1].argmax(-1) == labels).float().mean():.2f} right")
+
+
+def searchable(model_class, task, count):
+    """A model with random weights, instances, and a search in which it is sure of half of them."""
+    model, _ = made(model_class, task)
+    instances = task.sample(keys(count), task.spec.levels[-1])
+    how = Branching(steps=3, expand=2, possible=0.1, doubts=2)
+    first = search(model, task, instances, 3, how)
+    sure = float(np.median([tree.boards[0].confidence.min() for tree in first]))
+    return model, instances, replace(how, sure=sure)
+
+
+def told(trees):
+    """What searches have done, as plain numbers."""
+    return [
+        [(b.parent, b.pin, b.steps, b.fate, b.answer.tolist()) for b in tree.boards]
+        + [(e.needs, e.used, e.visits, e.best, e.accepted) for e in tree.events]
+        for tree in trees
+    ]
+
+
+@on_each_searchable
+def test_a_search_is_the_same_in_any_batch_and_reads_no_label(model_class, task):
+    model, instances, how = searchable(model_class, task, 6)
+    together = search(model, task, instances, 60, how)
+    assert len({len(tree.boards) for tree in together}) > 1, "these searches are all alike"
+    blind = copy.deepcopy(instances)
+    for labels in blind.labels.values():
+        labels[:] = 0
+    assert told(search(model, task, blind, 60, how, batch_size=2)) == told(together)
+    alone = [search(model, task, instances[i : i + 1], 60, how)[0] for i in range(6)]
+    assert told(alone) == told(together)
+
+
+@on_each_searchable
+def test_a_search_keeps_to_its_budget_and_a_larger_one_begins_the_same(model_class, task):
+    model, instances, how = searchable(model_class, task, 4)
+    whole = search(model, task, instances, 60, how)
+    for budget in (3, 10, 11, 25, 60):
+        for tree, longer in zip(search(model, task, instances, budget, how), whole, strict=True):
+            assert tree.used <= budget
+            assert tree.events[-1] == longer.at(budget)
+            assert (tree.answer == longer.boards[longer.at(budget).best].answer).all()
+
+
+@on_each_searchable
+def test_a_search_asks_the_rules_under_p3_alone(model_class, task, monkeypatch):
+    model, instances, how = searchable(model_class, task, 3)
+    calls, score = [], task.score
+
+    def counted(instances, answer):
+        calls.append(len(answer))
+        return score(instances, answer)
+
+    monkeypatch.setattr(task, "score", counted)
+    search(model, task, instances, 30, how)
+    assert not calls
+    trees = search(model, task, instances, 30, how, rules=True)
+    assert sum(calls) == sum(len(tree.boards) for tree in trees)
+
+
+@on_each_searchable
+def test_a_policy_gives_the_answers_of_a_search_visit_by_visit(model_class, task):
+    model, instances, how = searchable(model_class, task, 3)
+    observation = {**instances.fields, "answer": task.initial_answer(instances)}
+    trees = search(model, task, instances, 60, how)
+    policy, state = BranchingPolicy(model, how, 60), None
+    visits = [sorted({event.visits for event in tree.events}) for tree in trees]
+    for call in range(max(map(len, visits))):
+        answers, state = policy.predict(observation, state)
+        for row, tree in enumerate(trees):
+            reached = [e for e in tree.events if e.visits <= visits[row][: call + 1][-1]][-1]
+            assert (answers[row] == tree.boards[reached.best].answer).all()
+    assert all(one.visit is None for one in state)

@@ -97,7 +97,7 @@ class Boards:
         givens = np.concatenate([visit.givens for _, visit in visits])
         starts: list[Tensor | None] = []
         for _, visit in visits:
-            starts += visit.start or [None] * len(visit.givens)
+            starts += visit.start
         boards = Refined.begun(givens, self.model.spec.num_choices, starts)
         begun = np.array([start is not None for start in starts])
         for part in (np.flatnonzero(~begun), np.flatnonzero(begun)):

@@ -1,11 +1,16 @@
 """Branching: a search over pins, in which a refinement model is what looks ahead.
 
 A *board* is an instance with pins: nodes that are fixed to a choice as if they were given. The
-search refines the board without pins first. If it is not accepted, the search pins a doubtful node
-to each choice that the model still holds possible, one board per choice, refines these boards, and
-goes on at the most confident one (best-first search: Pearl 1984, Heuristics). A pin counts as a
-given, so the model draws all conclusions from it that it draws from givens. A board whose givens
-and pins leave a node without a choice, as far as the model is told the constraints, is dropped.
+search refines the board without pins first. If it is not accepted, a doubtful node is chosen, and
+pinning that node to each of its choices gives new boards, which wait in a queue. The board with the
+highest priority is refined next, and so on: best-first search (Pearl 1984, Heuristics). The priority
+is the logarithm of the probability of all pins of a board, each as its parent saw it, plus what the
+parent is worth by `evidence`. So the search tries what the model holds likely first, and comes to
+what it holds unlikely if there is budget left.
+
+A pin counts as a given, so the model draws all conclusions from it that it draws from givens. A
+board whose givens and pins leave a node without a choice, as far as the model is told the
+constraints, is dropped.
 
 The model is never asked for more than its probabilities. Labels are never read, and the rules of
 the task only where `accept` is a function of the caller that reads them.
@@ -29,7 +34,7 @@ from ttc_envs import UNDECIDED
 
 Result = TypeVar("Result")
 NOTHING = np.zeros(0)
-OPEN, BRANCHED, DROPPED, REFUSED, ACCEPTED = "open", "branched", "dropped", "refused", "accepted"
+OPEN, DROPPED, REFUSED, ACCEPTED = "open", "dropped", "refused", "accepted"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +47,7 @@ class Visit:
     """
 
     givens: np.ndarray
-    start: list[Tensor] | None = None
+    start: list[Tensor | None]
 
 
 @dataclass(eq=False)
@@ -110,19 +115,24 @@ class Board:
         givens: (N,), givens and pins.
         parent: Number of the board that this one was branched from; None for the first.
         pin: (node, choice) that the parent does not have.
-        answer: (N,), known once the board was visited.
-        confidence: (N,).
-        rank: By which boards are ordered, higher first.
+        chance: Logarithm of the probability of all pins, each as its parent saw it.
+        priority: By which boards wait, higher first.
+        start: (...), the state to begin with; None for the first state of the model.
+        answer: (N,), once the board was visited.
+        confidence: (N,), likewise.
         steps: Refinement steps taken.
-        fate: `open`, `branched`, `dropped`, `refused` (by doubt) or `accepted`.
+        fate: `open` (visited, and not accepted), `dropped` (without a choice for a node, or not
+            finite), `refused` (by doubt) or `accepted`.
     """
 
     givens: np.ndarray
     parent: int | None = None
     pin: tuple[int, int] | None = None
+    chance: float = 0.0
+    priority: float = 0.0
+    start: Tensor | None = None
     answer: np.ndarray = field(default_factory=lambda: NOTHING)
     confidence: np.ndarray = field(default_factory=lambda: NOTHING)
-    rank: float = -np.inf
     steps: int = 0
     fate: str = OPEN
 
@@ -185,11 +195,11 @@ class Tree:
         return within[-1]
 
     def best(self) -> int:
-        """The accepted board, or the one of the highest rank that was not refused."""
+        """The accepted board, or the one whose least confident node is the surest."""
 
         def key(number: int) -> tuple[bool, bool, float]:
             board = self.boards[number]
-            return board.fate == ACCEPTED, board.fate not in (REFUSED, DROPPED), board.rank
+            return board.fate == ACCEPTED, board.fate == OPEN, board.confidence.min()
 
         return max(range(len(self.boards)), key=key)
 
@@ -197,40 +207,29 @@ class Tree:
 Asking = Generator[Visit, Refined, Result]
 Accept = Callable[[Refined], np.ndarray]
 """(n,) bool: which boards are the answer."""
-Rank = Callable[[Refined], np.ndarray]
-"""(n,): which boards to go on at, higher first."""
-Branch = Callable[[np.ndarray, np.ndarray, float], tuple[int, np.ndarray]]
-"""Probability (N, C), free nodes (N,), smallest probability that counts as possible -> node, its
-choices in the order in which they are tried."""
+Evidence = Callable[[Refined], np.ndarray]
+"""(n,): what speaks for boards beside the probability of their pins, as a logarithm."""
+Choose = Callable[[np.ndarray, np.ndarray, float], int]
+"""Probability (N, C), free nodes (N,), smallest probability that counts as possible -> node."""
 
 
-def mean_confidence(boards: Refined) -> np.ndarray:
-    """(n,): the mean probability of the answer over all nodes."""
-    return boards.confidence.mean(1)
+def no_evidence(boards: Refined) -> np.ndarray:
+    """(n,): nothing speaks for or against a board."""
+    return np.zeros(len(boards))
 
 
-def least_confidence(boards: Refined) -> np.ndarray:
-    """(n,): the smallest probability of the answer."""
-    return boards.confidence.min(1)
-
-
-def fewest_choices(
-    probability: np.ndarray, free: np.ndarray, possible: float
-) -> tuple[int, np.ndarray]:
+def fewest_choices(probability: np.ndarray, free: np.ndarray, possible: float) -> int:
     """The free node with the fewest possible choices, at least two; ties: the least confident.
 
-    Where no node has two, the least confident one is branched on with its two likeliest choices.
+    Where no node has two, the least confident one.
     """
     count = (probability > possible).sum(1)
     confidence = np.where(free, probability.max(1), np.inf)
     undecided = free & (count > 1)
     if undecided.any():
         fewest = undecided & (count == count[undecided].min())
-        node = int(np.where(fewest, confidence, np.inf).argmin())
-    else:
-        node = int(confidence.argmin())
-    likeliest = np.argsort(-probability[node], kind="stable")
-    return node, likeliest[: max(2, int(count[node]))]
+        confidence = np.where(fewest, confidence, np.inf)
+    return int(confidence.argmin())
 
 
 @dataclass(frozen=True)
@@ -239,32 +238,34 @@ class Branching:
 
     Args:
         steps: Refinement steps of a board at most.
-        expand: Boards that are branched at a time. 1 is best-first search, `keep` a beam.
-        keep: Open boards that are kept; those of the lowest rank are dropped.
-        possible: Probability above which a choice is still possible.
+        at_once: Boards of an instance that are refined at a time.
+        keep: Boards that wait; those of the lowest priority are forgotten.
+        possible: Probability above which a choice counts as possible where a node is chosen.
+        tried: Probability below which a choice is never tried.
         sure: A board is accepted if the least confident node is at least so sure of its choice.
         doubts: An answer that is to be accepted is doubted so many times: a random share of its
             free nodes is given to the model, which has to come back to the same answer and be sure
             of it. 0 doubts nothing.
         doubted: That share.
         warm: Whether boards begin with the last state of their parent, or with the first state.
-        branch: Chooses node and choices.
-        rank: Orders the boards.
+        choose: Chooses the node.
+        evidence: What joins the priority.
 
     Raises:
         ValueError: A number is out of range.
     """
 
     steps: int = 48
-    expand: int = 1
-    keep: int = 256
+    at_once: int = 1
+    keep: int = 4096
     possible: float = 1e-3
+    tried: float = 1e-6
     sure: float = 0.98
     doubts: int = 3
     doubted: float = 0.2
     warm: bool = False
-    branch: Branch = fewest_choices
-    rank: Rank = mean_confidence
+    choose: Choose = fewest_choices
+    evidence: Evidence = no_evidence
 
     def settings(self) -> dict[str, Any]:
         """As a document; functions by their names."""
@@ -273,10 +274,10 @@ class Branching:
 
     def __post_init__(self) -> None:
         """Refuse what makes no search."""
-        for name, low in (("steps", 1), ("expand", 1), ("keep", 1), ("doubts", 0)):
+        for name, low in (("steps", 1), ("at_once", 1), ("keep", 1), ("doubts", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
-        for name in ("possible", "sure", "doubted"):
+        for name in ("possible", "tried", "sure", "doubted"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in (0, 1), got {getattr(self, name)}")
 
@@ -311,8 +312,7 @@ class Search:
         self.random = np.random.default_rng(seed)
         self.tree = Tree()
         self.used = self.needs = self.visits = 0
-        self.open: dict[int, tuple[np.ndarray, Tensor | None]] = {}
-        """Of each open board: probability (N, C), and its state where the search is warm."""
+        self.waiting = [Board(givens)]
         self._run = self.run()
         self.visit: Visit | None = next(self._run, None)
 
@@ -325,22 +325,23 @@ class Search:
 
     def run(self) -> Asking[None]:
         """Visit, accept or branch, until the budget or the boards are used up."""
-        boards, start = [Board(self.givens)], None
-        while boards and self.affords(len(boards)):
-            seen = yield self.afforded(np.stack([board.givens for board in boards]), start)
-            self.pay(seen)
-            for number in self.candidates(self.enter(boards, seen), seen):
+        while boards := self.waiting[: self.how.at_once]:
+            if not self.affords(len(boards)):
+                return
+            del self.waiting[: len(boards)]
+            seen = yield self.afforded(boards)
+            self.enter(boards, seen)
+            for board in self.candidates(boards, seen):
+                stands = True
                 if self.accept is None and self.how.doubts:
                     if not self.affords(self.how.doubts):
                         return
-                    stands = yield from self.stands(self.tree.boards[number])
-                else:
-                    stands = True
-                self.close(number, ACCEPTED if stands else REFUSED)
+                    stands = yield from self.stands(board)
+                board.fate = ACCEPTED if stands else REFUSED
                 self.note(stands)
                 if stands:
                     return
-            boards, start = self.children()
+            self.branch(boards, seen)
 
     def note(self, accepted: bool) -> None:
         """How things stand."""
@@ -353,10 +354,10 @@ class Search:
         """Whether so many boards can be visited."""
         return self.used + boards * self.how.steps <= self.budget
 
-    def afforded(self, givens: np.ndarray, start: list[Tensor] | None = None) -> Visit:
+    def afforded(self, boards: list[Board]) -> Visit:
         """A visit that the budget affords."""
-        self.needs = max(self.needs, self.used + len(givens) * self.how.steps)
-        return Visit(givens, start)
+        self.needs = max(self.needs, self.used + len(boards) * self.how.steps)
+        return Visit(np.stack([b.givens for b in boards]), [board.start for board in boards])
 
     def pay(self, seen: Refined) -> None:
         """Count the boards and the steps of a visit."""
@@ -365,57 +366,55 @@ class Search:
 
     # The boards
 
-    def enter(self, boards: list[Board], seen: Refined) -> list[int]:
-        """Put visited boards into the tree, and keep what branching needs; their numbers."""
-        first, answer, confidence = len(self.tree.boards), seen.answer, seen.confidence
-        for row, (board, rank) in enumerate(zip(boards, self.how.rank(seen), strict=True)):
-            board.answer, board.confidence = answer[row], confidence[row]
-            board.rank, board.steps = float(rank), int(seen.steps[row])
-            if seen.alive[row]:
-                state = seen.state[row] if self.how.warm else None
-                self.open[first + row] = seen.probability[row], state
-            else:
-                board.fate = DROPPED
+    def enter(self, boards: list[Board], seen: Refined) -> None:
+        """Put visited boards into the tree."""
+        self.pay(seen)
+        for row, board in enumerate(boards):
+            board.answer, board.confidence = seen.answer[row], seen.confidence[row]
+            board.steps, board.start = int(seen.steps[row]), None
+            board.fate = OPEN if seen.alive[row] else DROPPED
         self.tree.boards += boards
         self.note(accepted=False)
-        return list(range(first, first + len(boards)))
 
-    def children(self) -> tuple[list[Board], list[Tensor] | None]:
-        """The boards to visit next, and the states that they begin with."""
-        ranked = sorted(self.open, key=lambda number: (-self.tree.boards[number].rank, number))
-        for number in ranked[self.how.keep :]:
-            self.close(number, DROPPED)
-        boards: list[Board] = []
-        starts: list[Tensor] = []
-        for number in ranked[: self.how.expand]:
-            parent = self.tree.boards[number]
-            probability, state = self.open[number]
-            free = parent.givens == UNDECIDED
-            if not free.any():
-                self.close(number, DROPPED)
-                continue
-            node, choices = self.how.branch(probability, free, self.how.possible)
-            for choice in choices:
-                givens = parent.givens.copy()
-                givens[node] = choice
-                boards.append(Board(givens, number, (node, int(choice))))
-                if state is not None:
-                    starts.append(state)
-            self.close(number, BRANCHED)
-        return boards, starts or None
+    def branch(self, boards: list[Board], seen: Refined) -> None:
+        """Let the children of boards wait, those that are likelier in front."""
+        first = len(self.tree.boards) - len(boards)
+        evidence = self.how.evidence(seen)
+        for row, parent in enumerate(boards):
+            if parent.fate != DROPPED and seen.free[row].any():
+                state = seen.state[row] if self.how.warm else None
+                self.waiting += self.children(
+                    parent, first + row, seen.probability[row], float(evidence[row]), state
+                )
+        self.waiting.sort(key=lambda board: -board.priority)
+        del self.waiting[self.how.keep :]
 
-    def close(self, number: int, fate: str) -> None:
-        """A board is not open any more."""
-        self.tree.boards[number].fate = fate
-        del self.open[number]
+    def children(
+        self,
+        parent: Board,
+        number: int,
+        probability: np.ndarray,
+        evidence: float,
+        state: Tensor | None,
+    ) -> list[Board]:
+        """The boards that pin one more node, one for each of its choices."""
+        free = parent.givens == UNDECIDED
+        node = self.how.choose(probability, free, self.how.possible)
+        boards = []
+        for choice in np.flatnonzero(probability[node] > self.how.tried):
+            givens = parent.givens.copy()
+            givens[node] = choice
+            chance = parent.chance + float(np.log(probability[node, choice]))
+            pin = (node, int(choice))
+            boards.append(Board(givens, number, pin, chance, chance + evidence, state))
+        return boards
 
     # Acceptance
 
-    def candidates(self, numbers: list[int], seen: Refined) -> list[int]:
-        """Those of the boards just visited that may be the answer, by rank."""
+    def candidates(self, boards: list[Board], seen: Refined) -> list[Board]:
+        """Those of the boards just visited that may be the answer, by priority."""
         flags = (self.accept or self.sure)(seen) & seen.alive
-        found = [number for number, flag in zip(numbers, flags, strict=True) if flag]
-        return sorted(found, key=lambda number: -self.tree.boards[number].rank)
+        return [board for board, flag in zip(boards, flags, strict=True) if flag]
 
     def sure(self, seen: Refined) -> np.ndarray:
         """(n,) bool: the boards whose least confident node is sure enough."""
@@ -425,11 +424,11 @@ class Search:
         """Whether the model comes back to the answer of a board from random parts of it."""
         free = np.flatnonzero(self.givens == UNDECIDED)
         count = max(1, round(self.how.doubted * len(free)))
-        givens = np.repeat(self.givens[None], self.how.doubts, axis=0)
-        for row in givens:
+        parts = [Board(self.givens.copy()) for _ in range(self.how.doubts)]
+        for part in parts:
             nodes = self.random.choice(free, count, replace=False)
-            row[nodes] = board.answer[nodes]
-        seen = yield self.afforded(givens)
+            part.givens[nodes] = board.answer[nodes]
+        seen = yield self.afforded(parts)
         self.pay(seen)
         same = (seen.answer == board.answer).all(1)
         return bool((same & self.sure(seen) & seen.alive).all())

@@ -149,8 +149,7 @@ class _Follower:
     def _right(self, answer: np.ndarray) -> np.ndarray:
         """(B, N) bool: the choices that are right."""
         if "right" not in self._labels:
-            same: np.ndarray = answer == self._labels["answer"]
-            return same
+            return answer == self._labels["answer"]
         return np.take_along_axis(self._labels["right"], answer[..., None], axis=2)[..., 0]
 
     def _count(self, row: int, confidence: np.ndarray, right: np.ndarray) -> None:

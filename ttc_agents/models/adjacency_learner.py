@@ -266,8 +266,7 @@ class AdjacencyLearner(Wrapper):
         logits = self.edge_logits(batch).cpu()
         with fixed_random_state(TEST_SEED):
             drawn = draw_lists(logits, self.neighbours, SHARE_DRAWS, len(logits), None)
-        shares: np.ndarray = as_weights(drawn.neighbours, self.spec.num_nodes).mean((0, 1)).numpy()
-        return shares
+        return as_weights(drawn.neighbours, self.spec.num_nodes).mean((0, 1)).numpy()
 
     @torch.no_grad()
     def findings(self, task: Task, instances: Instances) -> dict[str, Any]:

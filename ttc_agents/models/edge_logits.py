@@ -116,5 +116,4 @@ class Block(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         x = x + self.out(mixed)
-        out: Tensor = x + self.last(F.silu(self.first(F.rms_norm(x, x.shape[-1:]))))
-        return out
+        return x + self.last(F.silu(self.first(F.rms_norm(x, x.shape[-1:]))))

@@ -187,8 +187,7 @@ class RelationalNetwork(RefinementModel):
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits of a state."""
         h, _, p = z.split(self.sizes, dim=-1)
-        logits: Tensor = self.logits(h, p, context["seen"])
-        return logits
+        return self.logits(h, p, context["seen"])
 
     def choice_embeddings(self) -> Tensor | None:
         """The tables of the inputs that have a row for each choice, side by side."""

@@ -164,8 +164,7 @@ class Transformer(RefinementModel):
     def step(self, context: Context, z: Tensor) -> Tensor:
         """One refinement step."""
         if self.share == "none":
-            below: Tensor = context["below"]
-            return below
+            return context["below"]
         h = z[..., : self.width]
         read = h + context["x"] if self.share == "all" else h
         if self.fed is not None:
@@ -179,14 +178,12 @@ class Transformer(RefinementModel):
         """(B, N, H), the last prediction as an input."""
         assert self.fed is not None
         chances = self.readout(context, z).softmax(-1)
-        fed: Tensor = self.fed(self.logits.expected(chances, context["x"], context["seen"])).to(z)
-        return fed
+        return self.fed(self.logits.expected(chances, context["x"], context["seen"])).to(z)
 
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits of a state."""
         h = z if self.halting is None else self.halting.output(z)
-        logits: Tensor = self.logits(h, h[..., :0], context["seen"])
-        return logits
+        return self.logits(h, h[..., :0], context["seen"])
 
     def forward(self, *arguments: Any, **options: Any) -> Trace:
         """As in the base; with halting the ponder cost is the penalty."""

@@ -40,8 +40,7 @@ def read_labels(instances: Instances, device: torch.device | str = "cpu") -> Lab
 
 def likeliest(logits: Tensor) -> np.ndarray[Any, Any]:
     """(B, N) int64, the choices of logits (B, N, C)."""
-    chosen: np.ndarray[Any, Any] = logits.detach().argmax(-1).cpu().numpy()
-    return chosen
+    return logits.detach().argmax(-1).cpu().numpy()
 
 
 @dataclass

@@ -138,8 +138,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as a document, as JSON gives it back."""
-        document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        return document
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Recipe:

@@ -20,6 +20,7 @@ memory in it, (B, W), W numbers a row.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -28,8 +29,15 @@ from torch import Tensor, nn
 from ttc_agents.implicit import GRADIENTS, SOLVERS, Implicit, Solution, solve
 from ttc_agents.implicit.diagnostics import jacobian_penalty
 from ttc_agents.implicit.solvers import Map, like
-from ttc_agents.models.base import Batch, Context, Observe, RefinementModel, SolverReport, Trace
-from ttc_agents.models.checks import check_name, shows_answer
+from ttc_agents.models.base import (
+    Batch,
+    Context,
+    Observe,
+    RefinementModel,
+    Trace,
+    check_name,
+    shows_answer,
+)
 from ttc_agents.models.wrapper import Wrapper
 from ttc_envs import TaskSpec
 
@@ -195,16 +203,15 @@ class Equilibrium(Wrapper):
         batch: Batch,
         num_steps: int,
         state: Tensor | None = None,
-        generator: torch.Generator | None = None,
         observe: Observe | None = None,
     ) -> Trace:
         """As in the base; in training as the class says."""
         if not self.training:
-            return super().forward(batch, num_steps, state, generator)
+            return super().forward(batch, num_steps, state)
         if num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {num_steps}")
         context = self.encode(batch)
-        packed = self.initial_state(context, generator) if state is None else state
+        packed = self.initial_state(context) if state is None else state
         z0 = self.unpack(context, packed).z
         f = self.map(context)
         if self.gradient == "implicit":
@@ -217,10 +224,7 @@ class Equilibrium(Wrapper):
             penalty = self.jacobian_weight * self.penalty(f, states[-1])
         self.calls += 1
         last = self.pack(self.solver.init(f, states[-1]))
-        report = SolverReport(
-            solution.residual, solution.converged, solution.num_steps, solution.backward
-        )
-        return Trace(logits, last, penalty, report)
+        return Trace(logits, last, penalty, replace(solution, trajectory=None))
 
     def training_depth(self, segment_steps: int) -> int:
         """The steps of a solve."""

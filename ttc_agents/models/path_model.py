@@ -34,11 +34,11 @@ from ttc_agents.models.base import (
     RefinementModel,
     Trace,
     device_of,
+    fields_of,
     noise,
     to_batch,
     to_tensor,
 )
-from ttc_agents.models.checks import fields_of
 from ttc_agents.models.readout import ABSENT
 from ttc_envs import UNDECIDED, TaskSpec
 

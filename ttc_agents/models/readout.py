@@ -17,8 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch
-from ttc_agents.models.checks import fields_of, shows_answer
+from ttc_agents.models.base import Batch, fields_of, shows_answer
 from ttc_agents.models.neighbour_graph import Links, gather_nodes
 from ttc_agents.models.neighbour_messages import PairPerceptron, linear
 from ttc_agents.models.node_inputs import is_input

@@ -38,8 +38,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch, Context, RefinementModel
-from ttc_agents.models.checks import check_name, shows_answer
+from ttc_agents.models.base import Batch, Context, RefinementModel, check_name, shows_answer
 from ttc_agents.models.neighbour_graph import NeighbourGraph
 from ttc_agents.models.neighbour_messages import (
     NeighbourMessages,

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ttc_agents.comparison.cost import AnswerCost, answer_cost
 from ttc_agents.inference.policy import RefinementPolicy
 from ttc_agents.models import RefinementModel, find_model
 from ttc_agents.policies.loading import Agent, load_agent
 from ttc_agents.training.engine import pick_device
+from ttc_agents.training.flops import AnswerCost, answer_cost
 from ttc_agents.training.loop import Hook, Metrics, run
 from ttc_agents.training.policy_gradient import PolicyGradient, VerifierTraining
 from ttc_agents.training.recipe import Recipe

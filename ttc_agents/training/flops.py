@@ -1,5 +1,8 @@
 """Floating-point operations of matrix products, two per multiply-add, counted as they are done.
 
+Those of a training are a budget (`FlopCounter`). Those of an answer (`answer_cost`) are the axis on
+which models of different sizes can be compared at test time.
+
 `torch.utils.flop_counter` knows products of matrices, convolutions and the attention of GPUs. LSTMs
 and the attention of CPUs are operations of their own; they are added here. Additions, embeddings
 and functions of single numbers do not count.
@@ -9,8 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch.utils.flop_counter import (
     FlopCounterMode,
@@ -18,9 +23,15 @@ from torch.utils.flop_counter import (
     sdpa_flop_count,
 )
 
+from ttc_agents.inference.refine import refine
+from ttc_agents.models import RefinementModel
+from ttc_envs import Task
+
 Shape = tuple[int, ...]
 Result = TypeVar("Result")
 aten = torch.ops.aten
+COSTED = 16
+"""Instances over which the cost of an answer is a mean."""
 
 
 def attention_flops(query: Shape, key: Shape, value: Shape, *rest: Any, **options: Any) -> int:
@@ -93,3 +104,38 @@ class FlopCounter:
         self._measured.append(flops)
         self.total += flops
         return result
+
+
+@dataclass(frozen=True)
+class AnswerCost:
+    """Floating-point operations per instance.
+
+    Args:
+        once: Before the first step.
+        step: Of each step with its readout.
+    """
+
+    once: float
+    step: float
+
+    def of(self, steps: int) -> float:
+        """Of an answer after so many steps."""
+        return self.once + steps * self.step
+
+
+def answer_cost(model: RefinementModel, task: Task, level: str, rows: int = COSTED) -> AnswerCost:
+    """The cost of a model in evaluation mode, from runs of one and of two steps.
+
+    Args:
+        model: Its steps must cost the same each.
+        task: The task.
+        level: Of typical instances.
+        rows: How many of them.
+    """
+    instances = task.sample(np.arange(rows, dtype=np.uint64), level)
+
+    def work(steps: int) -> float:
+        return counted(lambda: list(refine(model, task, instances, steps)))[1]
+
+    one, two = work(1), work(2)
+    return AnswerCost((2 * one - two) / rows, (two - one) / rows)

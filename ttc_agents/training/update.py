@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,18 +171,25 @@ class Training:
         free = free_nodes(self.task.spec, carried.batch)
         trace, labels = self.refine(engine)
         loss, norm = self.learning.differentiate(trace, labels, free)
+        rate = self.rate(done)
         if torch.isfinite(norm):
-            self.learning.take(self.rate(done))
+            self.learning.take(rate)
             carried.keep(trace, self.recipe.segment_steps)
-            self.count()
+            env_steps = self.recipe.batch_size * self.recipe.segment_steps
+            self.spent, self.skipped = self.spent + Spent(updates=1, env_steps=env_steps), 0
         else:
             self.skip()
-        solved = solved_rows(trace.logits[-1].detach(), labels, free).float().mean()
-        metrics = {"loss": loss, "gradient_norm": norm, "solved": solved}
-        return {**metrics, "age": carried.age.float().mean(), **solver_metrics(trace)}
+        return {
+            "rate": torch.tensor(rate),
+            "loss": loss,
+            "gradient_norm": norm,
+            "solved": solved_rows(trace.logits[-1].detach(), labels, free).float().mean(),
+            "age": carried.age.float().mean(),
+            **solver_metrics(trace),
+        }
 
     def rate(self, done: float) -> float:
-        """The next update's share of the peak rates, halved by each time it was rolled back."""
+        """An update's share of the peak rates, halved by each time it was rolled back."""
         recipe = self.recipe
         return rate(self.updates, done, recipe.warmup, recipe.decay_from) * 0.5**self.rollbacks
 
@@ -194,23 +200,21 @@ class Training:
         target is `improve`, each step is to do what the task's classical method would do there
         (the learner's own states, the expert's actions: Ross et al. 2011, DAgger).
         """
-        carried, steps = self.carried, self.recipe.segment_steps
-        if self.recipe.forcing:
-            return engine.run(carried.batch, steps, carried.labels["answer"]), carried.labels
-        if carried.answers is None:
-            return engine.run(carried.batch, steps, carried.state), carried.labels
+        carried, inputs = self.carried, self.inputs(self.recipe.segment_steps)
+        if self.recipe.forcing or carried.answers is None:
+            return engine.run(*inputs), carried.labels
         passed = Passed(carried)
-        trace = engine.run(carried.batch, steps, carried.state, passed)
+        trace = engine.run(*inputs, observe=passed)
         if self.recipe.target == "improve":
             return trace, {"answer": passed.improved()}
         return trace, carried.labels
 
-    def count(self) -> None:
-        """Add an update and its refinement steps to what was spent."""
-        steps = self.recipe.batch_size * self.recipe.segment_steps
-        spent = self.spent
-        self.spent = replace(spent, updates=spent.updates + 1, env_steps=spent.env_steps + steps)
-        self.skipped = 0
+    def inputs(self, num_steps: int) -> tuple[Any, ...]:
+        """What the model is run on: where it was, or with teacher forcing the right answer."""
+        carried = self.carried
+        if self.recipe.forcing:
+            return carried.batch, carried.labels["answer"]
+        return carried.batch, num_steps, carried.state
 
     def skip(self) -> None:
         """Leave the weights as they are and draw the batch anew."""
@@ -226,18 +230,11 @@ class Training:
     def engine(self) -> Engine:
         """How the model is run: number format and compilation, chosen at first use."""
         if self._engine is None:
-            model, carried = self.model, self.carried
-            if carried.state is None:
-                carried.refill(model)
-            assert carried.state is not None
-            forward: Callable[..., Trace] = model
-            state = carried.state
-            if self.recipe.forcing:
-                # Teacher forcing: the right answer stands where the state would.
-                state = carried.labels["answer"]
-                forward = lambda batch, num_steps, answer: model.forced(batch, answer)  # noqa: E731
-            batch = carried.batch
-            self._engine = choose_engine(forward, model, self.recipe, batch, state, self._say)
+            model, recipe = self.model, self.recipe
+            if self.carried.state is None:
+                self.carried.refill(model)  # the first update does so again: digits hang on it
+            forward = model.forced if recipe.forcing else model
+            self._engine = choose_engine(forward, model, recipe, self.inputs, self._say)
         return self._engine
 
     def averaged_model(self) -> RefinementModel:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ttc_agents.training import alarm
-from ttc_agents.training.alarm import Alarm
+from ttc_agents.training import hooks
+from ttc_agents.training.hooks import Alarm
 from ttc_agents.training.loop import run
 
 
@@ -17,8 +17,8 @@ def recipe(kinds):
 def probes(monkeypatch):
     """Makes probes find these shares, one after the other, and nothing else an alarm."""
     shares = []
-    monkeypatch.setitem(alarm.KEEP, "settled", 0.0)
-    monkeypatch.setattr(alarm, "solved_share", lambda *args: shares.pop(0))
+    monkeypatch.setitem(hooks.KEEP, "settled", 0.0)
+    monkeypatch.setattr(hooks, "solved_share", lambda *args: shares.pop(0))
     return shares
 
 
@@ -77,7 +77,7 @@ def test_nothing_happens_before_it_has_learnt(begun, recipe, probes):
 
 
 def test_solves_that_come_nowhere_are_an_alarm(begun, recipe, probes, monkeypatch):
-    monkeypatch.setitem(alarm.KEEP, "settled", 0.5)
+    monkeypatch.setitem(hooks.KEEP, "settled", 0.5)
     training, watch = begun(recipe.replaced(alarm_every=1)), Alarm(recipe.replaced(alarm_every=1))
     training.update(0.0)
     probes += [0.5, 0.5]
@@ -104,7 +104,7 @@ def test_the_probe_is_right_about_an_answer(begun, recipe, monkeypatch):
 
 def test_it_looks_at_tasks_without_splits_too(kinds):
     watch = Alarm(kinds["reader"].replaced(alarm_every=2))
-    assert len(watch.instances) == alarm.COUNT
+    assert len(watch.instances) == hooks.COUNT
 
 
 def test_a_probe_leaves_the_training_as_it_was(begun, recipe):

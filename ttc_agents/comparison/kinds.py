@@ -166,7 +166,6 @@ def prepare_refinement(
     job: Job,
     *,
     recipe: str,
-    recipe_level: str | None = None,
     changes: dict[str, Any] | None = None,
     verifier: float = 0.0,
     verifier_options: dict[str, Any] | None = None,
@@ -178,15 +177,12 @@ def prepare_refinement(
         job: What to learn; the verifier draws from its level, the recipe has its own.
         recipe: Name of a recipe (`find_recipe`), whose length the job's replaces, and whose task
             the job's.
-        recipe_level: The level that the labelled training draws from instead of the recipe's.
-        changes: Other entries of the recipe to replace, by name.
+        changes: Entries of the recipe to replace, by name, such as its level.
         verifier: Share of the length for training by the verifier, which follows the recipe.
         verifier_options: Arguments of `PolicyGradient`.
         device: As `ttc train` has it. Lengths in CPU seconds are for `cpu`.
     """
     plan = find_recipe(recipe).replaced(**(changes or {}), seed=job.seed)
-    if recipe_level is not None:
-        plan = plan.replaced(level=recipe_level)
     labelled = job.length.part(1 - verifier) if verifier < 1 else None
     model, spent = _taught(plan, job, labelled, device)
     if verifier > 0:

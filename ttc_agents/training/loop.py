@@ -63,6 +63,26 @@ class Hook:
         """The inverse of `state_dict`."""
 
 
+class Look(Hook):
+    """Calls a function now and then, which changes nothing; its time does not count.
+
+    Args:
+        look: Takes what is trained, and the metrics of the update.
+        every: Updates between two calls.
+    """
+
+    counted = False
+
+    def __init__(self, look: Callable[[Any, Metrics], None], every: int = 1) -> None:
+        self._look, self._every = look, every
+
+    def after_update(self, training: Any, metrics: Metrics, done: float) -> Metrics:
+        """Call it where it is time to."""
+        if training.spent.updates % self._every == 0:
+            self._look(training, metrics)
+        return {}
+
+
 class StopRequest:
     """Context in which SIGINT and SIGTERM first only set `requested`.
 

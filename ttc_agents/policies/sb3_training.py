@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module, resources
@@ -115,7 +115,6 @@ def train_agent(
     agent: BaseAlgorithm,
     length: Length,
     hooks: Sequence[Hook] = (),
-    clock: Callable[[], float] = time.process_time,
 ) -> Spent:
     """Train until the length is used up.
 
@@ -124,11 +123,10 @@ def train_agent(
 
     Args:
         agent: Of `make_agent`.
-        length: How long: seconds, or floating-point operations.
+        length: How long: CPU seconds, or floating-point operations.
         hooks: What happens on the way; there are no metrics.
-        clock: Gives seconds.
     """
-    callback = _Callback(length, hooks, Meter(clock=clock), forward_flops(agent))
+    callback = _Callback(length, hooks, Meter(clock=time.process_time), forward_flops(agent))
     # Schedules follow the length, since nobody knows how many steps it will buy.
     agent._update_current_progress_remaining = callback.tell  # type: ignore[method-assign]
     try:

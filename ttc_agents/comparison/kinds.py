@@ -91,8 +91,7 @@ class Curve(Hook):
         """Report where a part is done."""
         if done < 1 and int(done * POINTS) > self._reported:
             self._reported = int(done * POINTS)
-            spent = training.spent() if callable(training.spent) else training.spent
-            self._report(self._agent(training), self._before + spent)
+            self._report(self._agent(training), self._before + training.spent)
         return {}
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def verdicts(table: Table, runs: list[Run]) -> list[dict[str, Any]]:
     """What `verdict` says of the table's pairs that have two seeds of each row at least."""
     rows = by_row(runs)
     known = [pair for pair in table.pairs if min(len(rows.get(name, ())) for name in pair) > 1]
-    return [verdict(rows[first], rows[second]).to_json() for first, second in known]
+    return [asdict(verdict(rows[first], rows[second])) for first, second in known]
 
 
 def document_of(comparison: Comparison, name: str, runs: list[Run]) -> dict[str, Any]:

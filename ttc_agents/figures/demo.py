@@ -68,12 +68,15 @@ class Findings:
             for theme in ("light", "dark")
         )
         gif = solve_gif(self.model, self.task, self.example(), self.result.steps[-1])
-        paths = [out / n for n in ("report.html", "sweep.png", "sweep.json", "solve.gif")]
-        paths[0].write_text(self.page(document, (light, dark), gif), encoding="utf-8")
-        paths[1].write_bytes(light)
-        paths[2].write_text(json.dumps(document) + "\n", encoding="utf-8")
-        paths[3].write_bytes(gif)
-        return paths
+        files = {
+            "report.html": self.page(document, (light, dark), gif).encode(),
+            "sweep.png": light,
+            "sweep.json": (json.dumps(document) + "\n").encode(),
+            "solve.gif": gif,
+        }
+        for name, data in files.items():
+            (out / name).write_bytes(data)
+        return [out / name for name in files]
 
     def example(self) -> Instances:
         """One instance that is worth watching."""

@@ -46,7 +46,7 @@ class Reporter(Hook):
         if len(kept) < len(lines):
             write_atomically(path, "".join(line + "\n" for line in kept).encode())
         self.path, self.bar = path, bar
-        self.pending: list[Metrics] = []
+        self.pending: dict[str, list[Tensor]] = {}
         self.reported = time.perf_counter()
 
     def __enter__(self) -> Self:
@@ -60,7 +60,8 @@ class Reporter(Hook):
 
     def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
         """Keep the metrics; every `REPORT_SECONDS` and at the end, write and draw their means."""
-        self.pending.append(dict(metrics))
+        for name, value in metrics.items():
+            self.pending.setdefault(name, []).append(value)
         if done >= 1 or time.perf_counter() - self.reported >= REPORT_SECONDS:
             self.bar.show(self.write(counts_of(training)), done)
             self.reported = time.perf_counter()
@@ -71,13 +72,12 @@ class Reporter(Hook):
 
         A metric that some updates lack has the mean over those that have it.
         """
-        found: dict[str, list[Tensor]] = {}
-        for metrics in self.pending:
-            for name, value in metrics.items():
-                found.setdefault(name, []).append(value.float())
+        means = {
+            name: round(float(torch.stack(values).float().mean()), 6)
+            for name, values in self.pending.items()
+        }
         self.pending.clear()
-        means = {name: float(torch.stack(values).mean()) for name, values in found.items()}
-        line = {**counts, **{name: round(value, 6) for name, value in means.items()}}
+        line = {**counts, **means}
         self.file.write(json.dumps(line) + "\n")
         self.file.flush()
         return line

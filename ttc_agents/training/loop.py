@@ -140,7 +140,12 @@ def run(
         metrics = dict(meter.counted(partial(training.update, done)))
         training.spent = meter.measured(training.spent)
         done = length.share(training.spent)
-        for hook in hooks:
-            work = partial(hook.after_update, training, metrics, done)
-            metrics |= work() if hook.counted else meter.uncounted(work)
+        call(hooks, training, metrics, done, meter)
     return training.spent
+
+
+def call(hooks: Sequence[Hook], training: Any, metrics: Metrics, done: float, meter: Meter) -> None:
+    """Call the hooks after an update, one after the other; what they measure joins the metrics."""
+    for hook in hooks:
+        work = partial(hook.after_update, training, metrics, done)
+        metrics |= work() if hook.counted else meter.uncounted(work)

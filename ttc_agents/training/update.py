@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +272,7 @@ class Training:
         return {
             **self.learning.state_dict(),
             "carried": self.carried.state_dict(),
-            "spent": self.spent.to_json(),
+            "spent": asdict(self.spent),
             "rollbacks": self.rollbacks,
             "random": torch.get_rng_state(),
         }

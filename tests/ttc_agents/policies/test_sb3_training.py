@@ -46,7 +46,7 @@ class Noting(Hook):
 
     def after_update(self, training, metrics, done):
         self.shares.append(done)
-        self.flops.append(training.spent().flops)
+        self.flops.append(training.spent.flops)
         return {}
 
 

@@ -28,7 +28,7 @@ from ttc_envs import Task
 POINTS = 8
 """Parts of a training between which a learning curve is measured."""
 
-Report = Callable[[Agent, Spent], None]
+Midway = Callable[[Agent, Spent], None]
 """Called in the middle of a training."""
 
 
@@ -50,7 +50,7 @@ class Job:
     level: str
     length: Length
     seed: int
-    report: Report
+    report: Midway
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Curve(Hook):
     counted: ClassVar[bool] = False
 
     def __init__(
-        self, report: Report, agent: Callable[[Any], Agent], before: Spent = NOTHING
+        self, report: Midway, agent: Callable[[Any], Agent], before: Spent = NOTHING
     ) -> None:
         self._report, self._agent, self._before = report, agent, before
         self._reported = 0
@@ -199,7 +199,7 @@ def _taught(
     """A model after labelled training of some length; without one as it begins."""
     recipe = recipe.replaced(precision="float32", compile="off")
     training = Training(recipe, job.task, pick_device(device))
-    training.engine()  # draws the first states, which the first update is not charged for
+    training.begin()  # the first update is not charged for the first states
     if length is not None:
         curve = Curve(job.report, lambda training: _as_agent(training.averaged_model()))
         _run(training, length, [*alarms(recipe), curve])

@@ -13,7 +13,7 @@ import torch
 from ttc_agents.evaluation import Calibration, SweepResult
 from ttc_agents.figures.animation import showcase, solve_gif
 from ttc_agents.figures.calibration import calibration_picture
-from ttc_agents.figures.report import Report
+from ttc_agents.figures.report import Page
 from ttc_agents.figures.sweep import sweep_picture
 from ttc_agents.models import RefinementModel
 from ttc_agents.training.recipe import Recipe
@@ -87,7 +87,7 @@ class Findings:
         """The report."""
         wording = self.task.wording
         depth = self.model.training_depth(self.recipe.segment_steps)
-        return Report(
+        return Page(
             "A network that thinks longer",
             LEAD.format(what=wording.what, seconds=self.trained.seconds, depth=depth),
             self.tiles(document),

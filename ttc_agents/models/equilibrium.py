@@ -215,9 +215,9 @@ class Equilibrium(Wrapper):
         z0 = self.unpack(context, packed).z
         f = self.map(context)
         if self.gradient == "implicit":
-            states, solution = self.solved(f, z0, num_steps)
+            states, solution = self.at_equilibrium(f, z0, num_steps)
         else:
-            states, solution = self.stepped(f, z0, num_steps)
+            states, solution = self.along_steps(f, z0, num_steps)
         logits = torch.stack([self.inner.readout(context["inner"], z) for z in states])
         penalty = None
         if self.jacobian_weight:
@@ -242,7 +242,7 @@ class Equilibrium(Wrapper):
             return self.max_steps
         return self.depths[int(self.calls) % len(self.depths)]
 
-    def solved(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
+    def at_equilibrium(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
         """Some iterates after one step each, and the equilibrium with its implicit gradient."""
         cap = max(1, self.cap())
         solution = solve(self.solver, f, z0, cap, self.tol, count > 1, self.implicit)
@@ -253,7 +253,7 @@ class Equilibrium(Wrapper):
             states = [f(solution.trajectory[min(i, length - 1)]) for i in chosen] + states
         return states, solution
 
-    def stepped(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
+    def along_steps(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
         """The states after damped steps with a gradient, from the equilibrium or else from z0."""
         cap, states = self.cap(), []
         solution = solve(self.solver, f, z0.detach(), cap, self.tol) if cap else unsolved(z0)

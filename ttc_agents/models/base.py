@@ -257,6 +257,12 @@ def noise(like: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(like.shape, generator=generator, device=generator.device).to(like)
 
 
+def present_nodes(spec: TaskSpec, batch: Batch) -> Tensor | None:
+    """(B, N) bool: the nodes that are no padding; None where the task has no masks of nodes."""
+    masks = [batch[name] > 0 for name in fields_of(spec, "mask", "node")]
+    return torch.stack(masks).all(0) if masks else None
+
+
 def free_nodes(spec: TaskSpec, batch: Batch) -> Tensor | None:
     """(B, N) bool: the nodes that no given decides; None where the task has no givens."""
     givens = [batch[name] for name in fields_of(spec, "given", "node")]

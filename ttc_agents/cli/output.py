@@ -57,7 +57,7 @@ def report_sweep(
     from ttc_agents.figures.tables import text_table
 
     document = result.to_json(per_instance=out is not None) | extra
-    document["settings"] |= settings
+    document["settings"] = document["settings"] | settings
     if out is not None:
         write_atomically(out, (json.dumps(document) + "\n").encode())
         del document["records"]

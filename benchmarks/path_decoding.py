@@ -13,6 +13,7 @@ The last line on stdout is one JSON document.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import statistics
@@ -26,14 +27,17 @@ import torch
 
 from ttc_agents.models import CausalTransformer, RecurrentPath
 from ttc_agents.models.base import to_batch
-from ttc_agents.models.path_model import PathModel
+from ttc_agents.models.path_model import PathModel, Prefix
 from ttc_envs import make_task
 
 
 def rate(model: PathModel, batch: dict[str, torch.Tensor], beam: int, cache: bool) -> float:
     """Places written per CPU second, those of the best path of each instance."""
+    if not cache:
+        model = copy.copy(model)
+        model.cache = lambda rows: Prefix(model)  # type: ignore[method-assign]
     start = time.process_time()
-    paths = model.generate(batch, beam, cache)
+    paths = model.generate(batch, beam)
     return paths.numel() / (time.process_time() - start)
 
 

@@ -59,11 +59,8 @@ SHARED_BY_MODELS = {
     for name in (
         "attention",
         "base",
-        "checks",
         "count_network",
-        "edge_logits",
         "graph_draws",
-        "halting",
         "layers",
         "neighbour_graph",
         "neighbour_messages",

@@ -15,49 +15,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ttc_agents.evaluation.solve import solve
-    from ttc_agents.evaluation.sweep import sweep
-    from ttc_agents.inference.checkpoint import load_model as load
-    from ttc_agents.inference.checkpoint import load_task
-    from ttc_agents.inference.policy import RefinementPolicy
-    from ttc_agents.inference.refine import refine
-    from ttc_agents.models import RefinementModel, make_model
-    from ttc_agents.training.recipe import Recipe
-    from ttc_agents.training.train import train
+    from ttc_agents.evaluation.solve import solve as solve
+    from ttc_agents.evaluation.sweep import sweep as sweep
+    from ttc_agents.inference.checkpoint import load_model
+    from ttc_agents.inference.checkpoint import load_task as load_task
+    from ttc_agents.inference.policy import RefinementPolicy as RefinementPolicy
+    from ttc_agents.inference.refine import refine as refine
+    from ttc_agents.models import RefinementModel as RefinementModel
+    from ttc_agents.models import make_model as make_model
+    from ttc_agents.training.recipe import Recipe as Recipe
+    from ttc_agents.training.train import train as train
 
-__all__ = [
-    "Recipe",
-    "RefinementModel",
-    "RefinementPolicy",
-    "load",
-    "load_task",
-    "make_model",
-    "refine",
-    "solve",
-    "sweep",
-    "train",
-]
+    load = load_model
 
 _AT_FIRST_USE = {
-    "Recipe": ("ttc_agents.training.recipe", "Recipe"),
-    "RefinementModel": ("ttc_agents.models", "RefinementModel"),
-    "RefinementPolicy": ("ttc_agents.inference.policy", "RefinementPolicy"),
-    "load": ("ttc_agents.inference.checkpoint", "load_model"),
-    "load_task": ("ttc_agents.inference.checkpoint", "load_task"),
-    "make_model": ("ttc_agents.models", "make_model"),
-    "refine": ("ttc_agents.inference.refine", "refine"),
-    "solve": ("ttc_agents.evaluation.solve", "solve"),
-    "sweep": ("ttc_agents.evaluation.sweep", "sweep"),
-    "train": ("ttc_agents.training.train", "train"),
+    "Recipe": "training.recipe",
+    "RefinementModel": "models",
+    "RefinementPolicy": "inference.policy",
+    "load": "inference.checkpoint",
+    "load_task": "inference.checkpoint",
+    "make_model": "models",
+    "refine": "inference.refine",
+    "solve": "evaluation.solve",
+    "sweep": "evaluation.sweep",
+    "train": "training.train",
 }
+"""The module of each public name."""
+_OTHER_NAMES = {"load": "load_model"}
+"""What is called otherwise there."""
+__all__ = list(_AT_FIRST_USE)
 
 
 def __getattr__(name: str) -> Any:
     """The names that are imported at first use."""
     if name not in _AT_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, own = _AT_FIRST_USE[name]
-    return getattr(import_module(module), own)
+    module = import_module(f"{__name__}.{_AT_FIRST_USE[name]}")
+    return getattr(module, _OTHER_NAMES.get(name, name))
 
 
 def __dir__() -> list[str]:

@@ -21,8 +21,8 @@ import torch
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.inference.checkpoint import split_task
 from ttc_agents.inference.refine import solved_share
-from ttc_agents.training.loop import Hook, Metrics, run
-from ttc_agents.training.recipes import RECIPES, Recipe
+from ttc_agents.training.loop import Look, Metrics, run
+from ttc_agents.training.recipes import RECIPES
 from ttc_agents.training.train import alarms
 from ttc_agents.training.update import Training
 from ttc_envs import make_task
@@ -31,44 +31,25 @@ RESULTS = Path(__file__).parent / "results"
 COUNT, STEPS, TIMES, LOOKS, SLACK = 200, 64, 64, 20, 0.02
 
 
-class Looks(Hook):
-    """Measures the averaged weights `LOOKS` times in a training.
-
-    Args:
-        recipe: Says what is trained.
-
-    Attributes:
-        curve: (update, solved share) of each look.
-    """
-
-    counted = False
-
-    def __init__(self, recipe: Recipe) -> None:
-        self.task = split_task(recipe.env_id, recipe.task, "validation")
-        self.instances = self.task.sample(np.arange(COUNT, dtype=np.uint64), recipe.levels()[0])
-        self.every = max(1, (recipe.updates or 0) // LOOKS)
-        self.curve: list[list[float]] = []
-
-    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
-        """Look where it is time to."""
-        if training.updates % self.every == 0:
-            self.curve.append([training.updates, self.share(training, STEPS)])
-        return {}
-
-    def share(self, training: Training, steps: int) -> float:
-        """The share of validation puzzles that are solved after so many steps."""
-        return solved_share(training.averaged_model(), self.task, self.instances, steps)
-
-
 def follow(name: str, seed: int) -> dict:
-    """Train one seed and measure it on the way."""
+    """Train one seed and measure the averaged weights on the way."""
     recipe = RECIPES[name].replaced(seed=seed)
     training = Training(recipe, make_task(recipe.env_id, **recipe.task))
-    looks = Looks(recipe)
+    validation = split_task(recipe.env_id, recipe.task, "validation")
+    instances = validation.sample(np.arange(COUNT, dtype=np.uint64), recipe.levels()[0])
+    curve: list[list[float]] = []
+
+    def solved(steps: int) -> float:
+        return solved_share(training.averaged_model(), validation, instances, steps)
+
+    def look(training: Training, metrics: Metrics) -> None:
+        curve.append([training.updates, solved(STEPS)])
+
+    looks = Look(look, max(1, (recipe.updates or 0) // LOOKS))
     run(training, recipe.length, [*alarms(recipe), looks], clock=time.process_time)
-    best, last = max(value for _, value in looks.curve), looks.curve[-1][1]
-    deep = looks.share(training, TIMES * training.model.max_steps)
-    found = {"seed": seed, "seconds": round(training.spent.seconds, 1), "curve": looks.curve}
+    best, last = max(value for _, value in curve), curve[-1][1]
+    deep = solved(TIMES * training.model.max_steps)
+    found = {"seed": seed, "seconds": round(training.spent.seconds, 1), "curve": curve}
     found |= {"best": best, "last": last, "deep": deep, "rollbacks": float(training.rollbacks)}
     return found | {"holds": last >= best - SLACK, "holds_deep": deep >= best - SLACK}
 

@@ -20,7 +20,7 @@ from measure import RESULTS, scores_of
 
 from ttc_agents.models import AdjacencyLearner
 from ttc_agents.models.base import free_nodes, to_batch
-from ttc_agents.training.loop import Hook, Metrics, StopRequest, run
+from ttc_agents.training.loop import Look, Metrics, run
 from ttc_agents.training.recipes import RECIPES
 from ttc_agents.training.update import Training
 from ttc_envs import Instances, SudokuTask
@@ -44,35 +44,14 @@ def right(model: AdjacencyLearner, boards: Instances, graphs: int) -> float:
     return round(float(torch.cat(hits).float().mean()), 4)
 
 
-class Watch(Hook):
-    """Measures at `STOPS`, and ends the training at the last.
-
-    Args:
-        boards: What is answered.
-        stop: What ends it.
-
-    Attributes:
-        rows: One for each stop.
-    """
-
-    counted = False
-
-    def __init__(self, boards: Instances, stop: StopRequest) -> None:
-        self.boards, self.stop = boards, stop
-        self.rows: list[dict] = []
-
-    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
-        """Measure where it is time to."""
-        if training.updates in STOPS:
-            row = {"seed": training.recipe.seed, "updates": training.updates}
-            row |= scores_of(training)
-            model = training.model.eval()
-            row["right"] = {str(count): right(model, self.boards, count) for count in GRAPHS}
-            model.train()
-            self.rows.append(row)
-            print(row, flush=True)
-        self.stop.requested = training.updates >= STOPS[-1]
-        return {}
+def measured(training: Training, boards: Instances) -> dict:
+    """What the graph and the answers are worth now."""
+    row = {"seed": training.recipe.seed, "updates": training.updates, **scores_of(training)}
+    model = training.model.eval()
+    row["right"] = {str(count): right(model, boards, count) for count in GRAPHS}
+    model.train()
+    print(row, flush=True)
+    return row
 
 
 def main() -> None:
@@ -84,12 +63,14 @@ def main() -> None:
     torch.set_num_threads(1)
     boards = SudokuTask(split="test").sample(np.arange(BOARDS, dtype=np.uint64), "givens=60")
     document = {"setting": "inference", "boards": BOARDS, "runs": []}
+
+    def look(training: Training, metrics: Metrics) -> None:
+        if training.updates in STOPS:
+            document["runs"].append(measured(training, boards))
+
     for seed in map(int, arguments.seeds.split(",")):
-        recipe = RECIPES["graph-9x9"].replaced(seed=seed)
-        stop = StopRequest()
-        watch = Watch(boards, stop)
-        run(Training(recipe, SudokuTask()), recipe.length, [watch], stop=stop)
-        document["runs"] += watch.rows
+        recipe = RECIPES["graph-9x9"].replaced(seed=seed, updates=STOPS[-1])
+        run(Training(recipe, SudokuTask()), recipe.length, [Look(look)])
         (arguments.out / "inference.json").write_text(json.dumps(document) + "\n")
     print(json.dumps(document))
 

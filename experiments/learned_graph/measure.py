@@ -24,7 +24,7 @@ from torch import Tensor
 from ttc_agents.figures.graphs import graph_picture
 from ttc_agents.models.base import RefinementModel
 from ttc_agents.models.neighbour_graph import edge_scores
-from ttc_agents.training.loop import Hook, Metrics, StopRequest, run
+from ttc_agents.training.loop import Look, Metrics, StopRequest, run
 from ttc_agents.training.recipes import RECIPES, Recipe
 from ttc_agents.training.update import Training
 from ttc_envs import Task, make_task
@@ -73,35 +73,6 @@ def recipe_of(setting: str, seed: int) -> Recipe:
     return base.replaced(**changes, model_options=options, seed=seed)
 
 
-class Watch(Hook):
-    """Looks at the likeliest graph now and then, and stops the training where it is exact.
-
-    Args:
-        limit: Training seconds after which it is stopped, too.
-        stop: What stops it.
-
-    Attributes:
-        curve: (updates, seconds, precision, recall, loss) of each look.
-    """
-
-    counted = False
-
-    def __init__(self, limit: float, stop: StopRequest) -> None:
-        self.limit, self.stop = limit, stop
-        self.curve: list[list[float]] = []
-
-    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
-        """Look where it is time to."""
-        spent = training.spent
-        if spent.updates % EVERY == 0 or done >= 1:
-            found = scores_of(training)
-            point = [spent.updates, round(spent.seconds, 2), *(round(v, 5) for v in found.values())]
-            self.curve.append([*point, round(float(metrics["loss"]), 4)])
-            self.stop.requested = min(found.values()) == 1
-        self.stop.requested |= spent.seconds >= self.limit
-        return {}
-
-
 def scores_of(training: Training) -> dict[str, float]:
     """Precision and recall of the likeliest graph."""
     model = training.model.eval()
@@ -119,10 +90,17 @@ def follow(recipe: Recipe, limit: float, task: Task | None = None) -> tuple[dict
         limit: CPU seconds.
         task: Stands in for the recipe's own.
     """
-    task, stop = task or make_task(recipe.env_id, **recipe.task), StopRequest()
-    training, watch = Training(recipe, task), Watch(limit, stop)
-    run(training, recipe.length, [watch], stop=stop, clock=time.process_time)
-    curve = watch.curve
+    training = Training(recipe, task or make_task(recipe.env_id, **recipe.task))
+    stop, curve = StopRequest(), []
+
+    def look(training: Training, metrics: Metrics) -> None:
+        """A point: updates, seconds, precision, recall and loss."""
+        spent, found = training.spent, scores_of(training)
+        point = [spent.updates, round(spent.seconds, 2), *(round(v, 5) for v in found.values())]
+        curve.append([*point, round(float(metrics["loss"]), 4)])
+        stop.requested = min(found.values()) == 1 or spent.seconds >= limit
+
+    run(training, recipe.length, [Look(look, EVERY)], stop=stop, clock=time.process_time)
     result = {"seed": recipe.seed, "curve": curve, "updates": training.updates}
     for bound in (0.99, 0.999, 1.0):
         there = [point[1] for point in curve if min(point[2:4]) >= bound]

@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ttc_agents.evaluation.results import STEPLESS
+
 TOLERANCE, LEAST = 0.01, 0.5
-STEPLESS = ("random", "solve")
 
 
 class Depth(NamedTuple):

@@ -96,7 +96,7 @@ NEW_MAPS = Table(
         Row(
             RELATIONAL,
             "refinement",
-            {"recipe": "shortest-path-cpu-20min", "recipe_level": "spread32"},
+            {"recipe": "shortest-path-cpu-20min", "changes": {"level": "spread32"}},
         ),
     ),
     pairs=(*PAIRS, (RELATIONAL, LONG), (RELATIONAL, LARGE)),
@@ -113,7 +113,7 @@ LISTS = Table(
         Row(
             RELATIONAL,
             "refinement",
-            {"recipe": "sorting-cpu-3min", "recipe_level": "uniform"},
+            {"recipe": "sorting-cpu-3min", "changes": {"level": "uniform"}},
             last=1,
         ),
     ),

@@ -144,7 +144,7 @@ PATHS = Table(
         Row(
             "relational network, labels",
             "refinement",
-            {"recipe": "shortest-path-cpu-20min", "recipe_level": "spread16"},
+            {"recipe": "shortest-path-cpu-20min", "changes": {"level": "spread16"}},
         ),
         RANDOM_EDITS,
         *REFERENCES,

@@ -58,8 +58,7 @@ class Compare(Imports):
         """Fill the tables, draw them, print them in Markdown, and with --json as a document."""
         import torch
 
-        from ttc_agents.comparison.fill import fill
-        from ttc_agents.comparison.run import table_lines
+        from ttc_agents.comparison.run import fill, table_lines
 
         # Budgets are CPU seconds of the process, in which threads would add up.
         torch.set_num_threads(1)
@@ -117,8 +116,7 @@ class Compare(Imports):
 def draw(folder: Path, table: Table, name: str, runs: list[Run]) -> None:
     """Draw the pictures of a table."""
     from ttc_agents.comparison.run import by_row
-    from ttc_agents.figures.comparison import comparison_picture
-    from ttc_agents.figures.frontier import frontier_picture
+    from ttc_agents.figures.comparison import comparison_picture, frontier_picture
 
     (folder / f"{name}.png").write_bytes(comparison_picture(name, runs))
     rows = {n: own for n, own in by_row(runs).items() if "test_flops" in own[0]}

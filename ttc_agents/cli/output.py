@@ -56,16 +56,15 @@ def report_sweep(
     from ttc_agents.evaluation.stability import stability_text
     from ttc_agents.figures.tables import text_table
 
-    def document(per_instance: bool) -> dict[str, Any]:
-        found = result.to_json(per_instance)
-        return {**found, "settings": {**found["settings"], **settings}, **extra}
-
+    document = result.to_json(per_instance=out is not None) | extra
+    document["settings"] = document["settings"] | settings
     if out is not None:
-        write_atomically(out, (json.dumps(document(per_instance=True)) + "\n").encode())
+        write_atomically(out, (json.dumps(document) + "\n").encode())
+        del document["records"]
     if as_json:
-        print(json.dumps(document(per_instance=False)))
+        print(json.dumps(document))
         return
-    print(text_table(document(per_instance=False)))
+    print(text_table(document))
     for family, numbers in extra.get("calibration", {}).items():
         print(calibration_text(family, numbers))
     for family, numbers in extra.get("stability", {}).items():

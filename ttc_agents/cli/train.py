@@ -35,7 +35,7 @@ class Train(Imports):
         env: The environment to learn, module:id for one of another package; needs --model.
         model: The model to train, by name or as module:Class of your own; needs --env.
         out: Directory of the checkpoint.
-        settings: Fields of the recipe, such as batch_size=32 or model_options.width=64.
+        changes: Fields of the recipe, such as batch_size=32 or model_options.width=64.
         level: Level of the training instances, several with commas between them.
         puzzles: Train on the puzzles of this file, checked, and divided into training, validation
             and test by symmetry class.
@@ -56,7 +56,7 @@ class Train(Imports):
     env: str | None = None
     model: str | None = None
     out: Path | None = None
-    settings: Annotated[
+    changes: Annotated[
         conf.UseAppendAction[tuple[tuple[str, ...], ...]],
         conf.arg(name="set", metavar="FIELD=VALUE"),
     ] = ()
@@ -120,7 +120,7 @@ class Train(Imports):
 
     def _adjusted(self, recipe: Recipe) -> Recipe:
         """The recipe with --set first, and the options that have a name of their own after it."""
-        recipe = recipe.changed([setting for group in self.settings for setting in group])
+        recipe = recipe.changed([change for group in self.changes for change in group])
         if self.seconds is not None and self.updates is not None:
             raise ValueError("--seconds and --updates exclude each other")
         if self.puzzles is not None:

@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ttc_agents.evaluation.cost import COSTED, AnswerCost, answer_cost
 from ttc_agents.inference.policy import RefinementPolicy
 from ttc_agents.models import RefinementModel, find_model
 from ttc_agents.policies.loading import Agent, load_agent
 from ttc_agents.training.engine import pick_device
+from ttc_agents.training.flops import COSTED, AnswerCost, answer_cost
 from ttc_agents.training.loop import Hook, Metrics, run
 from ttc_agents.training.policy_gradient import PolicyGradient, VerifierTraining
 from ttc_agents.training.recipe import Recipe
@@ -30,7 +30,7 @@ from ttc_envs import Task
 POINTS = 8
 """Parts of a training between which a learning curve is measured."""
 
-Report = Callable[[Agent, Spent], None]
+Midway = Callable[[Agent, Spent], None]
 """Called in the middle of a training."""
 
 
@@ -52,7 +52,7 @@ class Job:
     level: str
     length: Length
     seed: int
-    report: Report
+    report: Midway
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Curve(Hook):
     counted: ClassVar[bool] = False
 
     def __init__(
-        self, report: Report, agent: Callable[[Any], Agent], before: Spent = NOTHING
+        self, report: Midway, agent: Callable[[Any], Agent], before: Spent = NOTHING
     ) -> None:
         self._report, self._agent, self._before = report, agent, before
         self._reported = 0
@@ -93,8 +93,7 @@ class Curve(Hook):
         """Report where a part is done."""
         if done < 1 and int(done * POINTS) > self._reported:
             self._reported = int(done * POINTS)
-            spent = training.spent() if callable(training.spent) else training.spent
-            self._report(self._agent(training), self._before + spent)
+            self._report(self._agent(training), self._before + training.spent)
         return {}
 
 
@@ -168,7 +167,6 @@ def prepare_refinement(
     job: Job,
     *,
     recipe: str,
-    recipe_level: str | None = None,
     changes: dict[str, Any] | None = None,
     verifier: float = 0.0,
     verifier_options: dict[str, Any] | None = None,
@@ -180,15 +178,12 @@ def prepare_refinement(
         job: What to learn; the verifier draws from its level, the recipe has its own.
         recipe: Name of a recipe (`find_recipe`), whose length the job's replaces, and whose task
             the job's.
-        recipe_level: The level that the labelled training draws from instead of the recipe's.
-        changes: Other entries of the recipe to replace, by name.
+        changes: Entries of the recipe to replace, by name, such as its level.
         verifier: Share of the length for training by the verifier, which follows the recipe.
         verifier_options: Arguments of `PolicyGradient`.
         device: As `ttc train` has it. Lengths in CPU seconds are for `cpu`.
     """
     plan = find_recipe(recipe).replaced(**(changes or {}), seed=job.seed)
-    if recipe_level is not None:
-        plan = plan.replaced(level=recipe_level)
     labelled = job.length.part(1 - verifier) if verifier < 1 else None
     model, spent = _taught(plan, job, labelled, device)
     if verifier > 0:
@@ -207,7 +202,7 @@ def _taught(
     """A model after labelled training of some length; without one as it begins."""
     recipe = recipe.replaced(precision="float32", compile="off")
     training = Training(recipe, job.task, pick_device(device))
-    training.engine()  # draws the first states, which the first update is not charged for
+    training.begin()  # the first update is not charged for the first states
     if length is not None:
         curve = Curve(job.report, lambda training: _as_agent(training.averaged_model()))
         _run(training, length, [*alarms(recipe), curve])

@@ -1,15 +1,20 @@
 """Agents of all kinds beside each other: same instances, same step budget, same training budget.
 
 `run_row` trains one row of a `Table` with one seed and plays it on the table's test instances;
-`document_of` and `table_lines` put the runs together.
+`document_of` and `table_lines` put the runs together. `fill` keeps the runs that a file has and
+makes those that are missing: an interrupted comparison goes on, and several processes may fill one
+folder together.
 
 Shapes: n test instances.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +26,7 @@ from ttc_agents.comparison.verdict import verdict
 from ttc_agents.evaluation.families import draw
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.evaluation.rollout import Solved, play
+from ttc_agents.files import locked, write_atomically
 from ttc_agents.inference.checkpoint import split_task
 from ttc_agents.policies.loading import Agent
 from ttc_agents.training.schedule import Length, Spent
@@ -28,6 +34,8 @@ from ttc_envs import Instances
 
 Run = dict[str, Any]
 """What came of one row with one seed: a JSON document."""
+Runs = dict[tuple[str, int], Run]
+"""By the name of the row and the seed."""
 
 TEST_SEED, CURVE_SEED = 10_000, 20_000
 
@@ -157,7 +165,7 @@ def verdicts(table: Table, runs: list[Run]) -> list[dict[str, Any]]:
     """What `verdict` says of the table's pairs that have two seeds of each row at least."""
     rows = by_row(runs)
     known = [pair for pair in table.pairs if min(len(rows.get(name, ())) for name in pair) > 1]
-    return [verdict(rows[first], rows[second]).to_json() for first, second in known]
+    return [asdict(verdict(rows[first], rows[second])) for first, second in known]
 
 
 def document_of(comparison: Comparison, name: str, runs: list[Run]) -> dict[str, Any]:
@@ -200,3 +208,74 @@ def settings_of(comparison: Comparison, name: str) -> dict[str, Any]:
         "seconds": comparison.length.seconds,
         "flops": comparison.length.flops,
     }
+
+
+# The file of a table
+
+
+def fill(
+    comparison: Comparison,
+    name: str,
+    folder: Path,
+    wants: Callable[[Row], bool] = lambda row: True,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Make the missing runs of a table, one after the other, into folder/NAME.json.
+
+    Args:
+        comparison: What is compared.
+        name: Of the table.
+        folder: Where the file is, which is written anew after each run.
+        wants: Whether the missing runs of a row are to be made.
+        say: Told of each run that begins.
+
+    Returns:
+        The document of the table (`document_of`).
+
+    Raises:
+        ValueError: The file holds something else, or was made with other settings.
+    """
+    table, path = comparison.tables[name], folder / f"{name}.json"
+    settings = settings_of(comparison, name)
+    runs = kept_runs(path, settings)
+    for row, seed in runs_of(table, comparison.seeds):
+        if (row.name, seed) in runs or not wants(row):
+            continue
+        say(f"{name}: {row.name}, seed {seed}")
+        made = run_row(table, row, comparison.length, seed)
+        with locked(path):
+            # Another process may have added others meanwhile.
+            runs = {**kept_runs(path, settings), (row.name, seed): made}
+            document = document_of(comparison, name, in_order(table, runs))
+            write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
+    return document_of(comparison, name, in_order(table, runs))
+
+
+def runs_of(table: Table, seeds: int) -> list[tuple[Row, int]]:
+    """The rows of a table, each with its seeds; what is not trained has one."""
+    return [(row, seed) for row in table.rows for seed in range(seeds if row.trained else 1)]
+
+
+def in_order(table: Table, runs: Runs) -> list[Run]:
+    """The runs in the order of the table's rows, those of more seeds too."""
+    rows = [row.name for row in table.rows]
+    known = [key for key in runs if key[0] in rows]
+    return [runs[key] for key in sorted(known, key=lambda key: (rows.index(key[0]), key[1]))]
+
+
+def kept_runs(path: Path, settings: dict[str, Any]) -> Runs:
+    """The runs of an earlier call.
+
+    Raises:
+        ValueError: The file holds something else, or was made with other settings.
+    """
+    if not path.exists():
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        runs, made = document["runs"], document["settings"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected the results of `ttc compare` ({error})") from error
+    if made != settings:
+        raise ValueError(f"{path} was made with {made}, now {settings}: give another --out")
+    return {(run["row"], run["seed"]): run for run in runs}

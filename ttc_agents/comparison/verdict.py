@@ -15,7 +15,7 @@ many. Since the best of several steps is looked for, the interval is the wider f
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 Run = dict[str, Any]
@@ -75,10 +75,6 @@ class Verdict:
     low: float
     high: float
     words: str
-
-    def to_json(self) -> dict[str, Any]:
-        """As a document."""
-        return asdict(self)
 
 
 def points(runs: list[Run]) -> list[Point]:

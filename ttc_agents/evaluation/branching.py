@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from ttc_agents.evaluation.cost import AnswerCost, answer_cost
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.inference.boards import search
 from ttc_agents.inference.search import Branching, Event, Tree
 from ttc_agents.models import RefinementModel
+from ttc_agents.training.flops import AnswerCost, answer_cost
 from ttc_envs import Instances, Task
 
 RULES_ACCEPT = {"p2-branch": False, "p3-branch": True}

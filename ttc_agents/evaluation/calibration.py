@@ -23,7 +23,7 @@ import numpy as np
 
 from ttc_agents.inference.batches import map_batches, pick_batch_size
 from ttc_agents.inference.refine import Step, refine
-from ttc_agents.models.base import RefinementModel, free_nodes, to_batch
+from ttc_agents.models.base import RefinementModel, free_nodes, present_nodes, to_batch
 from ttc_envs import Instances, Task
 
 BINS = 10
@@ -149,8 +149,7 @@ class _Follower:
     def _right(self, answer: np.ndarray) -> np.ndarray:
         """(B, N) bool: the choices that are right."""
         if "right" not in self._labels:
-            same: np.ndarray = answer == self._labels["answer"]
-            return same
+            return answer == self._labels["answer"]
         return np.take_along_axis(self._labels["right"], answer[..., None], axis=2)[..., 0]
 
     def _count(self, row: int, confidence: np.ndarray, right: np.ndarray) -> None:
@@ -174,12 +173,10 @@ class _Follower:
 def _free_nodes(task: Task, instances: Instances) -> np.ndarray:
     """(B, N) bool: the nodes that count."""
     counts = np.ones((len(instances), task.spec.num_nodes), dtype=bool)
-    free = free_nodes(task.spec, to_batch(instances.fields))
-    if free is not None:
-        counts &= free.numpy()
-    for name, field in task.spec.fields.items():
-        if (field.per, field.kind) == ("node", "mask"):
-            counts &= instances.fields[name] > 0
+    batch = to_batch(instances.fields)
+    for nodes in (free_nodes(task.spec, batch), present_nodes(task.spec, batch)):
+        if nodes is not None:
+            counts &= nodes.numpy()
     if "right" in instances.labels:
         counts &= instances.labels["right"].any(axis=2)
     return counts

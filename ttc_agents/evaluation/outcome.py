@@ -52,8 +52,7 @@ def outcome(result: TrainResult) -> dict[str, Any]:
 
 def findings(model: RefinementModel, task: Task, instances: Instances) -> dict[str, Any]:
     """`RefinementModel.findings`, flags of instances as shares with 95% intervals."""
-    shares: dict[str, Any] = _shares(model.findings(task, instances))
-    return shares
+    return _shares(model.findings(task, instances))
 
 
 def _shares(found: Any) -> Any:

@@ -110,8 +110,7 @@ def guessed(
     x = (features.astype(np.float64) - mean) / np.where(scale > 0, scale, 1.0)
     centre = degrees[train].mean(axis=0)
     weights, _ = ridge(x[train], degrees[train] - centre)
-    places: np.ndarray = x[test] @ weights + centre
-    return places
+    return x[test] @ weights + centre
 
 
 def r_squared(truth: np.ndarray, guess: np.ndarray) -> float:
@@ -146,8 +145,7 @@ def distance_km(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     (lat_1, lng_1), (lat_2, lng_2) = np.radians(first).T, np.radians(second).T
     half = np.sin((lat_2 - lat_1) / 2) ** 2
     half = half + np.cos(lat_1) * np.cos(lat_2) * np.sin((lng_2 - lng_1) / 2) ** 2
-    km: np.ndarray = 2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
-    return km
+    return 2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
 
 
 def degrees_of(task: Task) -> np.ndarray:

@@ -229,5 +229,4 @@ def _radii(model: RefinementModel, read: Answers, states: Tensor) -> np.ndarray:
     if not len(states):
         return np.zeros(0)
     few = {name: values[: len(states)] for name, values in read.shown(device_of(model)).items()}
-    found: np.ndarray = spectral_radius(*model.linearized(model.encode(few), states)).cpu().numpy()
-    return found
+    return spectral_radius(*model.linearized(model.encode(few), states)).cpu().numpy()

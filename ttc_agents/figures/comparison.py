@@ -1,11 +1,21 @@
-"""The picture of a comparison: test-time steps, and what training bought."""
+"""The pictures of a comparison: what training bought, and what test-time FLOPs buy."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from ttc_agents.comparison.run import Run, by_row, mean_share
-from ttc_agents.figures.theme import LINES, THEMES, canvas, headline, percent_axis, png
+from ttc_agents.comparison.verdict import frontier, points
+from ttc_agents.figures.theme import (
+    LINES,
+    POINTS,
+    THEMES,
+    canvas,
+    headline,
+    legend,
+    percent_axis,
+    png,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,3 +74,39 @@ def _learning_curve(panel: Axes, run: Run, cost: str, mark: dict[str, Any]) -> N
     points = [(point[cost], 100 * point["solved"]) for point in run["curve"] if point[cost]]
     if points:
         panel.plot(*zip(*points, strict=True), linewidth=1.6, markersize=4, **mark)
+
+
+def frontier_picture(title: str, rows: dict[str, list[Run]]) -> bytes:
+    """A line per row, means over seeds with each seed as a dot; below them the frontier of all.
+
+    Args:
+        title: Above the picture.
+        rows: Runs by row, all trained with one budget, with `test_flops`.
+    """
+    colours = THEMES["light"]
+    figure, axes = canvas(colours, (9.2, 5.4))
+    edge = frontier(rows)
+    last = max(point.flops for runs in rows.values() for point in points(runs))
+    axes.step(
+        [flops for flops, _ in edge] + [last],
+        [100 * share for _, share in edge] + [100 * edge[-1][1]],
+        where="post",
+        color=colours.grid,
+        linewidth=7,
+        label="frontier of this training budget",
+        zorder=0,
+    )
+    for i, (name, runs) in enumerate(rows.items()):
+        line, colour = points(runs), LINES[i % len(LINES)]
+        flops = [point.flops for point in line]
+        means = [100 * point.mean for point in line]
+        axes.plot(flops, means, color=colour, label=name, **POINTS)
+        for point in line:
+            dots = [100 * share for share in point.shares]
+            axes.scatter([point.flops] * len(dots), dots, s=7, color=colour, alpha=0.45)
+    axes.set_xscale("log")
+    axes.set_xlabel("test-time FLOPs per instance")
+    percent_axis(axes)
+    headline(axes, f"{title}: solved", 12, "bold")
+    legend(axes, "best")
+    return png(figure)

@@ -13,7 +13,7 @@ import torch
 from ttc_agents.evaluation import Calibration, SweepResult
 from ttc_agents.figures.animation import showcase, solve_gif
 from ttc_agents.figures.calibration import calibration_picture
-from ttc_agents.figures.report import Report
+from ttc_agents.figures.report import Page
 from ttc_agents.figures.sweep import sweep_picture
 from ttc_agents.models import RefinementModel
 from ttc_agents.training.recipe import Recipe
@@ -68,12 +68,15 @@ class Findings:
             for theme in ("light", "dark")
         )
         gif = solve_gif(self.model, self.task, self.example(), self.result.steps[-1])
-        paths = [out / n for n in ("report.html", "sweep.png", "sweep.json", "solve.gif")]
-        paths[0].write_text(self.page(document, (light, dark), gif), encoding="utf-8")
-        paths[1].write_bytes(light)
-        paths[2].write_text(json.dumps(document) + "\n", encoding="utf-8")
-        paths[3].write_bytes(gif)
-        return paths
+        files = {
+            "report.html": self.page(document, (light, dark), gif).encode(),
+            "sweep.png": light,
+            "sweep.json": (json.dumps(document) + "\n").encode(),
+            "solve.gif": gif,
+        }
+        for name, data in files.items():
+            (out / name).write_bytes(data)
+        return [out / name for name in files]
 
     def example(self) -> Instances:
         """One instance that is worth watching."""
@@ -84,7 +87,7 @@ class Findings:
         """The report."""
         wording = self.task.wording
         depth = self.model.training_depth(self.recipe.segment_steps)
-        return Report(
+        return Page(
             "A network that thinks longer",
             LEAD.format(what=wording.what, seconds=self.trained.seconds, depth=depth),
             self.tiles(document),

@@ -18,8 +18,8 @@ from ttc_agents.figures.tables import score_cells, table_lines
 
 
 @dataclass(frozen=True)
-class Report:
-    """The parts of a page.
+class Page:
+    """A page, by its parts.
 
     Args:
         title: At the top.

@@ -43,10 +43,16 @@ class Line:
 def table_lines(document: dict[str, Any]) -> Iterator[Line]:
     """Yield the lines of a sweep: by family, protocols first."""
     rows = {**rows_of_kind(document, True), **rows_of_kind(document, False)}
+    for row, family, by_step in by_family(rows):
+        yield Line(row_name(row), family, by_step, row not in PROTOCOL_NAMES)
+
+
+def by_family(rows: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, Any]]:
+    """Yield (row, family, entry) of {row: {family: entry}}, one family after the other."""
     for family in dict.fromkeys(family for families in rows.values() for family in families):
         for row, families in rows.items():
             if family in families:
-                yield Line(row_name(row), family, families[family], row not in PROTOCOL_NAMES)
+                yield row, family, families[family]
 
 
 def text_table(document: dict[str, Any]) -> str:
@@ -74,13 +80,8 @@ def _solved_lines(document: dict[str, Any]) -> list[str]:
 def score_rows(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Yield (row, family, {metric: value after the last step}) of what else was scored."""
     last = str(document["steps"][-1])
-    rows = document.get("scores", {})
-    for family in dict.fromkeys(family for families in rows.values() for family in families):
-        for row, families in rows.items():
-            if family in families:
-                means = {metric: steps[last] for metric, steps in families[family].items()}
-                name = row_name(row)
-                yield name, family, {metric: _shown(entry) for metric, entry in means.items()}
+    for row, family, scores in by_family(document.get("scores", {})):
+        yield row_name(row), family, {m: _shown(steps[last]) for m, steps in scores.items()}
 
 
 def _shown(entry: dict[str, float | None]) -> str:

@@ -22,7 +22,7 @@ from ttc_agents.inference.batches import map_batches, pick_batch_size
 from ttc_agents.inference.refine import finite_rows, norms
 from ttc_agents.inference.search import Accept, Branching, Refined, Search, Tree, Visit
 from ttc_agents.models.base import Batch, Context, RefinementModel, device_of, to_batch
-from ttc_envs import UNDECIDED, Instances, Task
+from ttc_envs import UNDECIDED, Instances, Task, TaskSpec
 
 CHECK_EVERY = 8
 """Refinement steps after which boards that are sure stop."""
@@ -45,6 +45,25 @@ def cannot_search(model: RefinementModel) -> str | None:
     if model.autoregressive:
         return f"a {type(model).__name__} writes whole answers"
     return None
+
+
+def tension(spec: TaskSpec, probability: np.ndarray, givens: np.ndarray) -> np.ndarray:
+    """(n,): how far probabilities (n, N, C) are from one member of each constraint group.
+
+    Args:
+        spec: With the groups.
+        probability: Of each choice; that of givens does not matter.
+        givens: (n, N), givens and pins.
+    """
+    belief = probability.copy()
+    belief[givens != UNDECIDED] = 0.0
+    rows, nodes = np.nonzero(givens != UNDECIDED)
+    belief[rows, nodes, givens[rows, nodes]] = 1.0
+    total = np.zeros(len(belief), dtype=np.float32)
+    for group in spec.groups:
+        held = belief[:, group.members[..., 0], group.members[..., 1]].sum(-1)
+        total += np.abs(held - 1.0).sum(-1)
+    return total
 
 
 def check_search(model: RefinementModel) -> None:
@@ -78,6 +97,7 @@ class Boards:
         self.model, self.fields, self.how = model, fields, how
         self.device, self.size = device_of(model), pick_batch_size(model, batch_size)
         self.given = str(model.spec.given_field)
+        self.told = False
 
     def begin(self, row: int, budget: int, accept: Accept | None = None, seed: int = 0) -> Search:
         """The search of the instance in a row of the fields; arguments as of `Search`."""
@@ -127,6 +147,7 @@ class Boards:
     def _possible(self, boards: Refined, rows: np.ndarray, left: np.ndarray) -> np.ndarray:
         """The boards that leave every node a choice; the others are not alive."""
         possible = self.model.possible_choices(self.model.encode(self._shown(boards, rows, left)))
+        self.told = possible is not None
         if possible is None:
             return left
         boards.alive[left] = possible.any(-1).all(-1).cpu().numpy()
@@ -139,7 +160,10 @@ class Boards:
         boards.alive[left] = finite_rows(logits, norms(z))
         boards.probability[left] = logits.float().softmax(-1).nan_to_num(0.0).cpu().numpy()
         boards.steps[left] = taken
-        free = boards.givens[left] == UNDECIDED
+        givens = boards.givens[left]
+        if self.told:
+            boards.tension[left] = tension(self.model.spec, boards.probability[left], givens)
+        free = givens == UNDECIDED
         sure = np.where(free, boards.probability[left].max(-1), 1.0).min(1) >= self.how.sure
         over: np.ndarray = sure | ~boards.alive[left] | (taken == self.how.steps)
         for i in np.flatnonzero(over):

@@ -2,11 +2,16 @@
 
 A *board* is an instance with pins: nodes that are fixed to a choice as if they were given. The
 search refines the board without pins first. If it is not accepted, a doubtful node is chosen, and
-pinning that node to each of its choices gives new boards, which wait in a queue. The board with the
-highest priority is refined next, and so on: best-first search (Pearl 1984, Heuristics). The priority
-is the logarithm of the probability of all pins of a board, each as its parent saw it, plus what the
-parent is worth by `evidence`. So the search tries what the model holds likely first, and comes to
-what it holds unlikely if there is budget left.
+pinning that node to each of its choices gives new boards, which wait in a queue. The board of the
+highest priority is refined next: best-first search (Pearl 1984, Heuristics). The priority is
+
+    sum of log p(pin) over all pins, each as the parent of its board saw it, + evidence(parent)
+
+so that the search tries first what the model holds likely, and comes to what it holds unlikely if
+there is budget left. The evidence is minus the tension of the parent, by default: how far its
+probabilities are from "exactly one member of each constraint group holds". Where the model is not
+told the groups, there is no tension. Confidence is no evidence: boards with a wrong pin are often
+more confident than those without.
 
 A pin counts as a given, so the model draws all conclusions from it that it draws from givens. A
 board whose givens and pins leave a node without a choice, as far as the model is told the
@@ -33,6 +38,7 @@ from torch import Tensor
 from ttc_envs import UNDECIDED
 
 Result = TypeVar("Result")
+TENSION = 2.0
 NOTHING = np.zeros(0)
 OPEN, DROPPED, REFUSED, ACCEPTED = "open", "dropped", "refused", "accepted"
 
@@ -59,6 +65,8 @@ class Refined:
         probability: (n, N, C) float32, of each choice; 0 where logits were not finite.
         steps: (n,) refinement steps taken.
         alive: (n,) bool: finite, and no node is left without a choice.
+        tension: (n,) float32, sum over constraint groups of |sum of their members' probabilities -
+            1|; 0 where the model is not told the groups.
         state: n states (...): the last ones; None where no step was taken.
     """
 
@@ -66,6 +74,7 @@ class Refined:
     probability: np.ndarray
     steps: np.ndarray
     alive: np.ndarray
+    tension: np.ndarray
     state: list[Tensor | None]
 
     @classmethod
@@ -74,7 +83,8 @@ class Refined:
         size = len(givens)
         probability = np.zeros((*givens.shape, num_choices), dtype=np.float32)
         alive = np.ones(size, dtype=bool)
-        return cls(givens, probability, np.zeros(size, dtype=np.int64), alive, state)
+        steps, tension = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.float32)
+        return cls(givens, probability, steps, alive, tension, state)
 
     def part(self, rows: slice) -> Refined:
         """Some of them."""
@@ -83,6 +93,7 @@ class Refined:
             self.probability[rows],
             self.steps[rows],
             self.alive[rows],
+            self.tension[rows],
             self.state[rows],
         )
 
@@ -213,9 +224,9 @@ Choose = Callable[[np.ndarray, np.ndarray, float], int]
 """Probability (N, C), free nodes (N,), smallest probability that counts as possible -> node."""
 
 
-def no_evidence(boards: Refined) -> np.ndarray:
-    """(n,): nothing speaks for or against a board."""
-    return np.zeros(len(boards))
+def relaxed(boards: Refined) -> np.ndarray:
+    """(n,): minus the tension, in the units in which it weighs as much as the pins."""
+    return -TENSION * boards.tension
 
 
 def fewest_choices(probability: np.ndarray, free: np.ndarray, possible: float) -> int:
@@ -265,7 +276,7 @@ class Branching:
     doubted: float = 0.2
     warm: bool = False
     choose: Choose = fewest_choices
-    evidence: Evidence = no_evidence
+    evidence: Evidence = relaxed
 
     def settings(self) -> dict[str, Any]:
         """As a document; functions by their names."""

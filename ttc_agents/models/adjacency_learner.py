@@ -39,15 +39,25 @@ from ttc_agents.models.base import (
     Observe,
     RefinementModel,
     Trace,
+    check_name,
     device_of,
     free_nodes,
     stacked,
     to_batch,
 )
-from ttc_agents.models.checks import check_name
 from ttc_agents.models.count_network import CountNetwork
-from ttc_agents.models.edge_logits import TABLE_SCALE, EdgeLogits
-from ttc_agents.models.graph_draws import Drawn, draw_lists, draw_weighted, most_likely
+from ttc_agents.models.graph_draws import (
+    TABLE_SCALE,
+    Drawn,
+    EdgeLogits,
+    draw_lists,
+    draw_weighted,
+    entropy,
+    folded,
+    most_likely,
+    repeated,
+    unfolded,
+)
 from ttc_agents.models.neighbour_graph import as_weights, edge_scores
 from ttc_agents.models.wrapper import Wrapper
 from ttc_envs import TaskSpec
@@ -234,20 +244,19 @@ class AdjacencyLearner(Wrapper):
         batch: Batch,
         num_steps: int,
         state: Tensor | None = None,
-        generator: torch.Generator | None = None,
         observe: Observe | None = None,
     ) -> Trace:
         """As in the base, with `graphs`, from which the graph can be learned."""
         logits = self.edge_logits(batch)
         if not self.training or not self.training_graphs:
-            trace = super().forward(batch, num_steps, state, generator)
+            trace = super().forward(batch, num_steps, state)
             trace.graphs = DrawnGraphs(self.draw(logits, batch, 0).log_prob)
             return trace
         count = self.training_graphs
         drawn = self.draw(logits / self.scheduled(self.temperature), batch, count)
         context = self.inner_context(batch, drawn)["inner"]
         if state is None:
-            z = self.inner.initial_state(context, generator)
+            z = self.inner.initial_state(context)
         else:
             z = state.repeat(count, *[1] * (state.ndim - 1))
         stack, z = stacked(self.inner.steps(context, z, num_steps))
@@ -266,8 +275,7 @@ class AdjacencyLearner(Wrapper):
         logits = self.edge_logits(batch).cpu()
         with fixed_random_state(TEST_SEED):
             drawn = draw_lists(logits, self.neighbours, SHARE_DRAWS, len(logits), None)
-        shares: np.ndarray = as_weights(drawn.neighbours, self.spec.num_nodes).mean((0, 1)).numpy()
-        return shares
+        return as_weights(drawn.neighbours, self.spec.num_nodes).mean((0, 1)).numpy()
 
     @torch.no_grad()
     def findings(self, task: Task, instances: Instances) -> dict[str, Any]:
@@ -284,27 +292,6 @@ class AdjacencyLearner(Wrapper):
 def default_count(spec: TaskSpec) -> int:
     """A quarter of the nodes."""
     return max(1, spec.num_nodes // 4)
-
-
-def entropy(logits: Tensor) -> Tensor:
-    """(..., N) nats of logits (..., N, M), some of which may be minus infinity."""
-    logs = logits.log_softmax(-1)
-    return -(logs.exp() * logs.clamp_min(torch.finfo(logs.dtype).min)).sum(-1)
-
-
-def repeated(batch: Batch, count: int) -> Batch:
-    """The instances `count` times, one copy of all after the other."""
-    return {name: values.repeat(count, *[1] * (values.ndim - 1)) for name, values in batch.items()}
-
-
-def folded(z: Tensor, count: int) -> Tensor:
-    """States (S * B, ...) of S graphs -> (B, S, ...); of one graph they stay (B, ...)."""
-    return z if count == 1 else z.unflatten(0, (count, -1)).transpose(0, 1)
-
-
-def unfolded(z: Tensor, count: int) -> Tensor:
-    """The inverse of `folded`."""
-    return z if count == 1 else z.transpose(0, 1).flatten(0, 1)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ Shapes: B instances, N nodes, C choices; logits (B, N, C), state (B, ...).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,11 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ttc_agents.models.checks import fields_of
 from ttc_envs import UNDECIDED, TaskSpec
 
 if TYPE_CHECKING:
-    from ttc_agents.implicit import BackwardReport
+    from ttc_agents.implicit import Solution
     from ttc_envs import Instances, Task
 
 Batch = dict[str, Tensor]
@@ -30,23 +29,6 @@ Context = dict[str, Any]
 Observe = Callable[[Tensor], Batch]
 """Logits (B, N, C) of a step -> the batch that the next step of a model reads that is shown its
 own answers."""
-
-
-@dataclass(frozen=True, eq=False)
-class SolverReport:
-    """How the fixed points of a batch were solved for in training.
-
-    Args:
-        residual: (B,) of the forward solve.
-        converged: (B,) bool.
-        num_steps: (B,) int64.
-        backward: Of the backward solve, filled in by the backward pass; None where there is none.
-    """
-
-    residual: Tensor
-    converged: Tensor
-    num_steps: Tensor
-    backward: BackwardReport | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +56,14 @@ class Trace:
         logits: (T, B, N, C).
         state: (B, ...), the last one.
         penalty: A scalar that joins any loss, such as a ponder cost; None: nothing.
-        solver: Of a model that solves for a fixed point in training.
+        solver: Of a model that solves for a fixed point in training, without the trajectory.
         graphs: Of a model that draws graphs.
     """
 
     logits: Tensor
     state: Tensor
     penalty: Tensor | None = None
-    solver: SolverReport | None = None
+    solver: Solution | None = None
     graphs: DrawnGraphs | None = None
 
 
@@ -189,7 +171,6 @@ class RefinementModel(nn.Module, ABC):
         batch: Batch,
         num_steps: int,
         state: Tensor | None = None,
-        generator: torch.Generator | None = None,
         observe: Observe | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (logits, state) after each of `num_steps` steps.
@@ -197,14 +178,13 @@ class RefinementModel(nn.Module, ABC):
         Args:
             batch: The instance fields, and `answer` for models that read it.
             num_steps: How many steps to take.
-            state: Where to go on from; None begins anew.
-            generator: Draws the first state at random.
+            state: Where to go on from, such as a random `initial_state`; None begins anew.
             observe: For models with `reads_answer`: the batch that the step after these logits
                 reads. None puts the most likely choices into `batch`, even where the task keeps
                 something else, such as givens.
         """
         context = self.encode(batch)
-        z = self.initial_state(context, generator) if state is None else state
+        z = self.initial_state(context) if state is None else state
         show = observe or (lambda logits: {**batch, "answer": logits.argmax(-1)})
         yield from self.steps(context, z, num_steps, show)
 
@@ -213,11 +193,10 @@ class RefinementModel(nn.Module, ABC):
         batch: Batch,
         num_steps: int,
         state: Tensor | None = None,
-        generator: torch.Generator | None = None,
         observe: Observe | None = None,
     ) -> Trace:
         """The steps of `iterate`, stacked."""
-        return Trace(*stacked(self.iterate(batch, num_steps, state, generator, observe)))
+        return Trace(*stacked(self.iterate(batch, num_steps, state, observe)))
 
     # What is asked of trained models
 
@@ -285,7 +264,37 @@ def noise(like: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(like.shape, generator=generator, device=generator.device).to(like)
 
 
+def present_nodes(spec: TaskSpec, batch: Batch) -> Tensor | None:
+    """(B, N) bool: the nodes that are no padding; None where the task has no masks of nodes."""
+    masks = [batch[name] > 0 for name in fields_of(spec, "mask", "node")]
+    return torch.stack(masks).all(0) if masks else None
+
+
 def free_nodes(spec: TaskSpec, batch: Batch) -> Tensor | None:
     """(B, N) bool: the nodes that no given decides; None where the task has no givens."""
     givens = [batch[name] for name in fields_of(spec, "given", "node")]
     return torch.stack([given == UNDECIDED for given in givens]).all(0) if givens else None
+
+
+# What models ask of a task and of their options
+
+
+def fields_of(spec: TaskSpec, kind: str, *per: str) -> list[str]:
+    """The names of the fields of a kind, per "node", "neighbour" or whatever is asked for."""
+    return [name for name, f in spec.fields.items() if f.kind == kind and f.per in per]
+
+
+def shows_answer(spec: TaskSpec) -> bool:
+    """Whether what a task shows changes with the current answer."""
+    return any(field.per == "answer" for field in spec.fields.values())
+
+
+def first_reason(*reasons: tuple[bool, str]) -> str | None:
+    """The first reason that holds, for `supports`; None: no reason holds."""
+    return next((reason for holds, reason in reasons if holds), None)
+
+
+def check_name(name: str, known: Iterable[str], what: str) -> None:
+    """Refuse a name that is none of the known ones."""
+    if name not in known:
+        raise ValueError(f"{what} must be one of {', '.join(known)}, got {name!r}")

@@ -27,8 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttc_agents.models.attention import unit
-from ttc_agents.models.base import Batch, Context, RefinementModel, noise
-from ttc_agents.models.checks import first_reason
+from ttc_agents.models.base import Batch, Context, RefinementModel, first_reason, noise
 from ttc_agents.models.layers import scaled
 from ttc_agents.models.neighbour_graph import EdgeWeights
 from ttc_envs import TaskSpec

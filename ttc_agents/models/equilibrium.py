@@ -20,6 +20,7 @@ memory in it, (B, W), W numbers a row.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -28,8 +29,15 @@ from torch import Tensor, nn
 from ttc_agents.implicit import GRADIENTS, SOLVERS, Implicit, Solution, solve
 from ttc_agents.implicit.diagnostics import jacobian_penalty
 from ttc_agents.implicit.solvers import Map, like
-from ttc_agents.models.base import Batch, Context, Observe, RefinementModel, SolverReport, Trace
-from ttc_agents.models.checks import check_name, shows_answer
+from ttc_agents.models.base import (
+    Batch,
+    Context,
+    Observe,
+    RefinementModel,
+    Trace,
+    check_name,
+    shows_answer,
+)
 from ttc_agents.models.wrapper import Wrapper
 from ttc_envs import TaskSpec
 
@@ -195,32 +203,28 @@ class Equilibrium(Wrapper):
         batch: Batch,
         num_steps: int,
         state: Tensor | None = None,
-        generator: torch.Generator | None = None,
         observe: Observe | None = None,
     ) -> Trace:
         """As in the base; in training as the class says."""
         if not self.training:
-            return super().forward(batch, num_steps, state, generator)
+            return super().forward(batch, num_steps, state)
         if num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {num_steps}")
         context = self.encode(batch)
-        packed = self.initial_state(context, generator) if state is None else state
+        packed = self.initial_state(context) if state is None else state
         z0 = self.unpack(context, packed).z
         f = self.map(context)
         if self.gradient == "implicit":
-            states, solution = self.solved(f, z0, num_steps)
+            states, solution = self.at_equilibrium(f, z0, num_steps)
         else:
-            states, solution = self.stepped(f, z0, num_steps)
+            states, solution = self.along_steps(f, z0, num_steps)
         logits = torch.stack([self.inner.readout(context["inner"], z) for z in states])
         penalty = None
         if self.jacobian_weight:
             penalty = self.jacobian_weight * self.penalty(f, states[-1])
         self.calls += 1
         last = self.pack(self.solver.init(f, states[-1]))
-        report = SolverReport(
-            solution.residual, solution.converged, solution.num_steps, solution.backward
-        )
-        return Trace(logits, last, penalty, report)
+        return Trace(logits, last, penalty, replace(solution, trajectory=None))
 
     def training_depth(self, segment_steps: int) -> int:
         """The steps of a solve."""
@@ -238,7 +242,7 @@ class Equilibrium(Wrapper):
             return self.max_steps
         return self.depths[int(self.calls) % len(self.depths)]
 
-    def solved(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
+    def at_equilibrium(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
         """Some iterates after one step each, and the equilibrium with its implicit gradient."""
         cap = max(1, self.cap())
         solution = solve(self.solver, f, z0, cap, self.tol, count > 1, self.implicit)
@@ -249,7 +253,7 @@ class Equilibrium(Wrapper):
             states = [f(solution.trajectory[min(i, length - 1)]) for i in chosen] + states
         return states, solution
 
-    def stepped(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
+    def along_steps(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
         """The states after damped steps with a gradient, from the equilibrium or else from z0."""
         cap, states = self.cap(), []
         solution = solve(self.solver, f, z0.detach(), cap, self.tol) if cap else unsolved(z0)

@@ -28,8 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch, Context, RefinementModel, noise
-from ttc_agents.models.checks import fields_of, first_reason
+from ttc_agents.models.base import Batch, Context, RefinementModel, fields_of, first_reason, noise
 from ttc_agents.models.layers import GroupTables, OpenGraph, scaled
 from ttc_envs import TaskSpec
 

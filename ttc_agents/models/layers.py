@@ -79,13 +79,11 @@ class OpenGraph:
 
     def gather_groups(self, messages: Tensor) -> Tensor:
         """(R * K, U) messages -> (groups, U) sums."""
-        out: Tensor = BagSum.apply(messages, self.to_groups, self.from_groups)
-        return out
+        return BagSum.apply(messages, self.to_groups, self.from_groups)
 
     def gather_rows(self, groups: Tensor) -> Tensor:
         """(groups, Z) -> (R, Z), each row the sum over the groups it is in."""
-        out: Tensor = BagSum.apply(groups, self.to_rows, self.from_rows)
-        return out
+        return BagSum.apply(groups, self.to_rows, self.from_rows)
 
 
 def exclusive_cumsum(counts: Tensor) -> Tensor:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch
-from ttc_agents.models.checks import fields_of
+from ttc_agents.models.base import Batch, fields_of
 from ttc_envs import Field as FieldSpec
 from ttc_envs import TaskSpec
 

@@ -60,8 +60,7 @@ class Perceptron(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The output."""
-        out: Tensor = self.last(self.hidden(self.first(x)))
-        return out
+        return self.last(self.hidden(self.first(x)))
 
 
 class PairPerceptron(Perceptron):
@@ -92,8 +91,7 @@ class PairPerceptron(Perceptron):
 
     def pair(self, v_i: Tensor, v_j: Tensor, e: Tensor, p_i: Tensor, p_j: Tensor) -> Tensor:
         """What the first layer gives for each of E edges, rows (E, ...)."""
-        out: Tensor = self.first(torch.cat([v_i, v_j, e, p_j - p_i], dim=-1))
-        return out
+        return self.first(torch.cat([v_i, v_j, e, p_j - p_i], dim=-1))
 
 
 @dataclass(frozen=True)
@@ -138,8 +136,7 @@ class NeighbourMessages(nn.Module):
             greatest = mine + greatest_neighbour(theirs, edge, links)
             if links.valid is not None:
                 greatest = greatest.masked_fill(~links.valid.any(1, keepdim=True), 0)
-            out: Tensor = self.mlp.last(self.mlp.hidden(greatest))
-            return out
+            return self.mlp.last(self.mlp.hidden(greatest))
         sums = self.sums(mine, theirs, edge, links)
         last, slots = self.mlp.last, links.rows.shape[1]
         if not isinstance(last, nn.Linear):

@@ -34,11 +34,11 @@ from ttc_agents.models.base import (
     RefinementModel,
     Trace,
     device_of,
+    fields_of,
     noise,
     to_batch,
     to_tensor,
 )
-from ttc_agents.models.checks import fields_of
 from ttc_agents.models.readout import ABSENT
 from ttc_envs import UNDECIDED, TaskSpec
 
@@ -62,7 +62,7 @@ class SlotCache(Protocol):
 
 
 class Prefix:
-    """The cache that keeps the inputs alone and computes everything anew."""
+    """The cache of a model that has none of its own: it keeps inputs and computes all anew."""
 
     def __init__(self, model: PathModel) -> None:
         self._model, self._inputs = model, torch.empty(0)
@@ -125,9 +125,9 @@ class PathModel(RefinementModel):
     def hidden(self, inputs: Tensor) -> Tensor:
         """(R, n, inputs) -> (R, n, H), each slot seeing itself and those before it."""
 
-    @abstractmethod
     def cache(self, rows: int) -> SlotCache:
         """The cache of R rows that have read nothing."""
+        return Prefix(self)
 
     def encode(self, batch: Batch) -> Context:
         """The embedded fields of every slot, and what is given."""
@@ -172,13 +172,12 @@ class PathModel(RefinementModel):
         return z[..., :-1]
 
     @torch.no_grad()
-    def generate(self, batch: Batch, beam: int = 1, cache: bool = True) -> Tensor:
+    def generate(self, batch: Batch, beam: int = 1) -> Tensor:
         """(B, N) int64, the paths of the highest probability that a beam finds.
 
         Args:
             batch: The instance fields.
             beam: K, partial paths that are kept; 1 is greedy.
-            cache: Keep what has been read; without, all is computed anew for every slot.
 
         Raises:
             ValueError: `beam` is not positive.
@@ -189,7 +188,7 @@ class PathModel(RefinementModel):
         size, slots = context["given"].shape
         fields = context["fields"].repeat_interleave(beam, 0)
         given = context["given"]
-        reading = self.cache(size * beam) if cache else Prefix(self)
+        reading = self.cache(size * beam)
         device = given.device
         paths = torch.full((size * beam, slots), self.nothing, device=device)
         # At first all beams are alike, and only one of them counts.

@@ -17,8 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch
-from ttc_agents.models.checks import fields_of, shows_answer
+from ttc_agents.models.base import Batch, fields_of, present_nodes, shows_answer
 from ttc_agents.models.neighbour_graph import Links, gather_nodes
 from ttc_agents.models.neighbour_messages import PairPerceptron, linear
 from ttc_agents.models.node_inputs import is_input
@@ -59,14 +58,12 @@ class Readout(nn.Module):
 
     def __init__(self, spec: TaskSpec) -> None:
         super().__init__()
-        self.masks = fields_of(spec, "mask", "node")
-        self.shows_answer = shows_answer(spec)
+        self.spec, self.shows_answer = spec, shows_answer(spec)
 
     def seen(self, batch: Batch, links: Links | None) -> Seen:
         """What `forward` needs of a batch."""
-        there = [batch[name] > 0 for name in self.masks]
-        present = torch.stack(there).all(0) if there else None
-        return Seen(links, present, batch["answer"] if self.shows_answer else None)
+        answer = batch["answer"] if self.shows_answer else None
+        return Seen(links, present_nodes(self.spec, batch), answer)
 
     def forward(self, h: Tensor, p: Tensor, seen: Seen) -> Tensor:
         """The logits of the choices."""

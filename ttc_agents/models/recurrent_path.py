@@ -43,8 +43,7 @@ class RecurrentPath(PathModel):
 
     def hidden(self, inputs: Tensor) -> Tensor:
         """What the LSTM gives at each slot."""
-        out: Tensor = self.lstm(inputs)[0]
-        return out
+        return self.lstm(inputs)[0]
 
     def cache(self, rows: int) -> SlotCache:
         """States of zeros."""

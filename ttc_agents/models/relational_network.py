@@ -38,8 +38,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch, Context, RefinementModel
-from ttc_agents.models.checks import check_name, shows_answer
+from ttc_agents.models.base import Batch, Context, RefinementModel, check_name, shows_answer
 from ttc_agents.models.neighbour_graph import NeighbourGraph
 from ttc_agents.models.neighbour_messages import (
     NeighbourMessages,
@@ -187,8 +186,7 @@ class RelationalNetwork(RefinementModel):
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits of a state."""
         h, _, p = z.split(self.sizes, dim=-1)
-        logits: Tensor = self.logits(h, p, context["seen"])
-        return logits
+        return self.logits(h, p, context["seen"])
 
     def choice_embeddings(self) -> Tensor | None:
         """The tables of the inputs that have a row for each choice, side by side."""

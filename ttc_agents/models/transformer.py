@@ -11,7 +11,7 @@ says which of them are repeated at every step:
 injected at every step. `top` repeats the last block alone. `none` is the plain, feed-forward
 transformer, which is also the first step of `top`. Options:
 
-- `halting`: adaptive computation time per node: see `halting`;
+- `halting`: adaptive computation time per node: see `Halting`;
 - `feedback`: a step also reads the last prediction p, as W p for classes and as the mean input
   sum_j p_ij x_j of the nodes for pointers (self-conditioning, Chen et al. 2022, arXiv 2208.04202);
 - `memory`: a memory with product keys in place of one perceptron: see `product_keys`.
@@ -36,14 +36,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttc_agents.models.attention import Block, Rotary, unit
-from ttc_agents.models.base import Batch, Context, RefinementModel, Trace, noise
-from ttc_agents.models.checks import check_name, shows_answer
-from ttc_agents.models.halting import Halting
+from ttc_agents.models.base import (
+    Batch,
+    Context,
+    RefinementModel,
+    Trace,
+    check_name,
+    noise,
+    shows_answer,
+)
 from ttc_agents.models.neighbour_graph import NeighbourGraph
 from ttc_agents.models.node_inputs import NodeInputs
 from ttc_agents.models.product_keys import ProductKeyMemory
 from ttc_agents.models.readout import Seen, make_readout, unreadable
 from ttc_envs import TaskSpec
+
+EPSILON = 0.01
+FIRST_BIAS = -3.0
 
 
 class Transformer(RefinementModel):
@@ -164,8 +173,7 @@ class Transformer(RefinementModel):
     def step(self, context: Context, z: Tensor) -> Tensor:
         """One refinement step."""
         if self.share == "none":
-            below: Tensor = context["below"]
-            return below
+            return context["below"]
         h = z[..., : self.width]
         read = h + context["x"] if self.share == "all" else h
         if self.fed is not None:
@@ -179,14 +187,12 @@ class Transformer(RefinementModel):
         """(B, N, H), the last prediction as an input."""
         assert self.fed is not None
         chances = self.readout(context, z).softmax(-1)
-        fed: Tensor = self.fed(self.logits.expected(chances, context["x"], context["seen"])).to(z)
-        return fed
+        return self.fed(self.logits.expected(chances, context["x"], context["seen"])).to(z)
 
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits of a state."""
         h = z if self.halting is None else self.halting.output(z)
-        logits: Tensor = self.logits(h, h[..., :0], context["seen"])
-        return logits
+        return self.logits(h, h[..., :0], context["seen"])
 
     def forward(self, *arguments: Any, **options: Any) -> Trace:
         """As in the base; with halting the ponder cost is the penalty."""
@@ -198,3 +204,53 @@ class Transformer(RefinementModel):
     def choice_embeddings(self) -> Tensor | None:
         """The tables of the inputs that have a row for each choice, side by side."""
         return self.inputs.choice_tables(self.spec.num_choices)
+
+
+class Halting(nn.Module):
+    """Adaptive computation time: each node decides when to stop (Graves 2016, arXiv 1603.08983).
+
+        p_t = sigmoid(w . h_t + b),   N = the first step at which p_1 + ... + p_N >= 1 - epsilon
+        output = sum_{t < N} p_t h_t + R h_N,   R = 1 - sum_{t < N} p_t
+        ponder cost = N + R
+
+    b begins low, so nodes take many steps at first: a node that stops at once never learns what
+    further steps are good for. A node that has stopped keeps its state, and other nodes still read
+    it.
+
+    Args:
+        width: H.
+
+    Shapes: h (B, N, H); state (B, N, 2 H + 3): h, the sum of outputs so far, the sum of p before
+        the last step, whether the node has stopped, the steps that it took.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.sizes = [width, width, 1, 1, 1]
+        self.gate = nn.Linear(width, 1)
+        nn.init.constant_(self.gate.bias, FIRST_BIAS)
+
+    def packed(self, h: Tensor) -> Tensor:
+        """The first state, of nodes that have not taken a step."""
+        return torch.cat([h, h.new_zeros(*h.shape[:2], sum(self.sizes[1:]))], dim=-1)
+
+    def advance(self, z: Tensor, new: Tensor) -> Tensor:
+        """The state after a step whose result is `new` (B, N, H)."""
+        h, output, spent, stopped, steps = z.split(self.sizes, dim=-1)
+        going = 1 - stopped
+        p = self.gate(new).sigmoid().to(z)
+        last = going * (spent + p >= 1 - EPSILON)
+        output = output + going * torch.where(last > 0, 1 - spent, p) * new
+        spent = spent + going * (1 - last) * p
+        h = torch.where(stopped > 0, h, new)
+        return torch.cat([h, output, spent, stopped + last, steps + going], dim=-1)
+
+    def output(self, z: Tensor) -> Tensor:
+        """(B, N, H), as if every node stopped now."""
+        h, output, spent, stopped, _ = z.split(self.sizes, dim=-1)
+        return output + (1 - stopped) * (1 - spent) * h
+
+    def ponder(self, z: Tensor) -> Tensor:
+        """(B, N), steps and remainder."""
+        _, _, spent, _, steps = z.split(self.sizes, dim=-1)
+        return (steps + 1 - spent)[..., 0]

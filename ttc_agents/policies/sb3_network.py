@@ -32,6 +32,9 @@ from torch import Tensor, nn
 from ttc_agents.models import RefinementModel, make_model
 from ttc_envs import UNDECIDED, make_task
 
+FEATURES = ("env_id", "model", "model_options", "task", "steps")
+"""The arguments of a policy that are those of its `RefinementFeatures`."""
+
 
 class RefinementFeatures(BaseFeaturesExtractor):
     """Runs the model: (B, N * C + 2 N), the logits and what the critic sees.
@@ -145,21 +148,9 @@ class _RefinementHeads:
         observation_space: spaces.Dict,
         action_space: spaces.Space,
         lr_schedule: Any,
-        *,
-        env_id: str,
-        model: str,
-        model_options: dict[str, Any] | None = None,
-        task: dict[str, Any] | None = None,
-        steps: int = 6,
         **options: Any,
     ) -> None:
-        features = {
-            "env_id": env_id,
-            "model": model,
-            "model_options": model_options,
-            "task": task,
-            "steps": steps,
-        }
+        features = {name: options.pop(name) for name in FEATURES if name in options}
         options |= {"net_arch": [], "ortho_init": False}
         options["features_extractor_class"] = RefinementFeatures
         super().__init__(  # type: ignore[call-arg]

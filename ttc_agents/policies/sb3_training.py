@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from stable_baselines3.common.utils import LinearSchedule
 
 from ttc_agents.policies.sb3 import SB3VecEnv, algorithm_class
 from ttc_agents.training.flops import counted
-from ttc_agents.training.loop import Hook
+from ttc_agents.training.loop import Hook, call
 from ttc_agents.training.schedule import Length, Meter, Spent
 from ttc_envs import RefinementVectorEnv, Task
 
@@ -115,7 +115,6 @@ def train_agent(
     agent: BaseAlgorithm,
     length: Length,
     hooks: Sequence[Hook] = (),
-    clock: Callable[[], float] = time.process_time,
 ) -> Spent:
     """Train until the length is used up.
 
@@ -124,18 +123,17 @@ def train_agent(
 
     Args:
         agent: Of `make_agent`.
-        length: How long: seconds, or floating-point operations.
+        length: How long: CPU seconds, or floating-point operations.
         hooks: What happens on the way; there are no metrics.
-        clock: Gives seconds.
     """
-    callback = _Callback(length, hooks, Meter(clock=clock), forward_flops(agent))
+    callback = _Callback(length, hooks, Meter(clock=time.process_time), forward_flops(agent))
     # Schedules follow the length, since nobody knows how many steps it will buy.
     agent._update_current_progress_remaining = callback.tell  # type: ignore[method-assign]
     try:
         agent.learn(NO_LIMIT, callback=callback, log_interval=NO_LIMIT)
     finally:
         del agent._update_current_progress_remaining
-    return callback.spent()
+    return callback.spent
 
 
 class _Callback(BaseCallback):
@@ -147,16 +145,15 @@ class _Callback(BaseCallback):
         self._done = 0.0
 
     def _on_step(self) -> bool:
-        self._done = self._length.share(self.spent())
-        for hook in self._hooks:
-            work = partial(hook.after_update, self, {}, self._done)
-            _ = work() if hook.counted else self._meter.uncounted(work)
+        self._done = self._length.share(self.spent)
+        call(self._hooks, self, {}, self._done, self._meter)
         return self._done < 1
 
     def tell(self, num_timesteps: int, total_timesteps: int) -> None:
         """Tell the agent which share of the training is to come."""
         self.model._current_progress_remaining = 1.0 - self._done
 
+    @property
     def spent(self) -> Spent:
         """What the training has cost so far."""
         agent: Any = self.model

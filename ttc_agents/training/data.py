@@ -38,12 +38,6 @@ def read_labels(instances: Instances, device: torch.device | str = "cpu") -> Lab
     return labels
 
 
-def likeliest(logits: Tensor) -> np.ndarray[Any, Any]:
-    """(B, N) int64, the choices of logits (B, N, C)."""
-    chosen: np.ndarray[Any, Any] = logits.detach().argmax(-1).cpu().numpy()
-    return chosen
-
-
 @dataclass
 class CarriedBatch:
     """B instances with the states that a model has reached on them.
@@ -133,12 +127,12 @@ class CarriedBatch:
         self.state = trace.state.detach()
         self.age += steps
         if self.answers is not None:
-            self.observe(trace.logits[-1])
+            self.move_on(trace.logits[-1])
 
-    def observe(self, logits: Tensor) -> Batch:
+    def move_on(self, logits: Tensor) -> Batch:
         """Move the answers on by logits (B, N, C); what the next step reads."""
         assert self.answers is not None
-        self.answers.apply(likeliest(logits))
+        self.answers.apply(logits.detach().argmax(-1).cpu().numpy())
         self.batch = self.answers.shown(self.device)
         return self.batch
 
@@ -177,7 +171,7 @@ class CarriedBatch:
 
 
 class Passed:
-    """The answers that a model passes through in a segment; it is what the model observes.
+    """The answers that a model passes through in a segment: called after each step, it moves on.
 
     Args:
         carried: A batch with answers, which is moved on by the logits of each step.
@@ -190,7 +184,7 @@ class Passed:
 
     def __call__(self, logits: Tensor) -> Batch:
         """What the step after these logits (B, N, C) reads."""
-        batch = self._carried.observe(logits)
+        batch = self._carried.move_on(logits)
         self.before.append(self._answers.answer)
         return batch
 

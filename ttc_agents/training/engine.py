@@ -10,13 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from ttc_agents.models import RefinementModel, Trace
-from ttc_agents.models.base import Batch, Observe
+from ttc_agents.models.base import device_of
 from ttc_agents.training.recipe import Recipe
+
+Inputs = Callable[[int], tuple[Any, ...]]
+"""The arguments of so many steps, such as (batch, number of steps, state)."""
 
 COMPILE_FROM_SECONDS = 600.0
 """Shorter trainings never try to compile: that alone takes half a minute or more."""
@@ -43,7 +46,7 @@ class Engine:
     """A model with a number format, compiled or not.
 
     Args:
-        forward: (batch, number of steps, state) -> trace.
+        forward: The model, or with teacher forcing its `forced`.
         device: The type of its device, such as `cpu`.
         bfloat16: Whether matrix products run in bfloat16 (autocast); weights stay float32.
         compiled: Whether `forward` is compiled.
@@ -54,17 +57,10 @@ class Engine:
     bfloat16: bool
     compiled: bool
 
-    def run(
-        self,
-        batch: Batch,
-        num_steps: int,
-        state: Tensor | None,
-        observe: Observe | None = None,
-    ) -> Trace:
-        """One segment of refinement steps; `observe` is for models that read the answer."""
-        answer = {} if observe is None else {"observe": observe}
+    def run(self, *inputs: Any, **options: Any) -> Trace:
+        """One segment of refinement steps, by the arguments of `forward`."""
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bfloat16):
-            return self.forward(batch, num_steps, state, **answer)
+            return self.forward(*inputs, **options)
 
     def __str__(self) -> str:
         """Such as `float32, eager`."""
@@ -81,19 +77,19 @@ def candidates(recipe: Recipe) -> list[tuple[bool, bool]]:
     return [(number, compilation) for compilation in compiled for number in formats]
 
 
-def seconds_per_step(engine: Engine, batch: Batch, state: Tensor, limit: float) -> float:
+def seconds_per_step(engine: Engine, inputs: Inputs, limit: float) -> float:
     """Three refinement steps forward and backward, after one to warm up; per step.
 
     An engine whose first step takes more than `limit` seconds is not tried further.
     """
-    first = timed_steps(engine, batch, state, 1)
-    return first if first > limit else timed_steps(engine, batch, state, 3) / 3
+    first = timed_steps(engine, inputs, 1)
+    return first if first > limit else timed_steps(engine, inputs, 3) / 3
 
 
-def timed_steps(engine: Engine, batch: Batch, state: Tensor, num_steps: int) -> float:
+def timed_steps(engine: Engine, inputs: Inputs, num_steps: int) -> float:
     """Seconds of so many steps, forward and backward."""
     start = time.perf_counter()
-    engine.run(batch, num_steps, state).logits.float().square().mean().backward()
+    engine.run(*inputs(num_steps)).logits.float().square().mean().backward()
     if engine.device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start
@@ -103,21 +99,19 @@ def choose_engine(
     forward: Callable[..., Trace],
     model: RefinementModel,
     recipe: Recipe,
-    batch: Batch,
-    state: Tensor,
+    inputs: Inputs,
     say: Callable[[str], None],
 ) -> Engine:
     """The fastest engine that the recipe allows and that works here.
 
     Args:
-        forward: What it runs: the model, or another way through it.
+        forward: What it runs: the model, or its `forced`.
         model: The model; its gradients are cleared afterwards.
         recipe: Says what is left open.
-        batch: Instances to time with.
-        state: Their states.
+        inputs: What to time with.
         say: Told the choice, and what failed.
     """
-    device = state.device.type
+    device = device_of(model).type
     timed: list[tuple[float, Engine]] = []
     open_choices = candidates(recipe)
     for bfloat16, compiled in open_choices:
@@ -127,9 +121,9 @@ def choose_engine(
             return engine
         try:
             if compiled:
-                timed_steps(engine, batch, state, 1)  # the compilation itself is not timed
+                timed_steps(engine, inputs, 1)  # the compilation itself is not timed
             limit = 3 * min((s for s, _ in timed), default=float("inf"))
-            timed.append((seconds_per_step(engine, batch, state, limit), engine))
+            timed.append((seconds_per_step(engine, inputs, limit), engine))
         except Exception as error:  # compilers fail in many ways; none may end a training
             say(f"{engine} does not work here ({str(error).splitlines()[0]}), going on without")
         model.zero_grad(set_to_none=True)

@@ -1,5 +1,8 @@
 """Floating-point operations of matrix products, two per multiply-add, counted as they are done.
 
+Those of a training are a budget (`FlopCounter`). Those of an answer (`answer_cost`) are the axis on
+which models of different sizes can be compared at test time.
+
 `torch.utils.flop_counter` knows products of matrices, convolutions and the attention of GPUs. LSTMs
 and the attention of CPUs are operations of their own; they are added here. Additions, embeddings
 and functions of single numbers do not count.
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -18,9 +22,15 @@ from torch.utils.flop_counter import (
     sdpa_flop_count,
 )
 
+from ttc_agents.inference.refine import refine
+from ttc_agents.models import RefinementModel
+from ttc_envs import Instances, Task
+
 Shape = tuple[int, ...]
 Result = TypeVar("Result")
 aten = torch.ops.aten
+COSTED = 16
+"""Instances over which the cost of an answer is a mean."""
 
 
 def attention_flops(query: Shape, key: Shape, value: Shape, *rest: Any, **options: Any) -> int:
@@ -93,3 +103,37 @@ class FlopCounter:
         self._measured.append(flops)
         self.total += flops
         return result
+
+
+@dataclass(frozen=True)
+class AnswerCost:
+    """Floating-point operations per instance.
+
+    Args:
+        once: Before the first step.
+        step: Of each step with its readout.
+    """
+
+    once: float
+    step: float
+
+    def of(self, steps: float, starts: float = 1) -> float:
+        """Of an answer after so many steps, for which a model has begun so many times."""
+        return starts * self.once + steps * self.step
+
+
+def answer_cost(model: RefinementModel, task: Task, instances: Instances) -> AnswerCost:
+    """The cost of a model in evaluation mode, from runs of one and of two steps.
+
+    Args:
+        model: Its steps must cost the same each.
+        task: The task.
+        instances: Typical ones, of which the first `COSTED` are refined.
+    """
+    few = instances[:COSTED]
+
+    def work(steps: int) -> float:
+        return counted(lambda: list(refine(model, task, few, steps)))[1]
+
+    one, two = work(1), work(2)
+    return AnswerCost((2 * one - two) / len(few), (two - one) / len(few))

@@ -1,7 +1,8 @@
-"""What happens beside the updates of a training: metrics, a progress bar, checkpoints."""
+"""What happens beside the updates of a training: metrics, a bar, checkpoints, an alarm."""
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 import time
@@ -9,16 +10,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ttc_agents.files import write_atomically
 from ttc_agents.inference import checkpoint
+from ttc_agents.inference.refine import solved_share
 from ttc_agents.training.loop import Hook, Metrics
+from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.update import Training
 
 REPORT_SECONDS = 2.0
 CHECKPOINT_SECONDS = 120.0
+COUNT, STEPS = 64, 64
+"""Validation instances of a check, and the refinement steps that each is given."""
+LEARNT = 0.2
+KEEP = {"validation": 0.75, "settled": 0.5}
+"""The share of its best so far that each number has to keep."""
+SAVED = ("best", "kept", "settled", "last")
 
 
 class Reporter(Hook):
@@ -36,7 +46,7 @@ class Reporter(Hook):
         if len(kept) < len(lines):
             write_atomically(path, "".join(line + "\n" for line in kept).encode())
         self.path, self.bar = path, bar
-        self.pending: list[Metrics] = []
+        self.pending: dict[str, list[Tensor]] = {}
         self.reported = time.perf_counter()
 
     def __enter__(self) -> Self:
@@ -50,9 +60,10 @@ class Reporter(Hook):
 
     def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
         """Keep the metrics; every `REPORT_SECONDS` and at the end, write and draw their means."""
-        self.pending.append(dict(metrics))
+        for name, value in metrics.items():
+            self.pending.setdefault(name, []).append(value)
         if done >= 1 or time.perf_counter() - self.reported >= REPORT_SECONDS:
-            self.bar.show(self.write(counts_of(training, done)), done)
+            self.bar.show(self.write(counts_of(training)), done)
             self.reported = time.perf_counter()
         return {}
 
@@ -61,25 +72,23 @@ class Reporter(Hook):
 
         A metric that some updates lack has the mean over those that have it.
         """
-        found: dict[str, list[Tensor]] = {}
-        for metrics in self.pending:
-            for name, value in metrics.items():
-                found.setdefault(name, []).append(value.float())
+        means = {
+            name: round(float(torch.stack(values).float().mean()), 6)
+            for name, values in self.pending.items()
+        }
         self.pending.clear()
-        means = {name: float(torch.stack(values).mean()) for name, values in found.items()}
-        line = {**counts, **{name: round(value, 6) for name, value in means.items()}}
+        line = {**counts, **means}
         self.file.write(json.dumps(line) + "\n")
         self.file.flush()
         return line
 
 
-def counts_of(training: Training, done: float) -> dict[str, Any]:
+def counts_of(training: Training) -> dict[str, Any]:
     """The counts that every line of the metrics begins with."""
     return {
         "update": training.updates,
         "seconds": round(training.spent.seconds, 2),
         "instances": training.carried.drawn,
-        "rate": round(training.rate(done), 6),
     }
 
 
@@ -133,6 +142,70 @@ class Saver(Hook):
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             path = self.directory / "training.pt"
             raise ValueError(f"{path}: not of this training ({error})") from error
+
+
+class Alarm(Hook):
+    """An alarm for trainings that are about to lose what they have learnt, and the way back.
+
+    A training of fixed points can fall from its best to nothing within a few dozen updates
+    (experiments/deq_collapse). Two numbers tell early, and are compared with their best so far:
+
+    - validation: solved share of fixed validation instances after a fixed number of steps;
+    - settled: share of training instances whose solve came near a fixed point (`objectives.NEAR`);
+      the mean since the last check.
+
+    Where one of them falls below its share of `KEEP`, weights, averaged weights and optimizer go
+    back to where the validation share was best, the carried states are drawn anew, and all rates
+    are halved from there on. Nothing is done before that share has reached `LEARNT`.
+
+    Args:
+        recipe: Says what is trained and how many updates lie between two checks.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.task = checkpoint.split_task(recipe.env_id, recipe.task, "validation")
+        self.every = recipe.alarm_every or 1
+        self.instances = self.task.sample(np.arange(COUNT, dtype=np.uint64), recipe.levels()[-1])
+        self.best: dict[str, float] = {}
+        self.kept: dict[str, Any] | None = None
+        self.settled: list[float] = []
+        self.last = 0.0
+
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
+        """Check where it is time to; `validation` and `rollbacks` join the metrics."""
+        if "settled" in metrics:
+            self.settled.append(float(metrics["settled"]))
+        if training.updates % self.every == 0:
+            self.check(training)
+        return {
+            "validation": torch.tensor(float(self.last)),
+            "rollbacks": torch.tensor(float(training.rollbacks)),
+        }
+
+    def check(self, training: Training) -> None:
+        """Measure, keep what is best so far, and roll back where a number has fallen."""
+        self.last = solved_share(training.model, self.task, self.instances, STEPS)
+        now = {"validation": self.last}
+        if self.settled:
+            now["settled"] = float(np.mean(self.settled))
+        self.settled = []
+        if self.kept is not None and any(
+            value < KEEP[name] * self.best.get(name, 0.0) for name, value in now.items()
+        ):
+            training.roll_back(self.kept)
+            return
+        if self.last >= max(LEARNT, self.best.get("validation", 0.0)):
+            self.kept = copy.deepcopy(training.learning.state_dict())
+        self.best = {name: max(value, self.best.get(name, 0.0)) for name, value in now.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed training needs to go on bit by bit."""
+        return {name: getattr(self, name) for name in SAVED}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        for name in SAVED:
+            setattr(self, name, saved[name])
 
 
 class ProgressBar:

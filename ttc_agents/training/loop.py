@@ -63,6 +63,26 @@ class Hook:
         """The inverse of `state_dict`."""
 
 
+class Look(Hook):
+    """Calls a function now and then, which changes nothing; its time does not count.
+
+    Args:
+        look: Takes what is trained, and the metrics of the update.
+        every: Updates between two calls.
+    """
+
+    counted = False
+
+    def __init__(self, look: Callable[[Any, Metrics], None], every: int = 1) -> None:
+        self._look, self._every = look, every
+
+    def after_update(self, training: Any, metrics: Metrics, done: float) -> Metrics:
+        """Call it where it is time to."""
+        if training.spent.updates % self._every == 0:
+            self._look(training, metrics)
+        return {}
+
+
 class StopRequest:
     """Context in which SIGINT and SIGTERM first only set `requested`.
 
@@ -120,7 +140,12 @@ def run(
         metrics = dict(meter.counted(partial(training.update, done)))
         training.spent = meter.measured(training.spent)
         done = length.share(training.spent)
-        for hook in hooks:
-            work = partial(hook.after_update, training, metrics, done)
-            metrics |= work() if hook.counted else meter.uncounted(work)
+        call(hooks, training, metrics, done, meter)
     return training.spent
+
+
+def call(hooks: Sequence[Hook], training: Any, metrics: Metrics, done: float, meter: Meter) -> None:
+    """Call the hooks after an update, one after the other; what they measure joins the metrics."""
+    for hook in hooks:
+        work = partial(hook.after_update, training, metrics, done)
+        metrics |= work() if hook.counted else meter.uncounted(work)

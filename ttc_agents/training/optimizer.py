@@ -1,4 +1,6 @@
-"""AdamW for all parameters, or Muon for the matrices and AdamW for the rest.
+"""From a trace to new weights: the loss, its clipped gradient, an optimizer, averaged weights.
+
+The optimizer is AdamW for all parameters, or Muon for the matrices and AdamW for the rest.
 
 Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers") takes the momentum M of a matrix
 and steps along the nearest semi-orthogonal matrix, which a few Newton-Schulz iterations give:
@@ -10,13 +12,16 @@ so that all directions of a weight matrix learn at one speed. docs/LOG.md has wh
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ttc_agents.models import RefinementModel, Trace
 from ttc_agents.names import find
+from ttc_agents.training.objectives import OBJECTIVES, Labels, Objective
 from ttc_agents.training.recipe import Recipe
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -113,3 +118,68 @@ class Optimizer:
         """The inverse of `state_dict`."""
         for part, state in zip(self.parts, saved, strict=True):
             part.load_state_dict(state)
+
+
+class Update:
+    """Loss, clipped gradient, optimizer step and averaged weights of a model.
+
+    Args:
+        model: The model. Parameters that the recipe freezes take no gradient from here on.
+        recipe: Its objective, optimizer, `clip`, `ema` and `frozen`.
+    """
+
+    def __init__(self, model: RefinementModel, recipe: Recipe) -> None:
+        self.model, self.clip, self.ema = model, recipe.clip, recipe.ema
+        self.objective: Objective = find("objective", recipe.objective, OBJECTIVES)
+        trained = {}
+        for name, parameter in model.named_parameters():
+            frozen = bool(recipe.frozen) and name.startswith(recipe.frozen)
+            parameter.requires_grad_(not frozen)
+            if not frozen:
+                trained[name] = parameter
+        self.names, self.parameters = list(trained), list(trained.values())
+        self.optimizer = Optimizer(self.parameters, recipe)
+        self.average = [p.detach().clone() for p in self.parameters]
+        self.taken = 0
+
+    def differentiate(
+        self, trace: Trace, labels: Labels, free: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The loss and the norm of its gradient, which lies in the parameters, clipped."""
+        loss = self.objective(trace, labels, free)
+        loss.backward()
+        return loss.detach(), torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
+
+    def take(self, share: float) -> None:
+        """Move the weights at a share of the peak rates, and the averaged ones after them."""
+        self.optimizer.step(share)
+        self.taken += 1
+        # Early on the window of the average is shorter.
+        decay = min(self.ema, (1 + self.taken) / (10 + self.taken))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - decay)
+
+    def averaged_weights(self) -> dict[str, Tensor]:
+        """The state of the model with the averaged weights in place."""
+        state = dict(self.model.state_dict())
+        return {**state, **dict(zip(self.names, self.average, strict=True))}
+
+    def restart_average(self) -> None:
+        """Begin the average anew at the present weights."""
+        self.average = [p.detach().clone() for p in self.parameters]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, averaged weights, optimizer; no copies."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.model.load_state_dict(saved["model"])
+        # An optimizer takes tensors over as they are, and would go on writing into them.
+        self.optimizer.load_state_dict(copy.deepcopy(saved["optimizer"]))
+        for mine, theirs in zip(self.average, saved["average"], strict=True):
+            mine.copy_(theirs)

@@ -16,7 +16,7 @@ Shapes: B instances, K samples of each, N nodes, C choices per node, T steps of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from torch.distributions import Categorical
 from ttc_agents.inference.observation import read_observation
 from ttc_agents.models import RefinementModel
 from ttc_agents.models.base import device_of, free_nodes, to_batch
-from ttc_agents.training.schedule import NOTHING
+from ttc_agents.training.schedule import NOTHING, Spent
 from ttc_envs import RefinementVectorEnv, Task
 
 
@@ -140,8 +140,8 @@ class VerifierTraining:
         loss = leave_one_out_loss(torch.stack(log_probs), torch.stack(scores))
         self._learn(loss)
         self._z = self._z.detach()
-        spent, steps = self.spent, settings.segment_steps * self._envs.num_envs
-        self.spent = replace(spent, updates=spent.updates + 1, env_steps=spent.env_steps + steps)
+        env_steps = settings.segment_steps * self._envs.num_envs
+        self.spent += Spent(updates=1, env_steps=env_steps)
         score, share = torch.stack(scores).mean(), torch.tensor(float(np.mean(solved)))
         return {"loss": loss.detach(), "solved": share, "score": score}
 

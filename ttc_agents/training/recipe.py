@@ -57,7 +57,7 @@ class Recipe:
         precision: `auto` times three refinement steps of each and takes the faster.
         compile: `auto` does so too, in trainings of ten minutes or more; a failed compilation falls
             back.
-        alarm_every: Updates between two checks of the alarm (`ttc_agents.training.alarm`), which
+        alarm_every: Updates between two checks of the alarm (`hooks.Alarm`), which
             takes a training that is about to fail back to its best weights; None: no alarm.
         seed: Of the weights and of the stream of instances.
     """
@@ -138,8 +138,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as a document, as JSON gives it back."""
-        document: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        return document
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Recipe:

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from ttc_agents.training.flops import FlopCounter
@@ -41,10 +41,6 @@ class Spent:
     def __add__(self, other: Spent) -> Spent:
         """What two trainings, one after the other, have cost."""
         return Spent(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Spent)))
-
-    def to_json(self) -> dict[str, Any]:
-        """As a document, of which `Spent(**document)` makes it again."""
-        return asdict(self)
 
 
 NOTHING = Spent()

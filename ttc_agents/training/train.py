@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ttc_agents.inference import checkpoint
-from ttc_agents.training.alarm import Alarm
 from ttc_agents.training.engine import pick_device
-from ttc_agents.training.hooks import ProgressBar, Reporter, Saver
+from ttc_agents.training.hooks import Alarm, ProgressBar, Reporter, Saver
 from ttc_agents.training.loop import Hook, StopRequest, run
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.recipes import find_recipe

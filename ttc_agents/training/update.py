@@ -1,9 +1,8 @@
-"""What an update of a training does, in parts.
+"""The state of a training, and what one update does to it.
 
-`Update` turns a trace into new weights: loss, clipped gradient, optimizer, and an exponential
-moving average of the weights, which is what gets evaluated. `Training` refines a carried batch (see
-`data.CarriedBatch`) for one segment of steps with a loss at every step, and hands the trace to it.
-How long a training is, and what happens between updates, is the business of `loop`.
+`Training` refines a carried batch (`data.CarriedBatch`) for one segment of steps, and hands the
+trace to `optimizer.Update`, which turns it into new weights and their moving average, which is what
+gets evaluated. How long a training is, and what happens between updates, is the business of `loop`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,87 +20,15 @@ from torch import Tensor
 from ttc_agents.inference import checkpoint
 from ttc_agents.models import RefinementModel, Trace, make_model
 from ttc_agents.models.base import free_nodes
-from ttc_agents.names import find
 from ttc_agents.training.data import CarriedBatch, Passed
 from ttc_agents.training.engine import Engine, choose_engine
-from ttc_agents.training.objectives import (
-    OBJECTIVES,
-    Labels,
-    Objective,
-    solved_rows,
-    solver_metrics,
-)
-from ttc_agents.training.optimizer import Optimizer
+from ttc_agents.training.objectives import Labels, solved_rows, solver_metrics
+from ttc_agents.training.optimizer import Update
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.schedule import NOTHING, Spent, rate
 from ttc_envs import Task
 
 MAX_SKIPPED = 20
-
-
-class Update:
-    """Loss, clipped gradient, optimizer step and averaged weights of a model.
-
-    Args:
-        model: The model. Parameters that the recipe freezes take no gradient from here on.
-        recipe: Its objective, optimizer, `clip`, `ema` and `frozen`.
-    """
-
-    def __init__(self, model: RefinementModel, recipe: Recipe) -> None:
-        self.model, self.clip, self.ema = model, recipe.clip, recipe.ema
-        self.objective: Objective = find("objective", recipe.objective, OBJECTIVES)
-        trained = {}
-        for name, parameter in model.named_parameters():
-            frozen = bool(recipe.frozen) and name.startswith(recipe.frozen)
-            parameter.requires_grad_(not frozen)
-            if not frozen:
-                trained[name] = parameter
-        self.names, self.parameters = list(trained), list(trained.values())
-        self.optimizer = Optimizer(self.parameters, recipe)
-        self.average = [p.detach().clone() for p in self.parameters]
-        self.taken = 0
-
-    def differentiate(
-        self, trace: Trace, labels: Labels, free: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """The loss and the norm of its gradient, which lies in the parameters, clipped."""
-        loss = self.objective(trace, labels, free)
-        loss.backward()
-        return loss.detach(), torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
-
-    def take(self, share: float) -> None:
-        """Move the weights at a share of the peak rates, and the averaged ones after them."""
-        self.optimizer.step(share)
-        self.taken += 1
-        # Early on the window of the average is shorter.
-        decay = min(self.ema, (1 + self.taken) / (10 + self.taken))
-        with torch.no_grad():
-            torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - decay)
-
-    def averaged_weights(self) -> dict[str, Tensor]:
-        """The state of the model with the averaged weights in place."""
-        state = dict(self.model.state_dict())
-        return {**state, **dict(zip(self.names, self.average, strict=True))}
-
-    def restart_average(self) -> None:
-        """Begin the average anew at the present weights."""
-        self.average = [p.detach().clone() for p in self.parameters]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Weights, averaged weights, optimizer; no copies."""
-        return {
-            "model": self.model.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-        }
-
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
-        self.model.load_state_dict(saved["model"])
-        # An optimizer takes tensors over as they are, and would go on writing into them.
-        self.optimizer.load_state_dict(copy.deepcopy(saved["optimizer"]))
-        for mine, theirs in zip(self.average, saved["average"], strict=True):
-            mine.copy_(theirs)
 
 
 class Training:
@@ -126,7 +53,7 @@ class Training:
     ) -> None:
         self.recipe, self.task, self.device = recipe, task, torch.device(device)
         self._say = say
-        self._engine: Engine | None = None
+        self.engine: Engine | None = None
         torch.manual_seed(recipe.seed)
         self.model = model_of(recipe, task)
         self.model.to(self.device)
@@ -167,23 +94,30 @@ class Training:
         Raises:
             FloatingPointError: Too many gradients in a row were not finite.
         """
-        engine, carried = self.engine(), self.carried
+        engine, carried = self.engine or self.begin(), self.carried
         carried.refill(self.model)
         free = free_nodes(self.task.spec, carried.batch)
         trace, labels = self.refine(engine)
         loss, norm = self.learning.differentiate(trace, labels, free)
+        rate = self.rate(done)
         if torch.isfinite(norm):
-            self.learning.take(self.rate(done))
+            self.learning.take(rate)
             carried.keep(trace, self.recipe.segment_steps)
-            self.count()
+            env_steps = self.recipe.batch_size * self.recipe.segment_steps
+            self.spent, self.skipped = self.spent + Spent(updates=1, env_steps=env_steps), 0
         else:
             self.skip()
-        solved = solved_rows(trace.logits[-1].detach(), labels, free).float().mean()
-        metrics = {"loss": loss, "gradient_norm": norm, "solved": solved}
-        return {**metrics, "age": carried.age.float().mean(), **solver_metrics(trace)}
+        return {
+            "rate": torch.tensor(rate),
+            "loss": loss,
+            "gradient_norm": norm,
+            "solved": solved_rows(trace.logits[-1].detach(), labels, free).float().mean(),
+            "age": carried.age.float().mean(),
+            **solver_metrics(trace),
+        }
 
     def rate(self, done: float) -> float:
-        """The next update's share of the peak rates, halved by each time it was rolled back."""
+        """An update's share of the peak rates, halved by each time it was rolled back."""
         recipe = self.recipe
         return rate(self.updates, done, recipe.warmup, recipe.decay_from) * 0.5**self.rollbacks
 
@@ -194,23 +128,21 @@ class Training:
         target is `improve`, each step is to do what the task's classical method would do there
         (the learner's own states, the expert's actions: Ross et al. 2011, DAgger).
         """
-        carried, steps = self.carried, self.recipe.segment_steps
-        if self.recipe.forcing:
-            return engine.run(carried.batch, steps, carried.labels["answer"]), carried.labels
-        if carried.answers is None:
-            return engine.run(carried.batch, steps, carried.state), carried.labels
+        carried, inputs = self.carried, self.inputs(self.recipe.segment_steps)
+        if self.recipe.forcing or carried.answers is None:
+            return engine.run(*inputs), carried.labels
         passed = Passed(carried)
-        trace = engine.run(carried.batch, steps, carried.state, passed)
+        trace = engine.run(*inputs, observe=passed)
         if self.recipe.target == "improve":
             return trace, {"answer": passed.improved()}
         return trace, carried.labels
 
-    def count(self) -> None:
-        """Add an update and its refinement steps to what was spent."""
-        steps = self.recipe.batch_size * self.recipe.segment_steps
-        spent = self.spent
-        self.spent = replace(spent, updates=spent.updates + 1, env_steps=spent.env_steps + steps)
-        self.skipped = 0
+    def inputs(self, num_steps: int) -> tuple[Any, ...]:
+        """What the model is run on: where it was, or with teacher forcing the right answer."""
+        carried = self.carried
+        if self.recipe.forcing:
+            return carried.batch, carried.labels["answer"]
+        return carried.batch, num_steps, carried.state
 
     def skip(self) -> None:
         """Leave the weights as they are and draw the batch anew."""
@@ -223,22 +155,13 @@ class Training:
         self.carried.discard()
         self.model.zero_grad()
 
-    def engine(self) -> Engine:
-        """How the model is run: number format and compilation, chosen at first use."""
-        if self._engine is None:
-            model, carried = self.model, self.carried
-            if carried.state is None:
-                carried.refill(model)
-            assert carried.state is not None
-            forward: Callable[..., Trace] = model
-            state = carried.state
-            if self.recipe.forcing:
-                # Teacher forcing: the right answer stands where the state would.
-                state = carried.labels["answer"]
-                forward = lambda batch, num_steps, answer: model.forced(batch, answer)  # noqa: E731
-            batch = carried.batch
-            self._engine = choose_engine(forward, model, self.recipe, batch, state, self._say)
-        return self._engine
+    def begin(self) -> Engine:
+        """Fill the batch and choose how the model is run; the first update does so if need be."""
+        if self.carried.state is None:  # a resumed one goes on with what it had
+            self.carried.refill(self.model)
+        forward = self.model.forced if self.recipe.forcing else self.model
+        self.engine = choose_engine(forward, self.model, self.recipe, self.inputs, self._say)
+        return self.engine
 
     def averaged_model(self) -> RefinementModel:
         """A copy of the model with the averaged weights, in evaluation mode."""
@@ -274,7 +197,7 @@ class Training:
         return {
             **self.learning.state_dict(),
             "carried": self.carried.state_dict(),
-            "spent": self.spent.to_json(),
+            "spent": asdict(self.spent),
             "rollbacks": self.rollbacks,
             "random": torch.get_rng_state(),
         }

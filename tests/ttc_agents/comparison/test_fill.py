@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ttc_agents.comparison import fill as module
-from ttc_agents.comparison.fill import fill, in_order, kept_runs, runs_of
+from ttc_agents.comparison import run as module
 from ttc_agents.comparison.plan import Comparison, Row, Table
+from ttc_agents.comparison.run import fill, in_order, kept_runs, runs_of
 from ttc_agents.training.schedule import Length
 
 ROWS = tuple(
@@ -112,7 +112,7 @@ PROCESS = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from ttc_agents.comparison import fill
+from ttc_agents.comparison import run
 from ttc_agents.comparison.plan import Comparison, Row, Table
 from ttc_agents.training.schedule import Length
 
@@ -124,17 +124,17 @@ rows = tuple(
 table = Table("ttc/Sudoku4-v0", "easy", (1,), rows, count=2, curve_count=2)
 plan = Comparison("both", "", {"easy": table}, Length(flops=1))
 
-read = fill.kept_runs
+read = run.kept_runs
 def slowly(path, settings):
     found = read(path, settings)
     time.sleep(0.1)
     return found
-fill.kept_runs = slowly
+run.kept_runs = slowly
 
 (folder / own).touch()
 while not (folder / other).exists():
     time.sleep(0.01)
-fill.fill(plan, "easy", folder, lambda row: row.name.startswith(own))
+run.fill(plan, "easy", folder, lambda row: row.name.startswith(own))
 """
 
 

@@ -1,6 +1,7 @@
 """Verdicts on rows whose shares are made up."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_a_crossing_is_found_at_its_first_step():
     assert found.difference == pytest.approx(0.2)
     assert 0 < found.low < 0.2 < found.high
     assert "rising crosses larger at step 4, 71.0% against 51.0% (40 and 1e+02" in found.words
-    assert json.loads(json.dumps(found.to_json()))["crosses"] is True
+    assert json.loads(json.dumps(asdict(found)))["crosses"] is True
 
 
 def test_what_stays_below_does_not_cross():

@@ -1,7 +1,6 @@
 """Pictures of comparisons, of runs that are made up."""
 
-from ttc_agents.figures.comparison import comparison_picture
-from ttc_agents.figures.frontier import frontier_picture
+from ttc_agents.figures.comparison import comparison_picture, frontier_picture
 from ttc_agents.figures.theme import LINES, THEMES
 
 

@@ -2,7 +2,7 @@ import base64
 import re
 from html.parser import HTMLParser
 
-from ttc_agents.figures.report import Report
+from ttc_agents.figures.report import Page
 
 MOVING = b"GIF89a" + (16).to_bytes(2, "little") + (8).to_bytes(2, "little")
 """What a GIF of 16 x 8 pixels begins with."""
@@ -22,7 +22,7 @@ def made(document, **options):
         "commands": ["ttc solve x"],
         **options,
     }
-    return Report(**parts).html()
+    return Page(**parts).html()
 
 
 class Tags(HTMLParser):

@@ -9,7 +9,7 @@ import torch
 from ttc_agents.models import Transformer
 from ttc_agents.models.attention import Block, KeyValues, Rotary
 from ttc_agents.models.base import to_batch
-from ttc_agents.models.halting import Halting
+from ttc_agents.models.transformer import Halting
 from ttc_agents.training.objectives import cross_entropy, stepwise_cross_entropy
 from ttc_envs import make_task
 

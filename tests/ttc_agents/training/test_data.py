@@ -93,7 +93,7 @@ def test_answers_are_moved_on_as_the_environment_would():
     keys = batch.batch["numbers"].clone()
     assert (batch.batch["answer"] == torch.arange(6)).all()
     asked = batch.task.improve(batch.answers.instances, batch.answers.answer)
-    shown = batch.observe(one_hot(asked))
+    shown = batch.move_on(one_hot(asked))
     assert shown is batch.batch
     assert torch.equal(shown["answer"], torch.from_numpy(asked).long())
     assert torch.equal(shown["numbers"], keys.gather(1, shown["answer"]))
@@ -138,12 +138,12 @@ def test_improved_answers_are_those_of_the_method_along_the_way():
 def test_state_dict_continues_the_answers():
     batch, model = sorting()
     batch.refill(model)
-    batch.observe(torch.randn(32, 6, 6, generator=torch.Generator().manual_seed(0)))
+    batch.move_on(torch.randn(32, 6, 6, generator=torch.Generator().manual_seed(0)))
     other, _ = sorting()
     other.load_state_dict(batch.state_dict())
     for carried in (batch, other):
         carried.refill(model)
-        carried.observe(torch.randn(32, 6, 6, generator=torch.Generator().manual_seed(1)))
+        carried.move_on(torch.randn(32, 6, 6, generator=torch.Generator().manual_seed(1)))
     assert all(torch.equal(batch.batch[name], other.batch[name]) for name in batch.batch)
     assert (batch.answers.answer == other.answers.answer).all()
 

@@ -20,7 +20,7 @@ def timed(monkeypatch):
     seconds: dict[tuple[bool, bool], float] = {}
     steps = []
 
-    def fake(chosen, batch, state, num_steps):
+    def fake(chosen, inputs, num_steps):
         steps.append((chosen.bfloat16, chosen.compiled, num_steps))
         return num_steps * seconds[chosen.bfloat16, chosen.compiled]
 
@@ -31,7 +31,7 @@ def timed(monkeypatch):
 
 def choose(recipe, lines):
     model = FactorGraphNetwork(make_task(recipe.env_id).spec)
-    return choose_engine(model, model, recipe, {}, torch.zeros(1), lines.append)
+    return choose_engine(model, model, recipe, lambda num_steps: (), lines.append)
 
 
 @pytest.mark.parametrize("fastest", [(False, False), (True, False), (False, True), (True, True)])
@@ -54,7 +54,7 @@ def test_a_hopeless_format_is_not_tried_further(timed):
 
 
 def test_a_failed_compilation_falls_back_with_a_line(monkeypatch, timed):
-    def broken(chosen, batch, state, num_steps):
+    def broken(chosen, inputs, num_steps):
         if chosen.compiled:
             raise RuntimeError("no compiler found\nmore")
         return 1.0

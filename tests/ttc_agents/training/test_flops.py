@@ -9,7 +9,9 @@ import torch
 from ttc_agents.models import Transformer
 from ttc_agents.models.base import to_batch
 from ttc_agents.training.flops import (
+    AnswerCost,
     FlopCounter,
+    answer_cost,
     counted,
     cudnn_backward_flops,
     cudnn_flops,
@@ -89,3 +91,17 @@ def test_a_training_is_counted_within_a_percent(task):
     _, flops = counted(lambda: [training.update(0.0) for _ in range(7)])
     assert estimated.updates == 7
     assert estimated.total == pytest.approx(flops, rel=0.01)
+
+
+@pytest.mark.parametrize("share", ["all", "top", "none"])
+def test_costs_add_up_to_those_of_a_pass(share):
+    task = make_task("ttc/Sudoku4-v0")
+    model = Transformer(task.spec, 8, 1, layers=3, share=share).eval()
+    instances = task.sample(np.arange(5, dtype=np.uint64), "minimal")
+    batch = to_batch(instances.fields)
+    cost = answer_cost(model, task, instances)
+    assert cost.of(7) == pytest.approx(counted(lambda: model(batch, 7))[1] / 5)
+    # Dense layers and attention of a block; the readout; the inputs.
+    block, readout, enter = 24 * 16 * 8**2 + 4 * 16**2 * 8, 2 * 16 * 8 * 4, 2 * 16 * 32 * 8
+    repeated = {"all": 3, "top": 1, "none": 0}[share]
+    assert cost == AnswerCost(enter + (3 - repeated) * block, repeated * block + readout)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ttc_agents.training.loop import Hook, StopRequest, run
+from ttc_agents.training.loop import Hook, Look, StopRequest, run
 from ttc_agents.training.schedule import NOTHING, Length, Spent
 
 
@@ -47,6 +47,18 @@ class Aside(Noting):
     """The same, outside the training's time."""
 
     counted = False
+
+
+def test_a_look_comes_every_few_updates_and_costs_nothing():
+    training, seen = Product(), []
+
+    def look(trained, metrics):
+        seen.append((trained.spent.updates, sorted(metrics)))
+        trained.now += 100.0
+
+    spent = run(training, Length(updates=5), [Look(look, every=2)], clock=training.clock)
+    assert seen == [(2, ["loss"]), (4, ["loss"])]
+    assert spent.seconds == 5 * 1.5
 
 
 def test_it_ends_after_so_many_updates():

@@ -1,5 +1,7 @@
 """Lengths, what trainings cost, and the rate that follows."""
 
+from dataclasses import asdict
+
 import pytest
 
 from ttc_agents.training.schedule import LOWEST_RATE, NOTHING, Length, Meter, Spent, rate
@@ -63,7 +65,7 @@ def test_a_length_that_is_not_one_positive_number_is_refused(numbers):
 def test_costs_add_up():
     both = Spent(1.0, 2, 3, 4.0) + Spent(10.0, 20, 30, 40.0)
     assert both == Spent(11.0, 22, 33, 44.0)
-    assert Spent(**both.to_json()) == both
+    assert Spent(**asdict(both)) == both
     assert Spent() == NOTHING
 
 

@@ -15,7 +15,7 @@ import torch
 
 from ttc_agents.inference import checkpoint
 from ttc_agents.inference.refine import solved_share
-from ttc_agents.training.alarm import Alarm
+from ttc_agents.training.hooks import Alarm
 from ttc_agents.training.loop import Hook, run
 from ttc_agents.training.recipes import RECIPES
 from ttc_agents.training.train import alarms, check_same, train
@@ -119,9 +119,9 @@ def test_a_resumed_training_may_have_another_hook(tiny, tmp_path):
 def test_resume_goes_through_a_rollback(kinds, tmp_path, monkeypatch):
     shares = []
     monkeypatch.setattr(
-        "ttc_agents.training.alarm.solved_share", lambda *args: 0.5 if shares.pop(0) else 0.2
+        "ttc_agents.training.hooks.solved_share", lambda *args: 0.5 if shares.pop(0) else 0.2
     )
-    monkeypatch.setitem(sys.modules["ttc_agents.training.alarm"].KEEP, "settled", 0.0)
+    monkeypatch.setitem(sys.modules["ttc_agents.training.hooks"].KEEP, "settled", 0.0)
     recipe = kinds["equilibrium"]
     shares[:] = [1, 1, 0, 1]
     train(recipe, tmp_path / "whole", show=False)

@@ -6,12 +6,8 @@ from pathlib import Path
 
 from ttc_agents.names import find
 from ttc_agents.training.recipe import Recipe, read_recipe
-from ttc_agents.training.recipes.equilibrium import EQUILIBRIA
-from ttc_agents.training.recipes.graphs import GRAPHS
-from ttc_agents.training.recipes.paths import PATHS
-from ttc_agents.training.recipes.sorting import SORTING
-from ttc_agents.training.recipes.sudoku import SUDOKU
-from ttc_agents.training.recipes.transformers import TRANSFORMERS
+from ttc_agents.training.recipes.paths import PATHS, SORTING, TRANSFORMERS
+from ttc_agents.training.recipes.sudoku import EQUILIBRIA, GRAPHS, SUDOKU
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe

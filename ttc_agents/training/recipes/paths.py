@@ -1,4 +1,4 @@
-"""Shortest paths: networks on maps, and language models over places."""
+"""Shortest paths and sorting, and transformers, which are told of no graph."""
 
 from __future__ import annotations
 
@@ -65,5 +65,99 @@ PATHS: tuple[Recipe, ...] = (
         model="causal_transformer",
         model_options={"width": 128, "layers": 3, "embedding": 64},
         learning_rate=2e-3,
+    ),
+)
+
+# Networks of comparisons
+
+ADJACENT_16 = Recipe(
+    name="sorting-adjacent-cpu-2min",
+    description="Relational network that exchanges neighbours as odd-even sort does, two minutes",
+    env_id="ttc/Sorting-v0",
+    model="relational_network",
+    level="uniform",
+    task={"size": 16, "view": "adjacent"},
+    model_options={"width": 32, "message_layers": 1, "node_layers": 1},
+    target="improve",
+    seconds=120,
+    batch_size=32,
+    optimizer="muon",
+    matrix_learning_rate=0.01,
+    precision="float32",
+    compile="off",
+)
+
+SORTING: tuple[Recipe, ...] = (
+    ADJACENT_16.replaced(
+        name="sorting-cpu-3min",
+        description="Relational network that counts smaller keys, in one step, three minutes",
+        task={"size": 16, "min_size": 5},
+        model_options={
+            "width": 16,
+            "message_layers": 0,
+            "node_layers": 1,
+            "positions": False,
+            "potentials": 2,
+        },
+        target="solution",
+        seconds=180,
+        batch_size=64,
+        segment_steps=1,
+        restart=1.0,
+        learning_rate=5e-3,
+        optimizer="adamw",
+    ),
+    ADJACENT_16,
+)
+
+# Transformers
+
+PATHS_TRANSFORMER = Recipe(
+    name="paths-transformer",
+    description="Universal transformer that writes whole paths over 64 places at each step",
+    env_id="ttc/ShortestPathUSA-v0",
+    model="transformer",
+    level="any",
+    task={"cities": "spread=64", "slots": 24},
+    model_options={"width": 64, "heads": 4, "layers": 2},
+    seconds=1200,
+    segment_steps=4,
+    restart=1.0,
+    learning_rate=2e-3,
+    optimizer="muon",
+    matrix_learning_rate=0.01,
+    precision="float32",
+    compile="off",
+)
+
+TRANSFORMERS: tuple[Recipe, ...] = (
+    PATHS_TRANSFORMER,
+    PATHS_TRANSFORMER.replaced(
+        name="maps-transformer",
+        description="Universal transformer on a new map of 16 places in every instance",
+        env_id="ttc/ShortestPath-v0",
+        level="spread16",
+        task={"places": 16},
+        segment_steps=2,
+        restart=0.125,
+    ),
+    PATHS_TRANSFORMER.replaced(
+        name="sorting-transformer",
+        description="Universal transformer on lists of 16 keys",
+        env_id="ttc/Sorting-v0",
+        level="uniform",
+        task={"size": 16},
+    ),
+    PATHS_TRANSFORMER.replaced(
+        name="sudoku9-transformer-cpu-60min",
+        description="Universal transformer on 9x9, an hour on a laptop",
+        env_id="ttc/Sudoku-v0",
+        level="givens=17..34",
+        task={},
+        model_options={"width": 96, "heads": 4, "layers": 2, "positions": "grid"},
+        seconds=3600,
+        segment_steps=2,
+        restart=0.125,
+        matrix_learning_rate=0.015,
     ),
 )

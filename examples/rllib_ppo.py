@@ -1,9 +1,11 @@
 """PPO of Ray RLlib on any id, on one machine or on a Ray cluster.
 
-RLlib pins its own version of Gymnasium (2.60 wants 1.2.2), so it gets an environment of its own:
+RLlib pins its own version of Gymnasium (2.60 wants 1.2.2), below our bound, so it gets an
+environment of its own. Single environments, which RLlib uses, are right with that version:
 
     python3 -m venv .venv-rllib
-    .venv-rllib/bin/python -m pip install -e . -r examples/rllib_requirements.txt
+    .venv-rllib/bin/python -m pip install -r examples/rllib_requirements.txt
+    .venv-rllib/bin/python -m pip install --no-deps -e .
     .venv-rllib/bin/python examples/rllib_ppo.py --env ttc/SudokuEdit4-v0 --iterations 5
 
 On a cluster, start `ray start --head` on one machine, `ray start --address=HEAD:6379` on the

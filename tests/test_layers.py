@@ -21,6 +21,7 @@ PACKAGES = ("ttc_envs", "ttc_agents")
 RANKS = {
     "ttc_envs.spec": 0,
     "ttc_envs.random_words": 0,
+    "ttc_envs.files": 0,
     "ttc_envs.colours": 0,
     "ttc_envs.contracts": 0,
     "ttc_envs.groups": 0,

@@ -56,11 +56,13 @@ class Loaded:
         instances: The good rows, each once; keys are 0, 1, ...
         rejected: (line, reason) of each bad row.
         duplicates: How many rows repeat an earlier one.
+        sha256: Of the file, to know it by its content; "" where the task does not say.
     """
 
     instances: Instances
     rejected: tuple[tuple[int, str], ...]
     duplicates: int
+    sha256: str = ""
 
 
 class AnswerState(Protocol):

@@ -202,18 +202,37 @@ class Task(ABC):
         """
         raise ValueError(f"{self.spec.name} has no text form")
 
-    def load(self, path: str | os.PathLike[str], on_error: str = "raise") -> Loaded:
+    def load(
+        self,
+        path: str | os.PathLike[str],
+        on_error: str = "raise",
+        several_solutions: bool = False,
+    ) -> Loaded:
         """The instances of a file, labelled.
 
         Args:
             path: The file.
             on_error: `raise`, or `skip` to leave bad rows out and list them.
+            several_solutions: Whether an instance may have several exact answers, of which one is
+                its label: `solved` goes by the rules then, `accuracy` by the label.
 
         Raises:
             ValueError: A row is bad, no row is good, or the task reads no files.
             OSError: There is no such file.
         """
         raise ValueError(f"{self.spec.name} reads no files, got {os.fspath(path)}")
+
+    def load_text(
+        self, text: str, on_error: str = "raise", several_solutions: bool = False
+    ) -> Loaded:
+        """The instances of a text, as `load` reads them from a file that holds it.
+
+        By default the one that `parse` reads, for tasks that read no files.
+
+        Raises:
+            ValueError: As for `load`, or as for `parse`.
+        """
+        return Loaded(self.parse(text), (), 0)
 
     def places(self) -> Array | None:
         """(C, 2) latitude and longitude of the choices in degrees, or None where they have none."""

@@ -5,9 +5,11 @@ Shapes: B environments, N nodes, E edits.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.utils import seeding
@@ -20,6 +22,8 @@ from ttc_envs.task import Task
 
 RENDER_MODES = ["ansi", "rgb_array"]
 RENDER_FPS = 4
+FIRST_RIGHT = (1, 4)
+"""The first version of Gymnasium whose vector wrappers count episodes right in SAME_STEP mode."""
 DRAWN_AHEAD = 4
 """Instances per environment that are drawn ahead, in few large batches."""
 
@@ -53,6 +57,11 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
     observation, `final_obs` and `final_info` hold the last of the old one), `NEXT_STEP` or
     `DISABLED` (reset with `reset_mask`; a step with a finished episode is an error).
 
+    Of Gymnasium's vector wrappers, those that change whole observations (`FlattenObservation`,
+    `NormalizeObservation`, `NumpyToTorch`) need `autoreset_mode="NextStep"`.
+    `RecordEpisodeStatistics` takes both modes. With Gymnasium before 1.4 it miscounts episodes
+    under `SAME_STEP`, of which a warning tells.
+
     ## Information
     Arrays (B,), each with a mask `_key` (B,) bool as Gymnasium has it. `action_masks()` gives (B,
     E) bool in mode `edit`.
@@ -82,6 +91,8 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
         self.num_envs = _positive("num_envs", num_envs)
         self._max_steps = _step_limit(max_episode_steps)
         self._autoreset = AutoresetMode(autoreset_mode)
+        if self._autoreset is AutoresetMode.SAME_STEP:
+            warn_of_miscounts()
         self.render_mode = check_render_mode(render_mode)
         self.metadata = {
             "render_modes": RENDER_MODES,
@@ -257,6 +268,17 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
             infos[name] = values.copy()
             infos[f"_{name}"] = mask.copy()
         return infos
+
+
+def warn_of_miscounts() -> None:
+    """Warn where Gymnasium's statistics miscount the episodes of SAME_STEP environments."""
+    if tuple(map(int, gymnasium.__version__.split(".")[:2])) < FIRST_RIGHT:
+        warnings.warn(
+            f"Gymnasium {gymnasium.__version__}: RecordEpisodeStatistics miscounts every episode "
+            "but the first around a vector environment in SAME_STEP mode; install Gymnasium 1.4, "
+            "or pass autoreset_mode='NextStep'",
+            stacklevel=3,
+        )
 
 
 def check_render_mode(render_mode: str | None) -> str | None:

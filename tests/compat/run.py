@@ -36,11 +36,13 @@ VENVS: dict[str, list[str]] = {
         *TORCH,
         *TESTING,
     ],
-    "gymnasium-lowest": ["-e", ".", "gymnasium==1.1.0", *TESTING],
-    "gymnasium-newest": ["-e", ".", "--upgrade", "gymnasium>=1.1,<2", *TESTING],
-    "rllib": ["-e", ".", "-r", "examples/rllib_requirements.txt"],
+    "gymnasium-lowest": ["-e", ".", "gymnasium==1.4.0", *TESTING],
+    "gymnasium-newest": ["-e", ".", "--upgrade", "gymnasium>=1.4,<2", *TESTING],
+    "rllib": ["-r", "examples/rllib_requirements.txt"],
 }
 """Arguments of `pip install` for each virtual environment."""
+WITHOUT_DEPENDENCIES = {"rllib": ["--no-deps", "-e", "."]}
+"""Arguments of a second `pip install`, where others pin a Gymnasium below our bound."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,14 @@ def install(name: str, folder: Path, flags: list[str]) -> str | None:
     if not python_of(venv).exists():
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
     command = [str(python_of(venv)), "-m", "pip", "install", "--disable-pip-version-check", "-q"]
-    result = subprocess.run(
-        [*command, *flags, *VENVS[name]], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if result.returncode == 0:
-        return None
-    errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
-    return f"pip install failed ({(errors or ['no reason given'])[-1][:300]})"
+    for words in filter(None, (VENVS[name], WITHOUT_DEPENDENCIES.get(name))):
+        result = subprocess.run(
+            [*command, *flags, *words], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if result.returncode:
+            errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
+            return f"pip install failed ({(errors or ['no reason given'])[-1][:300]})"
+    return None
 
 
 def outcome(name: str, folder: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ttc_envs import Instances, Task
+from ttc_envs import Instances, Loaded, Task
 
 USUAL_LEVEL = "minimal"
 REJECTED_SHOWN = 10
@@ -56,18 +56,50 @@ def families_of_files(
     return families
 
 
-def read_file(task: Task, path: Path, skip_bad_rows: bool, say: Callable[[str], None]) -> Instances:
+def read_file(
+    task: Task,
+    path: Path,
+    skip_bad_rows: bool,
+    say: Callable[[str], None],
+    several_solutions: bool = False,
+) -> Instances:
     """The instances of a file; what is left out is said.
+
+    Args:
+        task: A task that reads files.
+        path: What its `load` reads.
+        skip_bad_rows: Report bad rows and go on, instead of an error.
+        say: Told of what was left out.
+        several_solutions: Whether instances may have several; they are scored by the rules.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The task reads no files, or a row is bad (with `skip_bad_rows`: all).
     """
-    loaded = task.load(path, on_error="skip" if skip_bad_rows else "raise")
+    # A task of another package may know no such option.
+    options = {"several_solutions": True} if several_solutions else {}
+    loaded = task.load(path, on_error="skip" if skip_bad_rows else "raise", **options)
+    return _reported(loaded, str(path), say)
+
+
+def read_text(task: Task, text: str, skip_bad_rows: bool, say: Callable[[str], None]) -> Instances:
+    """The instances of a text, as `read_file` reads them from a file that holds it.
+
+    They may have several solutions.
+
+    Raises:
+        ValueError: It holds no instance, or a row is bad (with `skip_bad_rows`: all).
+    """
+    on_error = "skip" if skip_bad_rows else "raise"
+    return _reported(task.load_text(text, on_error, several_solutions=True), "the text", say)
+
+
+def _reported(loaded: Loaded, name: str, say: Callable[[str], None]) -> Instances:
+    """What was loaded; what was left out is said."""
     for line, reason in loaded.rejected[:REJECTED_SHOWN]:
-        say(f"{path}, line {line}, skipped: {reason}")
+        say(f"{name}, line {line}, skipped: {reason}")
     if len(loaded.rejected) > REJECTED_SHOWN:
-        say(f"{path}: {len(loaded.rejected)} rows skipped in all")
+        say(f"{name}: {len(loaded.rejected)} rows skipped in all")
     if loaded.duplicates:
-        say(f"{path}: {loaded.duplicates} rows repeat earlier ones")
+        say(f"{name}: {loaded.duplicates} rows repeat earlier ones")
     return loaded.instances

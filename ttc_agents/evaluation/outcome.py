@@ -14,6 +14,7 @@ from ttc_agents.inference.checkpoint import load_config, load_model, load_task
 from ttc_agents.models import RefinementModel
 from ttc_agents.models.neighbour_graph import edge_scores
 from ttc_agents.training.loop import Hook, Metrics
+from ttc_agents.training.recipe import split_levels
 from ttc_agents.training.train import FIRST, TrainResult
 from ttc_agents.training.update import Training
 from ttc_envs import Instances, Task
@@ -33,7 +34,7 @@ def outcome(result: TrainResult) -> dict[str, Any]:
     stages = [directory / FIRST, directory] if recipe["first"] else [directory]
     seconds = [load_config(stage)["seconds"] for stage in stages]
     model, task = load_model(directory), load_task(directory, "test")
-    level = recipe["level"].split(",")[-1]
+    level = split_levels(recipe["level"])[-1]
     instances = task.sample(np.arange(INSTANCES, dtype=np.uint64), level)
     found = sweep(model, task, {level: instances}, [STEPS], protocols=("p1",), classical=())
     return {

@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +127,35 @@ def load_task(name: str | Path, split: str | None = None, **options: Any) -> Tas
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
-        ValueError: The task takes no such arguments.
+        ValueError: The task takes no such arguments, or a file that it draws from has other content
+            than in training; an option that names the file says that this is meant.
     """
     config = load_config(name)
-    return split_task(config["env_id"], {**config["task"], **options}, split)
+    task = split_task(config["env_id"], {**config["task"], **options}, split)
+    check_sources(name, config, task, tuple(options))
+    return task
+
+
+def check_sources(
+    name: str | Path, config: dict[str, Any], task: Task, meant: Sequence[str] = ()
+) -> None:
+    """Refuse files of other content than those that a checkpoint was trained on.
+
+    Args:
+        name: The checkpoint, for the message.
+        config: Its `config.json`.
+        task: A task that names its files in `sources`.
+        meant: Names of files that may differ.
+
+    Raises:
+        ValueError: A file has other content.
+    """
+    known = config.get("sources", {})
+    for source, sha256 in task.sources.items():
+        if source not in meant and known.get(source, sha256) != sha256:
+            file = config["task"].get(source)
+            shown = source if file is None else f"{source}={file!r}"
+            raise ValueError(f"{name} was trained on other content of {shown}")
 
 
 def split_task(env_id: str, options: dict[str, Any], split: str | None) -> Task:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ class Recipe:
         description: One line for `ttc train --help`.
         env_id: The id whose task is learned, `module:id` for one of another package.
         model: Key of `ttc_agents.models.MODELS`, or `module:Class` of the user's.
-        level: Level of the training instances, or several with commas between them.
+        level: Level of the training instances, or several with commas between them. The path of a
+            level `file:PATH` may have commas: it ends where another `,file:` begins, or at the end.
         task: Keyword arguments of the task (`size`, `split`).
         model_options: Keyword arguments of the model.
         target: What each step is trained towards: the `solution`, or for models that read the
@@ -132,7 +134,7 @@ class Recipe:
 
     def levels(self) -> tuple[str, ...]:
         """The levels that refills of the batch draw from, one at a time."""
-        return tuple(self.level.split(","))
+        return split_levels(self.level)
 
     # As a document
 
@@ -206,6 +208,7 @@ class Recipe:
         return self.replaced(**{name: document[name] for name in named})
 
 
+FILE_LEVEL, BETWEEN_FILES = re.compile(r"(^|,)file:"), re.compile(r",(?=file:)")
 RULES: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
     (("batch_size", "segment_steps", "alarm_every"), "at least 1", lambda n: n >= 1),
     (("learning_rate", "matrix_learning_rate", "clip"), "positive", lambda x: x > 0),
@@ -226,6 +229,16 @@ TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
 }
 """What a field may hold, by the first of these words in its annotation."""
+
+
+def split_levels(text: str) -> tuple[str, ...]:
+    """The levels in a text; no path of a level `file:PATH` is split at its commas."""
+    files = FILE_LEVEL.search(text)
+    if files is None:
+        return tuple(text.split(","))
+    named = text[: files.start()]
+    paths = BETWEEN_FILES.split(text[files.start() :].removeprefix(","))
+    return (*(named.split(",") if named else ()), *paths)
 
 
 def read_value(text: str) -> Any:

@@ -139,8 +139,4 @@ def check_same(training: Training, out: Path) -> None:
             f"{name}: {saved!r} there, {own!r} asked" for name, (saved, own) in differ.items()
         )
         raise ValueError(f"{out} was trained by another recipe ({pairs})")
-    sources = training.task.sources
-    changed = [name for name in sources if sources[name] != config.get("sources", {}).get(name)]
-    if changed:
-        file = training.recipe.task[changed[0]]
-        raise ValueError(f"{out} was trained on other content of {changed[0]}={file!r}")
+    checkpoint.check_sources(out, config, training.task)

@@ -77,6 +77,19 @@ def test_the_length_and_the_levels(tiny):
     assert tiny.replaced(level="easy,givens=8").levels() == ("easy", "givens=8")
 
 
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [
+        ("file:/a,b.csv", ("file:/a,b.csv",)),
+        ("easy,givens=8,file:/a,b.csv", ("easy", "givens=8", "file:/a,b.csv")),
+        ("file:/a,b.csv,file:c,,d", ("file:/a,b.csv", "file:c,,d")),
+        ("minimal,profile:x", ("minimal", "profile:x")),
+    ],
+)
+def test_the_path_of_a_level_is_not_split_at_its_commas(tiny, text, levels):
+    assert tiny.replaced(level=text).levels() == levels
+
+
 # Documents
 
 

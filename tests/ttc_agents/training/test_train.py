@@ -222,6 +222,31 @@ def test_a_checkpoint_of_before_a_field_is_resumed(begun, tiny, tmp_path):
         train(tiny, tmp_path, resume=True, show=False, updates=9)
 
 
+def puzzles(path, first):
+    task = make_task("ttc/Sudoku4-v0")
+    drawn = task.sample(np.arange(first, first + 200, dtype=np.uint64), "easy")
+    path.write_text("\n".join({task.spell(puzzle) for puzzle in drawn.fields["givens"]}))
+
+
+def test_files_of_other_content_are_not_resumed(tiny, tmp_path):
+    level, own = tmp_path / "a,b.txt", tmp_path / "own.txt"
+    puzzles(level, 0)
+    puzzles(own, 0)
+    changes = {"level": f"easy,file:{level}", "task": {"puzzles": str(own)}, "updates": 2}
+    train(tiny, tmp_path / "out", show=False, **changes)
+    assert checkpoint.load_task(tmp_path / "out").sources.keys() == {"puzzles"}
+    puzzles(level, 500)
+    with pytest.raises(ValueError, match=rf"trained on other content of file:{level}"):
+        train(tiny, tmp_path / "out", show=False, resume=True, **{**changes, "updates": 3})
+    puzzles(level, 0)
+    puzzles(own, 500)
+    with pytest.raises(ValueError, match="trained on other content of puzzles='"):
+        train(tiny, tmp_path / "out", show=False, resume=True, **{**changes, "updates": 3})
+    with pytest.raises(ValueError, match="trained on other content of puzzles='"):
+        checkpoint.load_task(tmp_path / "out")
+    assert checkpoint.load_task(tmp_path / "out", puzzles=str(own)).sources.keys() == {"puzzles"}
+
+
 def test_seconds_go_on_where_they_were(tiny, tmp_path):
     short = tiny.replaced(seconds=0.5)
     first = train(short, tmp_path, show=False)

@@ -9,15 +9,17 @@ beside it in `data/NOTICE`.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
+from ttc_envs.files import read_regular
 from ttc_envs.spec import Array
 
 COLUMNS = ("name", "state", "latitude", "longitude", "population")
@@ -38,28 +40,36 @@ OPTIONAL = ("population",)
 DUMP_COLUMNS = {"name": 1, "state": 10, "latitude": 4, "longitude": 5, "population": 14}
 """Where the columns stand in a GeoNames dump, which has 19 of them and no heading."""
 DUMP_WIDTH = 19
+MOST_BYTES, MOST_PLACES = 1 << 28, 1_000_000
+"""Of a user's table."""
+LONGEST_NAME = 200
+MOST_PEOPLE = 1e11
 
 
-def load_cities(path: str | Path | None = None) -> dict[str, Array]:
+def load_cities(path: str | Path | None = None, sha256: str | None = None) -> dict[str, Array]:
     """Places as arrays (V,): `name`, `state`, `latitude`, `longitude`, `population`.
 
     Args:
         path: None for the packaged table. Else a file with headings, separated by commas, tabs or
             bars: simplemaps' `uscities.csv`, GeoNames, or a US Census gazetteer; or a GeoNames
             dump. Population may be missing and is 0 then.
+        sha256: Of the file, where only this content is wanted.
 
     Returns:
         New arrays, in the order of the file.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It has no places, lacks a column, or a row is malformed.
+        ValueError: It has no places or too many, lacks a column, a row is malformed, or it has
+            other content.
     """
     if path is None:
         return {name: column.copy() for name, column in _packaged().items()}
-    text = Path(path).read_text(encoding="utf-8-sig")
+    data = read_regular(path, MOST_BYTES)
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise ValueError(f"{path} has changed while it was read: try again")
     try:
-        return parse_cities(text)
+        return parse_cities(data.decode("utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -102,21 +112,29 @@ def parse_cities(text: str) -> dict[str, Array]:
     Raises:
         ValueError: It has no places, lacks a column, or a row is malformed.
     """
-    lines = text.splitlines()
+    lines = list(io.StringIO(text, newline=None))
     first = next((line for line in lines if line.strip()), "")
-    delimiter = max(",\t|;", key=first.count)
-    rows = list(csv.reader(lines, delimiter=delimiter))
+    rows: Iterator[tuple[int, list[str]]]
     if len(first.split("\t")) == DUMP_WIDTH and _is_number(first.split("\t")[4]):
-        places, start = dict(DUMP_COLUMNS), 0
         # A dump quotes nothing, so that a quotation mark is part of a name.
-        rows = [line.split("\t") for line in lines]
+        rows = enumerate((line.rstrip("\n").split("\t") for line in lines), start=1)
+        places = dict(DUMP_COLUMNS)
     else:
-        start = next((i + 1 for i, row in enumerate(rows) if any(row)), 0)
-        places = _columns(rows[start - 1] if start else [])
-    numbered = [(i + 1, row) for i, row in enumerate(rows) if i >= start and any(row)]
-    if not numbered:
+        rows = _rows(lines, max(",\t|;", key=first.count))
+        places = _columns(next((row for _, row in rows if any(row)), []))
+    found = [_parse_row(row, number, places) for number, row in rows if any(row)]
+    if not found:
         raise ValueError("expected at least one place, got none")
-    return _table([_parse_row(row, number, places) for number, row in numbered])
+    return _table(found)
+
+
+def _rows(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the fields of each line and its number; no quote reaches into another line."""
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield number, next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        except csv.Error as error:
+            raise ValueError(f"line {number}: {error}") from None
 
 
 def _table(rows: Sequence[tuple[str, str, float, float, int]]) -> dict[str, Array]:
@@ -143,6 +161,8 @@ def _columns(heading: Sequence[str]) -> dict[str, int]:
 def _parse_row(
     row: Sequence[str], number: int, places: dict[str, int]
 ) -> tuple[str, str, float, float, int]:
+    if number > MOST_PLACES:
+        raise ValueError(f"expected at most {MOST_PLACES} lines, got more")
     if len(row) <= max(places.values()):
         raise ValueError(
             f"line {number}: expected at least {max(places.values()) + 1} columns, got {len(row)}"
@@ -151,8 +171,12 @@ def _parse_row(
     latitude = _in_range(words["latitude"], "latitude", 90, number)
     longitude = _in_range(words["longitude"], "longitude", 180, number)
     population = words.get("population") or "0"
-    if not _is_number(population) or float(population) < 0:
+    if not _is_number(population) or not 0 <= float(population) <= MOST_PEOPLE:
         raise ValueError(f"line {number}: population must be a number >= 0, got {population!r}")
+    for name in ("name", "state"):
+        # The longest name is what each takes in an array.
+        if len(words[name]) > LONGEST_NAME:
+            raise ValueError(f"line {number}: {name} must have at most {LONGEST_NAME} characters")
     return words["name"], words["state"], latitude, longitude, int(float(population))
 
 

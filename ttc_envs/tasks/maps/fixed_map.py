@@ -5,27 +5,32 @@ Shapes: V places, B batch, L slots of a path.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
 from ttc_envs.random_words import mix
 from ttc_envs.spec import Array
-from ttc_envs.tasks.maps.graph import CityGraph, city_graph, select_cities
+from ttc_envs.tasks.maps.graph import CityGraph, cities_digest, city_graph, select_cities
 
 MOST_IN_TABLE = 2048
 """Places up to which roads are looked up in tables of all pairs (20 MiB), not by bisection."""
 KEPT_BYTES = 512 * 2**20
 """Distance fields that are kept; when they are more, all are forgotten."""
+KEPT_MAPS = 8
 SHARES = {"train": (0, 8), "validation": (8, 9), "test": (9, 10)}
 """Tenths of the unordered pairs that belong to each split."""
 PAIR_SALT = 0x5348_4F52_5445_5354
 
 
-@cache
 def fixed_map(cities: str, radius_km: float | None) -> FixedMap:
-    """The map of `select_cities(cities)`; made once."""
-    return FixedMap(city_graph(select_cities(cities), radius_km))
+    """The map of `select_cities(cities)`; made once for each content of a file."""
+    return _map_of(cities, radius_km, cities_digest(cities))
+
+
+@lru_cache(maxsize=KEPT_MAPS)
+def _map_of(cities: str, radius_km: float | None, sha256: str) -> FixedMap:
+    return FixedMap(city_graph(select_cities(cities, sha256), radius_km), sha256)
 
 
 def in_split(first: Array, second: Array, split: str) -> Array:
@@ -43,10 +48,12 @@ class FixedMap:
 
     Args:
         graph: The places and roads.
+        sha256: Of the file that the places come from; "" for the packaged table.
     """
 
-    def __init__(self, graph: CityGraph) -> None:
+    def __init__(self, graph: CityGraph, sha256: str = "") -> None:
         self.graph = graph
+        self.sha256 = sha256
         size = len(graph)
         self._row_of = np.full(size, -1, dtype=np.int64)
         self._distance = np.zeros((0, size))

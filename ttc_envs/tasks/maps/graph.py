@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ttc_envs.files import digest
 from ttc_envs.random_words import random_words
 from ttc_envs.spec import Array
 from ttc_envs.tasks.maps.cities import choose, load_cities, mainland
@@ -23,6 +24,10 @@ SHORTEST_KM = 0.001
 SLACK = 1 + 1e-9
 """An edge as long as the radius counts whatever the rounding."""
 SUBSET_STREAM = 1
+MOST_ROADS = 6_000_000
+"""Of a graph; making one takes some 100 bytes a road."""
+MOST_PARTS = 1000
+"""Components whose shortest connections are looked for one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +111,7 @@ def city_graph(
         largest_component: Whether to leave out all places but those of the largest component.
 
     Raises:
-        ValueError: There is no place, or the radius is not positive.
+        ValueError: There is no place, the radius is not positive, or it makes too many roads.
     """
     if not len(cities["latitude"]):
         raise ValueError("a graph needs at least one place, got none")
@@ -115,6 +120,13 @@ def city_graph(
         radius_km = connecting_radius(points)
     if not 0 < radius_km < np.inf:
         raise ValueError(f"radius_km must be a positive number, got {radius_km}")
+    roads = count_roads(points, radius_km)
+    if roads > MOST_ROADS:
+        raise ValueError(
+            f"radius_km={radius_km:.6g} makes {roads} roads between {len(points)} places, "
+            f"expected at most {MOST_ROADS}: leave out places that are far away, or take a shorter "
+            "radius"
+        )
     matrix = _roads(points, radius_km)
     dropped = 0
     if largest_component:
@@ -140,15 +152,27 @@ def km_of_chord(chord: Array) -> Array:
     return np.maximum(km, SHORTEST_KM)
 
 
+def _reach(radius_km: float) -> float:
+    """The straight distance of points of the unit sphere that are a radius apart."""
+    # Half the way around the earth is as far as anything is.
+    angle = min(radius_km / EARTH_KM, np.pi)
+    return float(2 * np.sin(angle / 2) * SLACK)
+
+
+def count_roads(points: Array, radius_km: float) -> int:
+    """How many roads up to a length there are, counted without making them."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(points)
+    return (int(tree.count_neighbors(tree, _reach(radius_km))) - len(points)) // 2
+
+
 def _roads(points: Array, radius_km: float) -> Any:
     """The roads up to a length, a symmetric csr_matrix."""
     from scipy.sparse import csr_matrix
     from scipy.spatial import cKDTree
 
-    # Half the way around the earth is as far as anything is.
-    angle = min(radius_km / EARTH_KM, np.pi)
-    reach = 2 * np.sin(angle / 2) * SLACK
-    pairs = cKDTree(points).query_pairs(reach, output_type="ndarray")
+    pairs = cKDTree(points).query_pairs(_reach(radius_km), output_type="ndarray")
     first, second = pairs.astype(np.int32).T
     km = km_of_chord(np.linalg.norm(points[first] - points[second], axis=1))
     ends = (np.concatenate([first, second]), np.concatenate([second, first]))
@@ -164,7 +188,11 @@ def _largest_component(matrix: Any) -> Array:
 
 
 def connecting_radius(points: Array) -> float:
-    """The smallest radius in km that connects (V, 3) points: a spanning tree's longest edge."""
+    """The smallest radius in km that connects (V, 3) points: a spanning tree's longest edge.
+
+    Raises:
+        ValueError: Too many places lie too close together to find it.
+    """
     from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
     from scipy.spatial import cKDTree
 
@@ -172,25 +200,68 @@ def connecting_radius(points: Array) -> float:
         return SHORTEST_KM
     chords, _ = cKDTree(points).query(points, k=2)
     radius = float(km_of_chord(chords[:, 1]).max())
-    while True:
+    while count_roads(points, radius) <= MOST_ROADS:
         matrix = _roads(points, radius)
         if connected_components(matrix, directed=False)[0] == 1:
             return float(minimum_spanning_tree(matrix).data.max())
         radius *= 1.5
+    while count_roads(points, radius) > MOST_ROADS and radius > SHORTEST_KM:
+        radius /= 1.5
+    parts = MOST_PARTS + 1
+    if radius > SHORTEST_KM:
+        parts, labels = connected_components(_roads(points, radius), directed=False)
+    if parts > MOST_PARTS:
+        raise ValueError(f"{len(points)} places lie in too many clusters: give radius_km")
+    return _longest_bridge(points, labels)
+
+
+def _longest_bridge(points: Array, labels: Array) -> float:
+    """The longest of the shortest roads in km that connect components (V,), by Boruvka's method."""
+    from scipy.spatial import cKDTree
+
+    longest = 0.0
+    while len(sizes := np.bincount(labels)) > 1:
+        merged = np.arange(len(sizes))
+        for part in np.delete(np.arange(len(sizes)), sizes.argmax()):
+            inside, outside = np.flatnonzero(labels == part), np.flatnonzero(labels != part)
+            chords, nearest = cKDTree(points[outside]).query(points[inside])
+            place = chords.argmin()
+            ends = points[[inside[place], outside[nearest[place]]]]
+            km = km_of_chord(np.linalg.norm(ends[:1] - ends[1:], axis=1))
+            longest = max(longest, float(km[0]))
+            other = merged[labels[outside[nearest[place]]]]
+            merged[merged == merged[part]] = other
+        labels = np.unique(merged[labels], return_inverse=True)[1]
+    return longest
 
 
 # Subsets
 
 
-def select_cities(what: str) -> dict[str, Array]:
+NUMBERED = ("largest", "random", "spread")
+
+
+def cities_digest(what: str) -> str:
+    """The sha256 of the file that `select_cities` would read; "" for the packaged table.
+
+    Raises:
+        OSError: There is no such file.
+    """
+    kind = what.partition("=")[0]
+    return "" if what == "all" or kind in ("state", *NUMBERED) else digest(what)
+
+
+def select_cities(what: str, sha256: str | None = None) -> dict[str, Array]:
     """Places by name.
 
     Args:
         what: `all`; `largest=K` by population; `state=TX`; `random=K` or `spread=K` (each as far as
             can be from those before) out of the mainland; or the path of a file for `load_cities`.
+        sha256: Of the file, where only this content is wanted.
 
     Raises:
-        ValueError: The number or the state does not fit the table.
+        ValueError: The number or the state does not fit the table, or the file is not as it should
+            be.
         OSError: There is no such file.
     """
     kind, _, value = what.partition("=")
@@ -202,13 +273,13 @@ def select_cities(what: str) -> dict[str, Array]:
         if value not in states:
             raise ValueError(f"state must be one of {states}, got {value!r}")
         return choose(cities, cities["state"] == value)
-    if kind not in ("largest", "random", "spread"):
-        return load_cities(what)
+    if kind not in NUMBERED:
+        return load_cities(what, sha256)
     cities = load_cities()
     if kind != "largest":
         cities = choose(cities, mainland(cities))
     size = len(cities["name"])
-    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= size):
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= size):
         raise ValueError(f"{kind}= takes a number in 1..{size}, got {value!r}")
     rows = {"largest": _first_places, "random": random_places, "spread": spread_places}[kind]
     return choose(cities, rows(cities, int(value)))

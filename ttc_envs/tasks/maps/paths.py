@@ -5,7 +5,8 @@ run goes on where it was, with any number of processes. Splits divide the unorde
 and its reverse are never on two sides.
 
 A folder holds `settings.json`, `cities.csv` (row i is token i) and for each shard and split an npz
-with `tokens` (all paths, one after the other), `starts` (P + 1,) and `km` (P,).
+with `tokens` (all paths, one after the other), `starts` (P + 1,) and `km` (P,). One process at a
+time writes to it, and each file gets its name when all of it is on the disk.
 
 Shapes: P paths of a file, K tokens of a file.
 """
@@ -13,6 +14,8 @@ Shapes: P paths of a file, K tokens of a file.
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 import os
 import threading
@@ -20,18 +23,21 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from functools import cache
+from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ttc_envs.files import digest, only_writer, read_regular, written_whole
 from ttc_envs.tasks.maps.fixed_map import SHARES, in_split
-from ttc_envs.tasks.maps.graph import CityGraph, city_graph, select_cities
+from ttc_envs.tasks.maps.graph import CityGraph, cities_digest, city_graph, select_cities
 from ttc_envs.tasks.maps.shards import PathSettings, plan_of, shard_paths
 
 Progress = Callable[[str, float], None]
+MOST_SETTINGS = 1 << 16
+"""Bytes of `settings.json`."""
 
 
 def write_paths(
@@ -58,21 +64,25 @@ def write_paths(
         `paths`, `paths_written` (in this run), `seconds`, `places`, `dropped`, `shards`, `out`.
 
     Raises:
-        ValueError: An argument is out of range, or the folder holds other data.
+        ValueError: An argument is out of range, the folder holds other data, another process
+            writes to it, or a file of places changes meanwhile.
     """
     if processes is not None and processes < 1:
         raise ValueError(f"processes must be at least 1, got {processes}")
     start, out = time.perf_counter(), Path(out)
-    settings = PathSettings(str(cities), radius_km, int(count), int(seed))
-    graph = _graph(settings.cities, settings.radius_km)
+    graph, vocabulary = made(str(cities), radius_km, cities_digest(str(cities)))
+    name = hashlib.sha256(vocabulary).hexdigest()
+    settings = PathSettings(str(cities), radius_km, int(count), int(seed), name)
     plan = plan_of(settings.count, len(graph), graph.dropped)
-    _prepare(out, settings, graph)
-    missing = [shard for shard in range(plan.num_shards) if not _is_there(out, shard)]
-    written = 0
-    for done, paths in enumerate(_run(out, settings, missing, processes), start=1):
-        written += paths
-        if progress is not None:
-            progress("paths", 1 - (len(missing) - done) / plan.num_shards)
+    out.mkdir(parents=True, exist_ok=True)
+    with only_writer(out):
+        _prepare(out, settings, graph, vocabulary)
+        missing = [shard for shard in range(plan.num_shards) if not _is_there(out, shard)]
+        written = 0
+        for done, paths in enumerate(_run(out, settings, missing, processes), start=1):
+            written += paths
+            if progress is not None:
+                progress("paths", 1 - (len(missing) - done) / plan.num_shards)
     return {
         "paths": settings.count,
         "paths_written": written,
@@ -84,43 +94,51 @@ def write_paths(
     }
 
 
-@cache
-def _graph(cities: str, radius_km: float | None) -> CityGraph:
-    """The map, made once in each process."""
-    return city_graph(select_cities(cities), radius_km)
+@lru_cache(maxsize=2)
+def made(cities: str, radius_km: float | None, sha256: str) -> tuple[CityGraph, bytes]:
+    """The map and its `cities.csv`, made once in each process for each content of a file."""
+    graph = city_graph(select_cities(cities, sha256), radius_km)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["token", *graph.cities])
+    columns = [column.tolist() for column in graph.cities.values()]
+    for token, row in enumerate(zip(*columns, strict=True)):
+        writer.writerow([token, *row])
+    return graph, text.getvalue().encode()
 
 
-def _prepare(out: Path, settings: PathSettings, graph: CityGraph) -> None:
+def _prepare(out: Path, settings: PathSettings, graph: CityGraph, vocabulary: bytes) -> None:
     """The settings and the vocabulary of a new folder, or a check of what is there."""
-    out.mkdir(parents=True, exist_ok=True)
+    for name in ("settings.json", "cities.csv", *SHARES):
+        for left in out.glob(f".{name}*"):  # by a run that was killed
+            left.unlink()
     document = {**asdict(settings), "places": len(graph), "roads": len(graph.neighbours) // 2}
-    path = out / "settings.json"
+    path, cities = out / "settings.json", out / "cities.csv"
     if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = _read_settings(path)
         if found != document:
             raise ValueError(f"{out} holds paths of other settings: {found}, expected {document}")
-        return
-    partial = out / "cities.csv.partial"
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["token", *graph.cities])
-        columns = [column.tolist() for column in graph.cities.values()]
-        writer.writerows(enumerate_rows(columns))
-    partial.replace(out / "cities.csv")
-    # Last, since it says that the vocabulary is complete.
-    _write(path, (json.dumps(document) + "\n").encode())
+        if cities.exists() and digest(cities) != settings.vocabulary:
+            raise ValueError(f"{cities} has been changed since its paths were written")
+    if not cities.exists():
+        with written_whole(cities) as file:
+            file.write(vocabulary)
+    if not path.exists():
+        # Last, since it says that the vocabulary is complete.
+        with written_whole(path) as file:
+            file.write((json.dumps(document) + "\n").encode())
 
 
-def enumerate_rows(columns: list[list[Any]]) -> Iterator[list[Any]]:
-    """Rows of columns, numbered."""
-    for token, row in enumerate(zip(*columns, strict=True)):
-        yield [token, *row]
+def _read_settings(path: Path) -> Any:
+    """The document of a folder.
 
-
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(path)
+    Raises:
+        ValueError: It is damaged.
+    """
+    try:
+        return json.loads(read_regular(path, MOST_SETTINGS))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not the settings of a data set ({error})") from None
 
 
 def shard_file(out: Path, split: str, shard: int) -> Path:
@@ -168,12 +186,17 @@ def end_with_parent() -> None:
 
 
 def write_shard(out: Path, settings: PathSettings, shard: int) -> int:
-    """Write the files of a shard; returns the number of its paths."""
-    graph = _graph(settings.cities, settings.radius_km)
+    """Write the files of a shard; returns the number of its paths.
+
+    Raises:
+        ValueError: The file of places has changed since the run began.
+    """
+    graph, vocabulary = made(settings.cities, settings.radius_km, cities_digest(settings.cities))
+    if hashlib.sha256(vocabulary).hexdigest() != settings.vocabulary:
+        raise ValueError(f"{settings.cities} has changed since these paths were begun")
     paths = shard_paths(graph, settings, shard)
     for split in SHARES:
         part = paths[in_split(paths.first, paths.last, split)]
-        partial = out / f"{split}-{shard:05d}.partial.npz"
-        np.savez(partial, tokens=part.tokens, starts=part.starts, km=part.km)
-        partial.replace(shard_file(out, split, shard))
+        with written_whole(shard_file(out, split, shard)) as file:
+            np.savez(file, tokens=part.tokens, starts=part.starts, km=part.km)
     return len(paths)

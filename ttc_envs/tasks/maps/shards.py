@@ -36,12 +36,15 @@ class PathSettings:
         radius_km: The longest road, None for the shortest that connects all.
         count: Paths in all.
         seed: Of the choice of pairs.
+        vocabulary: The sha256 of `cities.csv`, which says what the tokens mean: the name of a file
+            of places does not say what is in it.
     """
 
     cities: str
     radius_km: float | None
     count: int
     seed: int
+    vocabulary: str = ""
 
 
 @dataclass(frozen=True)

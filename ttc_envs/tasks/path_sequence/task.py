@@ -113,6 +113,11 @@ class SequenceTask(Task):
         self.spec = sequence_spec(len(self.map), slots)
         self._pairs = Pairs(self.map, slots, split)
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """The content of the file of places, where there is one."""
+        return {"cities": self.map.sha256} if self.map.sha256 else {}
+
     # Instances
 
     def level_index(self, level: str) -> int:

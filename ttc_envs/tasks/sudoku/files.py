@@ -1,41 +1,48 @@
 """Reader of puzzle files; every row is checked and solved.
 
-Text, plain or gzip'd, one puzzle per line, row by row, with 0 or `.` for blank (16x16: 1-9, A-G):
+Text, csv, JSON, XML or npy, plain, gzip'd or alone in a zip file; UTF-8 or UTF-16:
 
-- csv with a header that has a column `puzzle`, `quizzes` or `question`, and perhaps one with the
-  solution: `solution`, `solutions` or `answer`; or without a header: the first column that holds
-  puzzles, and the one after it if it holds solutions;
-- columns parted by blanks: a puzzle alone (tdoku), or between other columns, as in the puzzle
-  exchange bank (`<hash> <81 digits> <rating>`).
+- a puzzle per line (`.sdm`, tdoku), row by row, or 81 numbers with blanks or commas between them;
+- csv, with commas, semicolons or tabs, with a header that has a column `puzzle`, `quizzes` or
+  `question`, and perhaps one with the solution: `solution`, `solutions` or `answer`; or without a
+  header: the first column that holds puzzles, and the one after it if it holds solutions;
+- columns parted by blanks, as in the puzzle exchange bank (`<hash> <81 digits> <rating>`);
+- HoDoKu's library lines, of which digits that were placed (`+`) are no givens;
+- grids with a row per line: plain, spaced, with bars and lines between boxes, below headings
+  (`.sdk`, `.ss`, `Grid 01`, `[Puzzle]`); a grid below a heading `solution` is that of the puzzle
+  before it, one below `state` is left out;
+- JSON lines or an array, of texts, arrays or objects with entries called as the columns of csv;
+- OpenSudoku's XML;
+- npy: integers (B, N), (B, n, n), or (B, 2, n, n) for pairs of puzzle and solution, 0 for blank.
 
-Lines that begin with `#` are comments. Or npy: integers (B, N), (B, n, n), or (B, 2, n, n) for
-pairs of puzzle and solution, 0 for blank.
+A blank cell is one of `0 . * _ - ? x` or a space. The digits of 16x16 are 1-9 and A-G, or 0-9 and
+A-F, or A-P, or numbers; `layouts.symbols` says how a file's alphabet is found. Lines that begin
+with `#` are comments.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from ttc_envs.files import open_regular
 from ttc_envs.spec import UNDECIDED, Array
 from ttc_envs.tasks.sudoku.grid import SYMBOLS, Grid, grid_of
-from ttc_envs.tasks.sudoku.readers import (
-    BAD,
-    LENGTHS,
-    SIZE_OF,
-    Rejected,
-    Rows,
-    digits_of,
-    read_rows,
-    symbol_fault,
-)
-from ttc_envs.tasks.sudoku.solver import solve
+from ttc_envs.tasks.sudoku.layouts import read_rows
+from ttc_envs.tasks.sudoku.layouts.rows import Gathered, Rejected, Rows, has_answer
+from ttc_envs.tasks.sudoku.layouts.symbols import BAD, LENGTHS, SIZE_OF
+from ttc_envs.tasks.sudoku.solver import GAVE_UP, MOST_GUESSES, solve
 
 CHUNK = 10_000
 SHOWN = 5
+SEVERAL = 2
+NO_CELLS = "{}[]<>,;:\"'"
+"""Characters of other layouts than a puzzle in one word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,47 +52,84 @@ class PuzzleFile:
     Args:
         path: The file.
         size: n.
-        puzzles: (B, N) int8, -1 for blank; each has exactly one solution.
-        solutions: (B, N) int8.
-        lines: (B,) int64, line numbers from 1 (npy: row numbers from 1).
+        puzzles: (B, N) int8, -1 for blank.
+        solutions: (B, N) int8, the only one of each puzzle; of a puzzle with several solutions the
+            one in the file, or the solver's first.
+        several: (B,) bool, whether a puzzle has several solutions; none has unless asked for.
+        lines: (B,) int64, line numbers from 1 (npy, XML and JSON documents: row numbers from 1).
         rejected: (line, reason) of each row that is not among the puzzles, duplicates apart.
         duplicates: How many rows repeat an earlier puzzle; it is kept once.
+        sha256: Of the file as it is, packed or not.
     """
 
     path: str
     size: int
     puzzles: Array
     solutions: Array
+    several: Array
     lines: Array
     rejected: tuple[tuple[int, str], ...]
     duplicates: int
+    sha256: str
 
     def __len__(self) -> int:
         """The number of puzzles, B."""
         return len(self.puzzles)
 
 
-def load_puzzles(path: str | os.PathLike[str], on_error: str = "raise") -> PuzzleFile:
+def load_puzzles(
+    path: str | os.PathLike[str], on_error: str = "raise", several_solutions: bool = False
+) -> PuzzleFile:
     """Read and check the puzzles of a file.
 
     Args:
-        path: A text, csv or npy file, gzip'd or not.
+        path: A regular file in any of the layouts above.
         on_error: `raise`, or `skip` to leave bad rows out and list them in `rejected`.
+        several_solutions: Whether a puzzle may have more than one solution. Such a row is bad
+            otherwise, since one label would call right answers wrong.
 
     Raises:
         ValueError: A row is bad and `on_error="raise"`, or the file as a whole cannot be read.
         OSError: There is no such file.
     """
+    check_option(on_error)
+    with open_regular(path) as file:
+        return _load(os.fspath(path), file, on_error, several_solutions)
+
+
+def parse_puzzles(
+    text: str, on_error: str = "raise", several_solutions: bool = False
+) -> PuzzleFile:
+    """`load_puzzles` of a text, as if it were the content of a file.
+
+    Raises:
+        ValueError: As for `load_puzzles`.
+    """
+    check_option(on_error)
+    if len(text.split()) <= 1 and not set(text) & set(NO_CELLS):
+        # A puzzle that was typed: what is wrong with it is said in fewer words.
+        parse_puzzle(text)
+    return _load("the text", io.BytesIO(text.encode()), on_error, several_solutions)
+
+
+def check_option(on_error: str) -> None:
+    """Refuse what is neither `raise` nor `skip`."""
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
-    name = os.fspath(path)
-    data = Path(path).read_bytes()
+
+
+def _load(name: str, file: BinaryIO, on_error: str, several_solutions: bool) -> PuzzleFile:
+    """What a file holds that is open."""
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    file.seek(0)
     rejected: Rejected = {}
     try:
-        rows = read_rows(data, rejected)
+        rows = read_rows(file, rejected)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
-    solutions = _solve_and_check(rows, rejected)
+        raise ValueError("; ".join([f"{name}: {error}", *_damage(rejected)])) from None
+    solutions, several = _solve_and_check(rows, rejected, several_solutions)
     if rejected and on_error == "raise":
         raise ValueError(_summary(name, rejected, len({*rows.lines.tolist(), *rejected})))
     good = np.flatnonzero([int(line) not in rejected for line in rows.lines])
@@ -95,21 +139,20 @@ def load_puzzles(path: str | os.PathLike[str], on_error: str = "raise") -> Puzzl
         rows.size,
         rows.puzzles[kept],
         solutions[kept],
+        several[kept],
         rows.lines[kept],
         tuple(sorted(rejected.items())),
         len(good) - len(kept),
+        digest.hexdigest(),
     )
 
 
-def load_puzzles_of_size(
-    path: str | os.PathLike[str], size: int, on_error: str = "raise"
-) -> PuzzleFile:
-    """`load_puzzles`, for puzzles of one size.
+def of_size(found: PuzzleFile, size: int) -> PuzzleFile:
+    """The file itself, checked.
 
     Raises:
-        ValueError: As `load_puzzles`; also where no row is good, or the puzzles have another size.
+        ValueError: No row is good, or the puzzles have another size.
     """
-    found = load_puzzles(path, on_error)
     if not len(found):
         line, reason = found.rejected[0]
         raise ValueError(
@@ -124,20 +167,36 @@ def load_puzzles_of_size(
 
 
 def parse_puzzle(text: str) -> Array:
-    """The puzzle (N,) int8 that a text spells; blanks and line breaks in it do not count.
+    """The puzzle (N,) int8 that a text spells, in any layout, whatever its solutions.
 
     Raises:
-        ValueError: Wrong length, a character that is no digit, or digits that clash.
+        ValueError: Wrong length, a character that is no digit, digits that clash, several puzzles.
     """
-    text = "".join(text.split())
-    if len(text) not in SIZE_OF:
-        raise ValueError(f"a puzzle has {LENGTHS} cells, got {len(text)}")
-    size = SIZE_OF[len(text)]
-    puzzle: Array = digits_of([text], size)[0]
-    fault = symbol_fault(text, puzzle, size) or _clash(puzzle, grid_of(size))
+    rejected: Rejected = {}
+    if len(text.split()) > 1:
+        rows = read_rows(io.BytesIO(text.encode()), rejected)
+        if len(rows.lines) > 1:
+            raise ValueError(f"expected one puzzle, got {len(rows.lines)}")
+    else:
+        rows = _parse_word(text.strip(), rejected)
+    for fault in rejected.values():
+        raise ValueError(fault)
+    puzzle: Array = rows.puzzles[0]
+    fault = _clash(puzzle, grid_of(rows.size))
     if fault:
         raise ValueError(fault)
     return puzzle
+
+
+def _parse_word(word: str, rejected: Rejected) -> Rows:
+    """The row that a word spells, without line breaks."""
+    if len(word) not in SIZE_OF:
+        raise ValueError(f"a puzzle has {LENGTHS} cells, got {len(word)}")
+    gathered = Gathered(rejected)
+    gathered.add(1, word)
+    for fault in rejected.values():
+        raise ValueError(fault)
+    return gathered.rows()
 
 
 def spell_puzzle(puzzle: Array) -> str:
@@ -152,24 +211,60 @@ def _summary(name: str, rejected: Rejected, total: int) -> str:
     return f"{name}: {len(rejected)} of {total} rows are bad: {shown}{more}"
 
 
-def _solve_and_check(rows: Rows, rejected: Rejected) -> Array:
-    """The solutions (B, N) int8; rows that do not have exactly one, or another, are rejected."""
-    grid = grid_of(rows.size)
+def _damage(rejected: Rejected) -> list[str]:
+    """What cut a file short that could not be read."""
+    return [reason for reason in rejected.values() if reason.startswith("the ")]
+
+
+def _solve_and_check(
+    rows: Rows, rejected: Rejected, several_solutions: bool
+) -> tuple[Array, Array]:
+    """The solutions (B, N) int8 and whether there are several (B,); bad rows are rejected."""
     solutions = np.full_like(rows.puzzles, UNDECIDED)
+    counts = np.zeros(len(rows.puzzles), dtype=np.int8)
     readable = np.flatnonzero((rows.puzzles != BAD).all(axis=1))
+    answered = np.zeros(len(counts), bool) if rows.answers is None else has_answer(rows.answers)
     for start in range(0, len(readable), CHUNK):
         part = readable[start : start + CHUNK]
-        solutions[part], counts = solve(rows.puzzles[part], rows.size)
-        for row, count in zip(part, counts, strict=True):
-            puzzle, line = rows.puzzles[row], int(rows.lines[row])
-            if count == 0:
-                rejected[line] = _clash(puzzle, grid) or "the puzzle has no solution"
-            elif count == 2:
-                rejected[line] = "the puzzle has several solutions"
-            elif rows.answers is not None and (rows.answers[row] != solutions[row]).any():
-                place = np.flatnonzero(rows.answers[row] != solutions[row])[0] + 1
-                rejected[line] = f"the solution in the file is wrong, first at position {place}"
-    return solutions
+        solutions[part], counts[part] = solve(rows.puzzles[part], rows.size, MOST_GUESSES)
+        for row in part:
+            answer = rows.answers[row] if rows.answers is not None and answered[row] else None
+            several = several_solutions and counts[row] == SEVERAL
+            if several and answer is not None and _solves(answer, rows.puzzles[row], rows.size):
+                solutions[row] = answer
+            fault = _fault(rows.puzzles[row], counts[row], several, answer, solutions[row])
+            if fault:
+                rejected.setdefault(int(rows.lines[row]), fault)
+    return solutions, counts == SEVERAL
+
+
+def _fault(puzzle: Array, count: int, several: bool, answer: Array | None, solution: Array) -> str:
+    """What is wrong with a row; "" if nothing.
+
+    Args:
+        puzzle: (N,).
+        count: Of its solutions, as `solve` gives it.
+        several: Whether several are welcome.
+        answer: (N,) the solution in the file, or None.
+        solution: (N,) the one that it ought to be.
+    """
+    if count == 0:
+        return _clash(puzzle, grid_of(SIZE_OF[len(puzzle)])) or "the puzzle has no solution"
+    if count == GAVE_UP:
+        return f"the solver gave up on the puzzle after {MOST_GUESSES} guesses"
+    if count == SEVERAL and not several:
+        return "the puzzle has several solutions"
+    if answer is not None and (answer != solution).any():
+        place = np.flatnonzero(answer != solution)[0] + 1
+        return f"the solution in the file is wrong, first at position {place}"
+    return ""
+
+
+def _solves(answer: Array, puzzle: Array, size: int) -> bool:
+    """Whether an answer (N,) keeps what is given and holds each digit once in each group."""
+    kept = (puzzle == UNDECIDED) | (answer == puzzle)
+    sorted_groups = np.sort(answer[grid_of(size).groups], axis=1)
+    return bool(kept.all() and (sorted_groups == np.arange(size)).all())
 
 
 def _clash(puzzle: Array, grid: Grid) -> str:

@@ -26,6 +26,8 @@ Words = Any
 Tables = Any
 """The flat `groups` (3n * n,), `cell_groups` (N * 3,) and `peers` (N * P,) of a `grid.Grid`."""
 F = TypeVar("F", bound=Callable[..., Any])
+NO_END = 1 << 62
+"""More guesses than any search makes."""
 
 try:
     numba: Any = importlib.import_module("numba")
@@ -179,12 +181,13 @@ def take_back(cand: Words, stack: Words, depth: int) -> int:
 
 
 @jit
-def search(
+def search_within(
     cand: Words,
     queue: Words,
     tail: int,
     stack: Words,
     limit: int,
+    most: int,
     solution: Words,
     tables: Tables,
     size: int,
@@ -198,22 +201,27 @@ def search(
         tail: See `queue`.
         stack: (N * (N + 1),) workspace.
         limit: Stop at this number of solutions.
+        most: Give up after this number of guesses.
         solution: (N,) receives the masks of the first solution, if there is one.
         tables: See `Tables`.
         size: n.
 
     Returns:
-        The number of solutions found and the number of guesses made up to the first of them (or to
-        the end).
+        The number of solutions found, -1 if it gave up, and the number of guesses made up to the
+        first of them (or to the end).
     """
     n = size * size
     found = 0
     guesses = 0
+    made = 0
     depth = 0
     while True:
         alive = propagate(cand, queue, tail, tables, size)
         cell = pick_cell(cand, n) if alive else -1
         if cell >= 0:
+            if made == most:
+                return -1, guesses
+            made += 1
             guess(cand, stack, depth, cell, cand[cell] & -cand[cell])
             depth += n + 1
             if found == 0:
@@ -230,6 +238,21 @@ def search(
             cell = take_back(cand, stack, depth)
         queue[0] = cell
         tail = 1 if cand[cell] & (cand[cell] - 1) == 0 else 0
+
+
+@jit
+def search(
+    cand: Words,
+    queue: Words,
+    tail: int,
+    stack: Words,
+    limit: int,
+    solution: Words,
+    tables: Tables,
+    size: int,
+) -> tuple[int, int]:
+    """`search_within`, however many guesses it takes."""
+    return search_within(cand, queue, tail, stack, limit, NO_END, solution, tables, size)
 
 
 @jit
@@ -283,6 +306,7 @@ def solve_all(
     puzzles: Words,
     batch: int,
     limit: int,
+    most: int,
     solutions: Words,
     counts: Words,
     guesses: Words,
@@ -291,7 +315,8 @@ def solve_all(
 ) -> None:
     """Solve puzzles (B * N,).
 
-    Fills solutions (B * N,), -1 where there is none, counts (B,) and guesses (B,).
+    Fills solutions (B * N,), -1 where there is none, counts (B,) and guesses (B,). Counts are -1
+    where `most` guesses do not decide.
     """
     n = size * size
     cand = zeros(n)
@@ -304,8 +329,8 @@ def solve_all(
         counts[row] = 0
         guesses[row] = 0
         if tail >= 0:
-            counts[row], guesses[row] = search(
-                cand, queue, tail, stack, limit, solution, tables, size
+            counts[row], guesses[row] = search_within(
+                cand, queue, tail, stack, limit, most, solution, tables, size
             )
         for i in range(n):
-            solutions[start + i] = digit_of(solution[i]) if counts[row] else -1
+            solutions[start + i] = digit_of(solution[i]) if counts[row] > 0 else -1

@@ -9,14 +9,13 @@ Shapes: B batch, R rows, N = S * S cells, S digits.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
+from ttc_envs.files import digest
 from ttc_envs.random_words import mix, random_words
 from ttc_envs.spec import Array
 from ttc_envs.tasks.sudoku.symmetry import MOVE_WORDS, apply_moves, fingerprint, moves_from
@@ -64,13 +63,13 @@ def own_puzzles(path: str | os.PathLike[str], size: int, split: str) -> OwnPuzzl
         ValueError: A row is bad or of another size, or a split would be empty.
         OSError: There is no such file.
     """
-    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    puzzles, solutions, tenth = _divided(os.fspath(path), digest, size)
+    sha256 = digest(path)
+    puzzles, solutions, tenth = _divided(os.fspath(path), sha256, size)
     parts = {name: np.flatnonzero((tenth >= a) & (tenth < b)) for name, (a, b) in SHARES.items()}
     if not all(map(len, parts.values())):
         counts = ", ".join(f"{name} {len(rows)}" for name, rows in parts.items())
         raise ValueError(f"{os.fspath(path)}: too few symmetry classes for all splits: {counts}")
-    return OwnPuzzles(size, puzzles[parts[split]], solutions[parts[split]], digest)
+    return OwnPuzzles(size, puzzles[parts[split]], solutions[parts[split]], sha256)
 
 
 @lru_cache(maxsize=4)
@@ -79,9 +78,11 @@ def _divided(path: str, sha256: str, size: int) -> tuple[Array, Array, Array]:
 
     The digest is an argument so that a file that has changed is read again.
     """
-    from ttc_envs.tasks.sudoku.files import load_puzzles_of_size
+    from ttc_envs.tasks.sudoku.files import load_puzzles, of_size
 
-    found = load_puzzles_of_size(path, size)
+    found = of_size(load_puzzles(path), size)
+    if found.sha256 != sha256:
+        raise ValueError(f"{path} has changed while it was read: try again")
     grids = found.puzzles if size == 4 else found.solutions
     chunks = [grids[start : start + CHUNK] for start in range(0, len(grids), CHUNK)]
     classes = np.concatenate([fingerprint(chunk, size) for chunk in chunks])

@@ -19,6 +19,11 @@ import numpy as np
 from ttc_envs.spec import UNDECIDED, Array
 from ttc_envs.tasks.sudoku.grid import check_grids, grid_of
 
+GAVE_UP = -1
+"""In place of a count, where the guesses that are allowed do not decide."""
+MOST_GUESSES = 50_000
+"""Of the solver for a puzzle of a file: 30 times what the hardest of the banks takes."""
+
 
 def load_kernels() -> ModuleType:
     """The scalar kernels, imported at first use since they bring numba with them."""
@@ -33,18 +38,20 @@ def tables_of(size: int) -> Any:
     return load_kernels().tables_of(grid_of(size))
 
 
-def solve(puzzles: Array, size: int) -> tuple[Array, Array]:
+def solve(puzzles: Array, size: int, most_guesses: int | None = None) -> tuple[Array, Array]:
     """Solve puzzles exactly.
 
     Args:
         puzzles: (B, N) digits 0..n-1, -1 for blank.
         size: n.
+        most_guesses: Give up on a puzzle after so many; None never does. Few 16x16 puzzles of the
+            wrong kind take years.
 
     Returns:
         Solutions (B, N) int8, the first in lexical order of the search and -1 throughout where
-        there is none, and counts (B,) int8: 0, 1 or 2 for several.
+        there is none, and counts (B,) int8: 0, 1, 2 for several, or GAVE_UP.
     """
-    solutions, counts, _ = _search(puzzles, size, limit=2)
+    solutions, counts, _ = _search(puzzles, size, limit=2, most_guesses=most_guesses)
     return solutions, counts
 
 
@@ -106,16 +113,19 @@ def parallel_singles(givens: Array, answer: Array, size: int) -> Array:
     return np.where(single != 0, digit, answer)
 
 
-def _search(puzzles: Array, size: int, limit: int) -> tuple[Array, Array, Array]:
+def _search(
+    puzzles: Array, size: int, limit: int, most_guesses: int | None = None
+) -> tuple[Array, Array, Array]:
     """Solutions (B, N), counts up to `limit` (B,) and guesses (B,)."""
     puzzles = check_grids(puzzles, size)
     kernels = load_kernels()
     batch = len(puzzles)
     solutions = kernels.words(np.empty_like(puzzles))
     counts, guesses = kernels.words(np.zeros(batch)), kernels.words(np.zeros(batch))
-    kernels.solve_all(
-        kernels.words(puzzles), batch, limit, solutions, counts, guesses, tables_of(size), size
-    )
+    most = kernels.NO_END if most_guesses is None else most_guesses
+    tables = tables_of(size)
+    words = kernels.words(puzzles)
+    kernels.solve_all(words, batch, limit, most, solutions, counts, guesses, tables, size)
     return (
         np.array(solutions, dtype=np.int8).reshape(puzzles.shape),
         np.array(counts, dtype=np.int8),

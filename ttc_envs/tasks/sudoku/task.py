@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from ttc_envs.tasks.sudoku.grid import BOXES
 from ttc_envs.tasks.sudoku.instances import sudoku_spec
 from ttc_envs.tasks.sudoku.own import OwnPuzzles, own_puzzles
 from ttc_envs.tasks.sudoku.strict_edits import StrictEdits
+
+if TYPE_CHECKING:
+    from ttc_envs.tasks.sudoku.files import PuzzleFile
 
 FILE_PREFIX, OWN_LEVEL = "file:", "own"
 
@@ -118,7 +121,7 @@ class SudokuTask(Task):
         self.size = size
         self.split = split
         self.spec = sudoku_spec(size)
-        self._files: dict[str, Instances] = {}
+        self._files: dict[str, Loaded] = {}
         self._own: OwnPuzzles | None = None
         if puzzles is not None:
             self._own = own_puzzles(puzzles, size, split)
@@ -127,8 +130,9 @@ class SudokuTask(Task):
 
     @property
     def sources(self) -> dict[str, str]:
-        """The content of the file of puzzles of one's own, where there is one."""
-        return {} if self._own is None else {"puzzles": self._own.sha256}
+        """The content of the files of puzzles: those of one's own, and those of levels."""
+        own = {} if self._own is None else {"puzzles": self._own.sha256}
+        return own | {level: loaded.sha256 for level, loaded in self._files.items()}
 
     # Instances
 
@@ -144,7 +148,7 @@ class SudokuTask(Task):
         """Puzzles determined by (key, level), with their solutions as label `answer`."""
         keys = np.asarray(keys, dtype=np.uint64)
         if level.startswith(FILE_PREFIX):
-            pool = self._from_file(level)
+            pool = self._from_file(level).instances
             chosen = pool[(keys % np.uint64(len(pool))).astype(np.int64)]
             return Instances(keys, chosen.fields, chosen.labels)
         if self._own is not None and level == OWN_LEVEL:
@@ -153,10 +157,10 @@ class SudokuTask(Task):
             puzzles, solutions, _ = bank.draw(keys, self.size, level, self.split)
         return Instances(keys, {"givens": puzzles}, {"answer": solutions})
 
-    def _from_file(self, level: str) -> Instances:
-        """All puzzles of a file, read once."""
+    def _from_file(self, level: str) -> Loaded:
+        """All puzzles of a file, read once: a task does not change while episodes draw from it."""
         if level not in self._files:
-            self._files[level] = self.load(level.removeprefix(FILE_PREFIX)).instances
+            self._files[level] = self.load(level.removeprefix(FILE_PREFIX))
         return self._files[level]
 
     # Answers
@@ -210,26 +214,40 @@ class SudokuTask(Task):
         return spell_puzzle(answer)
 
     def parse(self, text: str) -> Instances:
-        """The puzzle that digits spell, row by row; 0 or . is blank.
+        """The puzzles that a text spells, in any layout of `load_puzzles`; most often one.
 
         Raises:
-            ValueError: Wrong length, a letter, a clash, or no solution.
+            ValueError: Wrong length, a letter, a clash, or no solution. Several are welcome.
         """
-        from ttc_envs.tasks.sudoku.files import parse_puzzle
+        return self.load_text(text, several_solutions=True).instances
 
-        givens = parse_puzzle(text)
-        if givens.shape != (self.spec.num_nodes,):
-            raise ValueError(f"expected {self.spec.num_nodes} cells, got {len(givens)}")
-        return self.from_fields({"givens": givens[None]})
-
-    def load(self, path: str | os.PathLike[str], on_error: str = "raise") -> Loaded:
+    def load(
+        self,
+        path: str | os.PathLike[str],
+        on_error: str = "raise",
+        several_solutions: bool = False,
+    ) -> Loaded:
         """The puzzles of a file in any layout that `load_puzzles` reads."""
-        from ttc_envs.tasks.sudoku.files import load_puzzles_of_size
+        from ttc_envs.tasks.sudoku.files import load_puzzles
 
-        found = load_puzzles_of_size(path, self.size, on_error)
+        return self._loaded(load_puzzles(path, on_error, several_solutions))
+
+    def load_text(
+        self, text: str, on_error: str = "raise", several_solutions: bool = False
+    ) -> Loaded:
+        """The puzzles of a text in any layout that `load_puzzles` reads."""
+        from ttc_envs.tasks.sudoku.files import parse_puzzles
+
+        return self._loaded(parse_puzzles(text, on_error, several_solutions))
+
+    def _loaded(self, found: PuzzleFile) -> Loaded:
+        """The puzzles of a file, all of this task's size, as instances."""
+        from ttc_envs.tasks.sudoku.files import of_size
+
+        found = of_size(found, self.size)
         keys = np.arange(len(found), dtype=np.uint64)
         instances = Instances(keys, {"givens": found.puzzles}, {"answer": found.solutions})
-        return Loaded(instances, found.rejected, found.duplicates)
+        return Loaded(instances, found.rejected, found.duplicates, found.sha256)
 
     def render(
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None

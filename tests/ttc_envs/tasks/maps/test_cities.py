@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ttc_envs.files import digest
+from ttc_envs.tasks.maps import cities as cities_module
 from ttc_envs.tasks.maps.cities import choose, load_cities, mainland, pack
 
 ROOT = Path(__file__).parents[4]
@@ -100,6 +102,11 @@ BAD = [
     ("city,state,lat,lng\nX,CO\n", "line 2: expected at least 4 columns, got 2"),
     ("city,state,lat,lng,population\nX,CO,1,2,many\n", "population must be a number >= 0"),
     ("city,state,lat,lng,population\nX,CO,1,2,-3\n", "population must be a number >= 0"),
+    ("city,state,lat,lng,population\nX,CO,1,2,1e300\n", "population must be a number >= 0"),
+    ('city,state,lat,lng\n"X,CO,1,2\nY,CO,1,2\n', "line 2: unexpected end of data"),
+    ("city,state,lat,lng\n" + "X" * 200_000 + ",CO,1,2\n", "line 2: field larger than"),
+    ("city,state,lat,lng\n" + "X" * 201 + ",CO,1,2\n", "name must have at most 200 characters"),
+    ("city,state,lat,lng\nX," + "Y" * 201 + ",1,2\n", "state must have at most 200 characters"),
 ]
 
 
@@ -110,6 +117,41 @@ def test_a_bad_table_is_a_clear_error(tmp_path, text, message):
     with pytest.raises(ValueError, match=r"bad\.csv") as error:
         load_cities(path)
     assert message in str(error.value)
+
+
+def test_what_is_no_text_is_a_clear_error(tmp_path):
+    path = tmp_path / "bad.csv"
+    path.write_bytes(b"city,state,lat,lng\nSan Jos\xe9,CA,1,2\n")
+    with pytest.raises(ValueError, match=r"bad\.csv: 'utf-8' codec can't decode byte 0xe9"):
+        load_cities(path)
+    with pytest.raises(ValueError, match="expected a regular file, got a FIFO or a device"):
+        load_cities("/dev/zero")
+
+
+def test_the_lines_of_a_table_are_those_of_an_editor(tmp_path):
+    path = tmp_path / "odd.csv"
+    path.write_text("city,state,lat,lng\nA\x85\u2028B,CO,1,2\nX,CO,99,2\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="line 3: latitude must lie in"):
+        load_cities(path)
+
+
+def test_a_table_has_a_largest_size(tmp_path, monkeypatch):
+    path = tmp_path / "large.csv"
+    path.write_text("city,state,lat,lng\n" + "X,CO,1,2\n" * 20)
+    monkeypatch.setattr(cities_module, "MOST_PLACES", 10)
+    with pytest.raises(ValueError, match="expected at most 10 lines, got more"):
+        load_cities(path)
+    monkeypatch.setattr(cities_module, "MOST_BYTES", 100)
+    with pytest.raises(ValueError, match="expected at most 100 bytes, got more"):
+        load_cities(path)
+
+
+def test_other_content_than_was_named_is_an_error(tmp_path):
+    path = tmp_path / "places.csv"
+    path.write_text(SIMPLEMAPS, encoding="utf-8")
+    assert len(load_cities(path, digest(path))["name"]) == 2
+    with pytest.raises(ValueError, match="has changed while it was read"):
+        load_cities(path, "0" * 64)
 
 
 def test_a_missing_file_is_an_error(tmp_path):

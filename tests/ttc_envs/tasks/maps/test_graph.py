@@ -1,10 +1,22 @@
+import time
+
 import networkx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttc_envs.tasks.maps.graph import EARTH_KM, city_graph, select_cities
+from ttc_envs.tasks.maps import graph as graph_module
+from ttc_envs.tasks.maps.graph import (
+    EARTH_KM,
+    cities_digest,
+    city_graph,
+    connecting_radius,
+    km_of_chord,
+    select_cities,
+    unit_vectors,
+)
+from ttc_envs.tasks.maps.pools import spanning_radius
 
 
 def table(latitude, longitude):
@@ -77,6 +89,41 @@ def test_the_default_radius_is_the_smallest_that_connects(seed, size):
     assert graph.km.max() == pytest.approx(graph.radius_km)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_radius_that_connects_far_clusters_is_found_without_all_roads(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    centres = rng.uniform([-60, -170], [60, 170], size=(5, 2))
+    places = np.concatenate(
+        [
+            c + rng.normal(0, 0.5, size=(k, 2))
+            for c, k in zip(centres, (30, 1, 12, 2, 20), strict=True)
+        ]
+    )
+    points = unit_vectors(*places.T)
+    km = km_of_chord(np.linalg.norm(points[:, None] - points[None], axis=-1))
+    monkeypatch.setattr(graph_module, "MOST_ROADS", 300)
+    # Prim's method, which knows all distances.
+    assert connecting_radius(points) == pytest.approx(spanning_radius(km[None])[0], rel=1e-12)
+
+
+def test_too_many_roads_are_refused_before_they_are_made(monkeypatch):
+    cities = random_table(0, 60)
+    monkeypatch.setattr(graph_module, "MOST_ROADS", 100)
+    with pytest.raises(ValueError, match=r"radius_km=5000 makes 1770 roads between 60 places"):
+        city_graph(cities, 5000)
+    same = table([40.0] * 60, [-100.0] * 60)
+    with pytest.raises(ValueError, match="60 places lie in too many clusters: give radius_km"):
+        city_graph(same)
+
+
+@pytest.mark.slow
+def test_the_country_with_its_islands_is_refused_in_seconds():
+    begin = time.process_time()
+    with pytest.raises(ValueError, match=r"radius_km=3719\.84 makes \d+ roads between 4134 places"):
+        city_graph(select_cities("largest=4134"))
+    assert time.process_time() - begin < 20
+
+
 def test_the_largest_component_remains_and_the_rest_is_counted():
     graph = city_graph(table([40, 40, 40, 30], [-100, -100.5, -101, -80]), 70.0)
     assert graph.cities["name"].tolist() == ["p0", "p1", "p2"]
@@ -137,6 +184,15 @@ def test_a_subset_may_be_a_file(tmp_path):
     assert select_cities(str(path))["name"].tolist() == ["A", "B"]
     with pytest.raises(OSError, match="elsewhere"):
         select_cities("elsewhere.csv")
+
+
+def test_a_file_has_a_digest_and_the_packaged_table_none(tmp_path):
+    path = tmp_path / "places.csv"
+    path.write_text("city,state,lat,lng\nX,CO,1,2\n")
+    assert len(cities_digest(str(path))) == 64
+    assert {cities_digest(w) for w in ("all", "state=TX", "largest=9", "spread=512")} == {""}
+    with pytest.raises(FileNotFoundError):
+        cities_digest("nowhere")
 
 
 def test_the_whole_country_at_70_km():

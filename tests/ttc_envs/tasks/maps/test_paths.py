@@ -10,6 +10,7 @@ import networkx
 import numpy as np
 import pytest
 
+from ttc_envs.files import only_writer
 from ttc_envs.tasks.maps import shards
 from ttc_envs.tasks.maps.graph import city_graph, select_cities
 from ttc_envs.tasks.maps.paths import shard_file, write_paths
@@ -68,7 +69,7 @@ def test_the_folder_says_what_the_tokens_mean(tmp_path):
     assert [float(row["latitude"]) for row in rows] == cities["latitude"].tolist()
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert (settings["cities"], settings["count"], settings["seed"]) == ("spread=30", 100, 0)
-    assert not list(tmp_path.glob("*.partial*"))
+    assert [path.name for path in tmp_path.glob(".*")] == [".lock"]
 
 
 @pytest.fixture
@@ -120,6 +121,76 @@ def test_other_settings_are_refused(tmp_path):
     write_paths(tmp_path, count=100, **SMALL)
     with pytest.raises(ValueError, match="holds paths of other settings"):
         write_paths(tmp_path, count=101, **SMALL)
+
+
+PLACES = ["Ash,TX,30.0,-97.0", "Birch,TX,30.1,-97.1", "Cedar,TX,30.2,-97.0", "Elm,TX,30.1,-96.9"]
+
+
+def places_file(path, rows):
+    path.write_text("\n".join(["city,state,lat,lng", *rows]))
+    return str(path)
+
+
+def test_an_edited_file_of_places_is_another_one(tmp_path):
+    file, out = tmp_path / "places.csv", tmp_path / "out"
+    settings = {"radius_km": None, "count": 12, "processes": 1}
+    write_paths(out, cities=places_file(file, PLACES), **settings)
+    assert write_paths(out, cities=str(file), **settings)["paths_written"] == 0
+    # As many places and roads, one of them elsewhere.
+    places_file(file, [*PLACES[:3], "Elm,TX,30.1,-96.91"])
+    for shard in out.glob("*.npz"):
+        shard.unlink()
+    with pytest.raises(ValueError, match="holds paths of other settings"):
+        write_paths(out, cities=str(file), **settings)
+    # The same places in a file of another form are the same.
+    places_file(file, [f'"{row.split(",")[0]}",{row.partition(",")[2]}' for row in PLACES])
+    assert write_paths(out, cities=str(file), **settings)["paths_written"] == 12
+
+
+@pytest.mark.usefixtures("many_shards")
+def test_a_file_that_is_edited_meanwhile_is_noticed(tmp_path):
+    file = tmp_path / "places.csv"
+    rows = [f"P{i},TX,{30 + i / 50},{-97 + i % 3 / 50}" for i in range(20)]
+
+    def edit(label, share):
+        places_file(file, [*rows[:-1], "Elm,TX,30.39,-97.0"])
+
+    with pytest.raises(ValueError, match="has changed since these paths were begun"):
+        write_paths(
+            tmp_path / "out",
+            cities=places_file(file, rows),
+            radius_km=None,
+            count=300,
+            processes=1,
+            progress=edit,
+        )
+
+
+def test_damaged_settings_and_another_vocabulary_are_errors(tmp_path):
+    write_paths(tmp_path, count=100, **SMALL)
+    cities, settings = tmp_path / "cities.csv", tmp_path / "settings.json"
+    kept = cities.read_bytes()
+    cities.write_bytes(kept.replace(b"New York", b"Old York"))
+    with pytest.raises(ValueError, match=r"cities\.csv has been changed since its paths"):
+        write_paths(tmp_path, count=100, **SMALL)
+    cities.unlink()
+    write_paths(tmp_path, count=100, **SMALL)
+    assert cities.read_bytes() == kept
+    for damaged in ("", "[" * 100_000, "{" * 10, "x" * 100_000):
+        settings.write_text(damaged)
+        with pytest.raises(ValueError, match=r"settings\.json: "):
+            write_paths(tmp_path, count=100, **SMALL)
+
+
+def test_a_folder_takes_one_writer_at_a_time(tmp_path):
+    with (
+        only_writer(tmp_path),
+        pytest.raises(ValueError, match="another process is writing there"),
+    ):
+        write_paths(tmp_path, count=100, **SMALL)
+    (tmp_path / ".train-00000.npz-of-a-killed-run").write_bytes(b"half")
+    write_paths(tmp_path, count=100, **SMALL)
+    assert [p.name for p in tmp_path.glob(".*")] == [".lock"]
 
 
 @pytest.mark.parametrize("count", [0, -1, 871])

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from ttc_envs.files import digest
 from ttc_envs.spec import Instances
 from ttc_envs.tasks.path_sequence.task import SequenceTask
 
@@ -291,3 +292,17 @@ def test_choices_are_places_on_the_map():
     assert task.places().shape == (task.spec.num_choices, 2)
     assert ((latitude > 24) & (latitude < 50)).all()
     assert ((longitude > -125) & (longitude < -66)).all()
+
+
+def test_an_edited_file_of_places_is_another_map(tmp_path):
+    file = tmp_path / "places.csv"
+    rows = ["city,state,lat,lng", "Ash,TX,30,-97", "Birch,TX,30.1,-97.1", "Cedar,TX,30.2,-97"]
+    file.write_text("\n".join(rows))
+    first = SequenceTask(cities=str(file))
+    assert SequenceTask(cities=str(file)).map is first.map
+    file.write_text("\n".join([*rows[:-1], "Cedar,TX,31.2,-97"]))
+    second = gym.make("ttc/ShortestPathUSA-v0", cities=str(file)).unwrapped.task
+    assert second.places()[2].tolist() == [31.2, -97.0]
+    assert first.places()[2].tolist() == [30.2, -97.0]
+    assert first.sources["cities"] != second.sources["cities"] == digest(file)
+    assert SequenceTask(cities="spread=40").sources == {}

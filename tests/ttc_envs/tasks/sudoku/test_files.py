@@ -122,7 +122,7 @@ TWICE = changed(ROWS[0][1], 1, ROWS[0][1][0])
 BAD_ROWS = {
     "short": (ROWS[0][0][:-1], "expected 81 cells, got 80"),
     "long": (ROWS[0][0] + "1", "expected 81 cells, got 82"),
-    "letter": (changed(ROWS[0][0], 4, "x"), "expected 1-9, or 0 or '.' for blank, got 'x' at "),
+    "letter": (changed(ROWS[0][0], 4, "y"), "expected 1-9, or 0 or '.' for blank, got 'y' at "),
     "Arabic digit": (changed(ROWS[0][0], 7, "٣"), "got '٣' at position 8"),
     "superscript": (changed(ROWS[0][0], 80, "²"), "got '²' at position 81"),
     "clash": (TWICE, f"{TWICE[0]} stands twice in row 1"),
@@ -257,7 +257,7 @@ def test_arrays_of_other_shapes_and_numbers_are_refused(tmp_path, array, message
 
 def test_pickled_arrays_are_not_opened(tmp_path):
     np.save(tmp_path / "p.npy", np.array([{"a": 1}], dtype=object))
-    with pytest.raises(ValueError, match="not a readable npy file"):
+    with pytest.raises(ValueError, match=r"p.npy: expected integers .* got object"):
         load_puzzles(tmp_path / "p.npy")
 
 

@@ -292,7 +292,11 @@ def test_words_and_files_of_puzzles(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("." * 81, "expected 16 cells, got 81"), ("11" + "." * 14, "twice"), ("7" * 16, "7")],
+    [
+        ("." * 81, "expected puzzles of 16 cells, got 1 of 81"),
+        ("11" + "." * 14, "twice"),
+        ("7" * 16, "7"),
+    ],
 )
 def test_texts_that_are_no_puzzle_are_refused(text, message):
     with pytest.raises(ValueError, match=message):

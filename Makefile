@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 # Two pytest workers with one thread each are quicker on two cores than workers that fight for threads.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help install demo test test-slow test-compat check format bench clean
+.PHONY: help install demo test test-slow test-compat trust check format bench clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -36,6 +36,9 @@ test-slow: $(INSTALLED)  ## The slow tests: learning runs of minutes each
 
 test-compat:  ## Install RL libraries and old and new Gymnasium into .venv-compat/, see who runs with no glue
 	$(PYTHON) tests/compat/run.py --pip-flags="$(PIP_FLAGS)"
+
+trust: $(INSTALLED)  ## Kills, damage, two writers, hostile files: what docs/trust.md promises, as one table
+	$(BIN)/python scripts/trust.py
 
 check: $(INSTALLED)  ## Lint, format and types, without changing anything
 	$(BIN)/ruff check .

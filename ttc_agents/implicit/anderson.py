@@ -8,6 +8,9 @@ With the last m differences of points and steps, dz_i and dg_i, and g = f(z) - z
 The least squares are solved through the Gram matrix of the dg_i, scaled to unit length, with a
 ridge relative to its trace: an absolute one dominates as soon as the steps are small. Where the
 Cholesky factorisation fails, its pseudo-inverse gives the least-squares solution.
+
+Where the columns are nearly parallel, rounding decides on gamma, and its derivative means nothing.
+There dz and dg are held fixed when a step is differentiated.
 """
 
 from __future__ import annotations
@@ -68,8 +71,12 @@ class Anderson:
         g, z = fields["g"], flat(memory.z)
         # Before the first step, and where f was not finite, there is nothing to compare with.
         known = memory.residual.isfinite() & fields["residual"].isfinite()
-        dz = pushed(memory.dz, z - flat(memory.point), known)
-        dg = pushed(memory.dg, g - memory.g, known)
+        dz, dg = z - flat(memory.point), g - memory.g
+        known = known & telling(dg, z)
+        dz, dg = pushed(memory.dz, dz, known), pushed(memory.dg, dg, known)
+        if torch.is_grad_enabled():
+            rows = parallel(dg, self.ridge)[:, None, None]
+            dz, dg = (torch.where(rows, columns.detach(), columns) for columns in (dz, dg))
         gamma = least_squares(dg, g, self.ridge)
         mixed = z - combined(gamma, dz) + self.damping * (g - combined(gamma, dg))
         return AndersonMemory(**fields, z=chosen(fields, kept, mixed), dz=dz, dg=dg)
@@ -86,24 +93,49 @@ def combined(weights: Tensor, columns: Tensor) -> Tensor:
     return (weights[:, None] @ columns)[:, 0]
 
 
-def least_squares(columns: Tensor, target: Tensor, ridge: float) -> Tensor:
-    """Coefficients (B, m) of `columns` (B, m, D) that come closest to `target` (B, D)."""
+def telling(dg: Tensor, z: Tensor) -> Tensor:
+    """Where a difference dg of f(z) - z is more than the rounding of z: (B,) bool."""
+    return dg.norm(dim=1) > 4 * torch.finfo(z.dtype).eps * z.norm(dim=1)
+
+
+def parallel(columns: Tensor, ridge: float) -> Tensor:
+    """Where columns (B, m, D) are nearly parallel to others of their row: (B,) bool."""
+    with torch.no_grad():
+        gram, _ = scaled_gram(columns, ridge)
+        factor, failed = torch.linalg.cholesky_ex(gram)
+        there = columns.square().sum(2) > SMALLEST_NORM**2
+        pivots = torch.where(there, factor.diagonal(dim1=1, dim2=2), 1.0)
+        thin = pivots.amin(1) < 100 * torch.finfo(gram.dtype).eps ** 0.5
+        return thin | (failed != 0) | ~factor.isfinite().all(2).all(1)
+
+
+def scaled_gram(columns: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+    """The Gram matrix (B, m, m) of columns of unit length with its ridge, and their lengths."""
     gram = columns @ columns.mT
     squares = gram.diagonal(dim1=1, dim2=2)
     # The root has no derivative at zero, where columns are that are not there yet.
-    norms = torch.where(squares > SMALLEST_NORM**2, squares, 1.0).sqrt()
+    there = squares > SMALLEST_NORM**2
+    norms = torch.where(there, squares, 1.0).sqrt()
     gram = gram / (norms[:, :, None] * norms[:, None])
+    mean = gram.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
+    ridges = torch.where(there, (ridge * mean).clamp_min(SMALLEST_NORM), 1.0)
+    return gram + torch.diag_embed(ridges), norms
+
+
+def least_squares(columns: Tensor, target: Tensor, ridge: float) -> Tensor:
+    """Coefficients (B, m) of `columns` (B, m, D) that come closest to `target` (B, D)."""
+    gram, norms = scaled_gram(columns, ridge)
     right = (columns @ target[:, :, None]) / norms[:, :, None]
-    size = gram.shape[-1]
-    eye = torch.eye(size, dtype=gram.dtype, device=gram.device)
-    mean = gram.diagonal(dim1=1, dim2=2).mean(1)
-    gram = gram + (ridge * mean).clamp_min(SMALLEST_NORM)[:, None, None] * eye
     factor, failed = torch.linalg.cholesky_ex(gram)
     solution = torch.cholesky_solve(right, factor)
-    lost = (failed != 0) | ~solution.isfinite().all(2).all(1)
+    lost = ((failed != 0) | ~solution.isfinite().all(2).all(1))[:, None, None]
     if lost.any():
-        usable = torch.where(gram.isfinite().all(2).all(1)[:, None, None], gram, eye)
-        rank = size * torch.finfo(gram.dtype).eps
+        # The rows that were lost pass NaN even to a gradient of zero.
+        eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+        usable = gram.isfinite().all(2, keepdim=True).all(1, keepdim=True)
+        usable = torch.where(usable, gram, eye).detach()
+        rank = len(eye) * torch.finfo(gram.dtype).eps
         inverse = torch.linalg.pinv(usable, rtol=rank, hermitian=True)
-        solution = torch.where(lost[:, None, None], inverse @ right, solution)
+        solution = torch.cholesky_solve(right, torch.where(lost, eye, factor))
+        solution = torch.where(lost, inverse @ right, solution)
     return solution[:, :, 0] / norms

@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ttc_agents.implicit.anderson import pushed
+from ttc_agents.implicit.anderson import pushed, telling
 from ttc_agents.implicit.safeguard import CARRIED, GuardedMemory, beginning, chosen, flat, judged
 from ttc_agents.implicit.solvers import Map, at_least_one
 
@@ -62,9 +62,10 @@ class Broyden:
         v = product(memory.v, memory.u, s)
         scale = (s * hy).sum(1)
         floor = torch.finfo(z.dtype).eps * s.norm(dim=1) * hy.norm(dim=1)
-        # A pair that would divide by nothing, or compares with a point that was not finite, is
-        # left out.
+        # A pair that would divide by nothing, compares with a point that was not finite, or is
+        # rounding, is left out.
         known = memory.residual.isfinite() & fields["residual"].isfinite() & (scale.abs() > floor)
+        known = known & telling(y, z)
         u = (s - hy) / torch.where(known, scale, 1.0)[:, None]
         us, vs = pushed(memory.u, u, known), pushed(memory.v, v, known)
         step = product(us, vs, g)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ttc_agents.implicit.gradient import pulled_back
-from ttc_agents.implicit.solvers import SMALLEST_NORM, Map, like, norms
+from ttc_agents.implicit.solvers import SMALLEST_NORM, Map, careful, like, norms
 
 
 def spectral_radius(
@@ -72,7 +72,7 @@ def linearised(f: Map, z: Tensor) -> tuple[Tensor, Tensor]:
     """The point, detached, and its image, with the graph between them."""
     with torch.enable_grad():
         point = z.detach().requires_grad_()
-        return point, f(point)
+        return point, careful(f)(point)
 
 
 def probe(z: Tensor, generator: torch.Generator | None) -> Tensor:

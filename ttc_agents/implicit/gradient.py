@@ -6,7 +6,9 @@
   f. Gradients of gradients (`twice`) apply the theorem to that equation in turn.
 - `Phantom`: some damped steps from z* are differentiated as they are (Geng et al. 2021, arXiv
   2111.05177).
-- `Unrolled`: the solver's own steps are differentiated, all of them.
+- `Unrolled`: the solver's own steps are differentiated, all of them. Rows that stop early, where
+  plain steps contract, are differentiated through such steps for the rest: a row that begins at its
+  fixed point would else have no gradient, and one that begins near it too small a one.
 """
 
 from __future__ import annotations
@@ -26,8 +28,12 @@ from ttc_agents.implicit.solvers import (
     Solution,
     Solver,
     at_least_one,
+    careful,
     check_damping,
+    chosen_rows,
+    evaluate,
     like,
+    norms,
     run,
     solve,
 )
@@ -64,6 +70,7 @@ class Implicit:
         if not torch.is_grad_enabled():
             return solution
         report = BackwardReport()
+        f = careful(f)
         point = solution.value.detach().requires_grad_()
         image = f(point)
         if not image.requires_grad:
@@ -160,23 +167,63 @@ class Phantom:
     ) -> Solution:
         """Solve without gradient, then step with it."""
         solution = solve(solver, f, z0, max_steps, tol, trajectory)
+        f = careful(f)
         z = solution.value
         for _ in range(self.steps):
             z = torch.lerp(z, f(z).to(z.dtype), self.damping)
-        # The residual reported is that of the point before these steps.
-        usable = z.detach().flatten(1).isfinite().all(1)
-        return replace(solution, value=torch.where(like(usable, z), z, solution.value))
+        return replace(solution, value=valued(solution.value, z))
+
+
+def valued(value: Tensor, z: Tensor) -> Tensor:
+    """The value (B, ...), with the gradient of z in the rows where that is finite.
+
+    The residual of a solution is that of its value; that of further steps is another one.
+    """
+    usable = z.detach().flatten(1).isfinite().all(1) if z.dim() > 1 else z.detach().isfinite()
+    steps = torch.where(like(usable, z), z, value)
+    return value.detach() + (steps - steps.detach())
 
 
 @dataclass(frozen=True)
 class Unrolled:
-    """Differentiates the solver's own steps, of which memory is proportional to their number."""
+    """Differentiates `max_steps` steps, which memory is proportional to.
+
+    They are the solver's own until a row stops, and plain ones z <- f(z) from there on, in rows
+    where those contract.
+    """
 
     def __call__(
         self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool
     ) -> Solution:
         """Solve with gradient."""
-        return run(solver, f, z0, max_steps, tol, trajectory)
+        f = careful(f)
+        solution = run(solver, f, z0, max_steps, tol, trajectory)
+        left = (max_steps - solution.num_steps) * solution.converged
+        if not torch.is_grad_enabled() or not left.any():
+            return solution
+        left = left * contracting(f, solution.value, int(left.max()))
+        z = solution.value
+        for step in range(int(left.max())):
+            z = chosen_rows(left > step, f(z).to(z.dtype), z)
+        return replace(solution, value=valued(solution.value, z))
+
+
+def contracting(f: Map, value: Tensor, steps: int) -> Tensor:
+    """Whether so many plain steps bring (B, ...) and points beside it closer together: (B,) bool.
+
+    They must also end where a step changes little: an unstable point may lie beside a stable cycle.
+    """
+    with torch.no_grad():
+        generator = torch.Generator(value.device).manual_seed(0)
+        noise = torch.randn(value.shape, generator=generator, device=value.device).to(value)
+        small = torch.finfo(value.dtype).eps ** 0.5
+        scale = small * norms(value).clamp_min(small) / norms(noise)
+        z, beside = value, value + like(scale, value) * noise
+        apart, (_, residual, _) = norms(beside - z), evaluate(f, z)
+        for _ in range(steps):
+            z, beside = f(z).to(value.dtype), f(beside).to(value.dtype)
+        settled = evaluate(f, z)[1] <= residual.clamp_min(small)
+        return settled & (norms(beside - z) <= apart)
 
 
 GRADIENTS: dict[str, Callable[..., Gradient]] = {

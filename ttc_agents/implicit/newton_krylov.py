@@ -88,4 +88,5 @@ def gmres(operator: Map, right: Tensor, dimensions: int) -> Tensor:
 
 def unit(x: Tensor) -> Tensor:
     """(B, D) of unit length, zero where it is zero."""
-    return x / x.norm(dim=1, keepdim=True).clamp_min(SMALLEST_NORM)
+    size = x.norm(dim=1, keepdim=True)
+    return torch.where(size > SMALLEST_NORM, x, 0.0) / size.clamp_min(SMALLEST_NORM)

@@ -11,7 +11,8 @@ stopping. How a solution is differentiated is a separate choice (`gradient`).
 Residual of a point z, here and everywhere: |f(z) - z| / |f(z)|, infinite where f(z) is not finite.
 
 Nothing here raises on a map that diverges, and no value is silently NaN: a row that failed keeps
-the best point it has seen, and its residual says how good that is.
+the best point it has seen, and its residual says how good that is. A map may write into its
+argument: it is given a copy.
 
 Shapes: z (B, ...), B rows of D numbers each; residual (B,).
 """
@@ -97,7 +98,8 @@ class Solution:
         value: (B, ...), of the shape and type of z0: the best point seen.
         residual: (B,), its residual.
         num_steps: (B,) int64, steps until the row stopped.
-        converged: (B,) bool, whether the residual fell below the tolerance.
+        converged: (B,) bool, whether the residual fell below the tolerance. Never where the
+            tolerance is finer than the rounding of z0's type, which no residual can tell from 0.
         trajectory: (T, B, ...), the points evaluated (a row that stopped repeats its value), or
             None unless asked for.
         backward: Filled in when gradients pass through `value`; None without a gradient method
@@ -142,11 +144,15 @@ def solve(
         gradient: How to differentiate the value (`GRADIENTS`); None detaches it.
 
     Raises:
-        ValueError: An argument is out of range.
+        TypeError: The state is not one tensor.
+        ValueError: An argument is out of range, or the map gives another shape.
     """
     at_least_one(max_steps=max_steps)
     if not tol >= 0:
         raise ValueError(f"tol must not be negative, got {tol}")
+    if not isinstance(z0, Tensor):
+        kind = type(z0).__name__
+        raise TypeError(f"z0 must be one tensor (B, ...), got {kind}: pack its parts into one")
     if not z0.is_floating_point() or z0.dim() < 1:
         raise ValueError(
             f"z0 must be real with a batch axis, got {z0.dtype} of shape {tuple(z0.shape)}"
@@ -161,7 +167,7 @@ def run(
     solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool = False
 ) -> Solution:
     """The loop of `solve`, differentiable as far as the steps are."""
-    inner = promoting(f, z0.dtype)
+    inner = promoting(careful(f), z0.dtype)
     memory = solver.init(inner, promote(z0))
     value, points = memory.z, []
     residual = change = torch.full_like(memory.residual, torch.inf)
@@ -179,9 +185,32 @@ def run(
         active = active & ~(residual < tol)
         if not active.any():
             break
-        memory = dataclasses.replace(new, z=chosen_rows(active, new.z, value))
+        # Half precision: a residual is that of the point at which the map is evaluated.
+        z = chosen_rows(active, new.z, value).to(z0.dtype)
+        memory = dataclasses.replace(new, z=promote(z))
     stacked = torch.stack(points) if trajectory else None
-    return Solution(value.to(z0.dtype), residual, num_steps, residual < tol, stacked)
+    converged = (residual < tol) & (tol > torch.finfo(z0.dtype).eps)
+    return Solution(value.to(z0.dtype), residual, num_steps, converged, stacked)
+
+
+def careful(f: Map) -> Map:
+    """The map on a copy of its argument, which it may write into; its image is checked.
+
+    Raises:
+        TypeError: The image is not one tensor.
+        ValueError: The image has another shape, so that f(z) - z would be something else.
+    """
+
+    def checked(z: Tensor) -> Tensor:
+        image = f(z.clone())
+        if not isinstance(image, Tensor):
+            raise TypeError(f"the map must give one tensor, got {type(image).__name__}")
+        if image.shape != z.shape:
+            shapes = f"{tuple(z.shape)} to {tuple(image.shape)}"
+            raise ValueError(f"the map must keep the shape of its argument, it took {shapes}")
+        return image
+
+    return checked
 
 
 def promote(z: Tensor) -> Tensor:
@@ -210,10 +239,13 @@ def norms(z: Tensor) -> Tensor:
 
 
 def evaluate(f: Map, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The step g = f(z) - z, the residual and |g|; 0 and infinite in rows that are not finite."""
+    """The step g = f(z) - z, the residual and |g|; 0 and infinite in rows that are not finite.
+
+    Only the step can be differentiated.
+    """
     image = f(z)
     g = image - z
-    size, change = norms(image), norms(g)
+    size, change = norms(image.detach()), norms(g.detach())
     # Where a norm overflows the row has diverged; finite over infinite would look converged.
     finite = size.isfinite() & change.isfinite()
     residual = change / size.clamp_min(SMALLEST_NORM)

@@ -107,6 +107,24 @@ def check_repeatable(model: RefinementModel, batch: Batch) -> None:
     assert all(torch.equal(batch[name], before[name]) for name in batch), "the batch was changed"
 
 
+def check_written(model: RefinementModel, batch: Batch) -> None:
+    """A step gives a new state and leaves the old one as it was: both are compared."""
+    context = model.encode(batch)
+    state = model.initial_state(context)
+    before = state.clone()
+    model.step(context, state)
+    assert torch.equal(state, before), "a step has written into its state"
+    model.readout(context, state)
+    assert torch.equal(state, before), "the readout has written into the state"
+
+
+def check_empty(model: RefinementModel, batch: Batch) -> None:
+    """No instances are no error, and give logits (T, 0, N, C)."""
+    none = {name: values[:0] for name, values in batch.items()}
+    shape = (2, 0, model.spec.num_nodes, model.spec.num_choices)
+    assert model(none, 2).logits.shape == shape, "shape of the logits of no instances"
+
+
 def check_first_state(model: RefinementModel, batch: Batch) -> None:
     """The first state is always the same, and random only by a generator."""
     context = model.encode(batch)
@@ -161,6 +179,8 @@ CHECKS: tuple[Callable[[RefinementModel, Batch], None], ...] = (
     check_prefix,
     check_rows,
     check_repeatable,
+    check_written,
+    check_empty,
     check_first_state,
     check_copies,
     check_graph,

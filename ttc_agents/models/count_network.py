@@ -101,4 +101,4 @@ def feature(field: FieldSpec, values: Tensor) -> Tensor:
     """Values (B, N, ...) as features (B, N, F): reals as they are, classes one-hot."""
     if field.kind != "real":
         values = F.one_hot(values.long() - int(field.low), values_of(field))
-    return values.reshape(*values.shape[:2], -1)
+    return values[..., None].flatten(2)

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from ttc_agents.implicit import GRADIENTS, SOLVERS, Implicit, Solution, solve
 from ttc_agents.implicit.diagnostics import jacobian_penalty
-from ttc_agents.implicit.solvers import Map, like
+from ttc_agents.implicit.solvers import Map, careful, like
 from ttc_agents.models.base import (
     Batch,
     Context,
@@ -155,7 +155,7 @@ class Equilibrium(Wrapper):
         def f(z: Tensor) -> Tensor:
             return torch.lerp(x, self.inner.step(context["inner"], z).to(x), gate.to(x))
 
-        return f
+        return careful(f)
 
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """The inner model's first state, or a random one."""
@@ -167,7 +167,7 @@ class Equilibrium(Wrapper):
         fields = [getattr(memory, name) for name in self.solver.carried]
         if len(fields) == 1:
             return fields[0]
-        rows = [values.reshape(len(values), -1) for values in fields]
+        rows = [values[..., None].flatten(1) for values in fields]
         return torch.cat([r.clamp(max=UNKNOWN) if r.shape[1] == 1 else r for r in rows], 1)
 
     def unpack(self, context: Context, state: Tensor) -> Any:
@@ -195,7 +195,7 @@ class Equilibrium(Wrapper):
         """The inner model's logits."""
         x = context["x"]
         if len(self.solver.carried) > 1:
-            z = z[:, : x[0].numel()].view_as(x)
+            z = z[:, : x.shape[1:].numel()].view_as(x)
         return super().readout(context, z)
 
     def forward(

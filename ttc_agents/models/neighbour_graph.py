@@ -96,8 +96,8 @@ class NeighbourGraph(nn.Module):
 
     def features(self, batch: Batch, tables: Tensor) -> Tensor:
         """(B, N, D, F), what is known of each edge."""
-        parts = [batch[name].reshape(*tables.shape, -1) for name in self.own]
-        compared = [batch[name].reshape(*tables.shape[:2], -1) for name in self.compared]
+        parts = [batch[name][..., None].flatten(3) for name in self.own]
+        compared = [batch[name][..., None].flatten(2) for name in self.compared]
         if self.positions.shape[1]:
             compared.append(self.positions.expand(len(tables), -1, -1))
         parts += [(gather_nodes(v, tables) - v[:, :, None]).sign() for v in compared]
@@ -185,6 +185,8 @@ def check_neighbours(neighbours: Tensor, rows: int, num_nodes: int) -> bool:
             f"neighbours must be (N, D) or (B, N, D) with B = {rows}, N = {num_nodes} and D > 0, "
             f"got {shape}"
         )
+    if not neighbours.numel():
+        return True
     low, high = (int(bound) for bound in neighbours.aminmax())
     if low < -1 or high >= num_nodes:
         raise ValueError(

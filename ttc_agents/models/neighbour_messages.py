@@ -151,7 +151,7 @@ class NeighbourMessages(nn.Module):
         if mine.device.type == "cpu":
             size = links.nodes * max(1, CHUNK // (links.nodes * slots * width))
         sums = []
-        for start in range(0, len(mine), size):
+        for start in range(0, max(1, len(mine)), max(1, size)):  # once where there are no instances
             part = slice(start, start + size)
             u = F.embedding(links.rows[part], theirs)  # (R, D, H)
             u += mine[part, None]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ttc_agents.implicit import SOLVERS
+from ttc_agents.implicit import GRADIENTS, SOLVERS
 from ttc_agents.implicit.diagnostics import spectral_radius
 from ttc_agents.models import Equilibrium, FactorGraphNetwork, RelationalNetwork
 from ttc_agents.models.base import to_batch
@@ -64,6 +64,33 @@ def test_a_step_is_a_step_of_the_solver(solver, task, batch):
     for _ in range(6):
         z, memory = model.step(context, z), model.solver.step(f, memory)
         torch.testing.assert_close(model.unpack(context, z).z, memory.z, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_no_instances_are_no_error(solver, gradient, task, batch):
+    model = made(task, solver=solver, gradient=gradient)
+    none = {name: values[:0] for name, values in batch.items()}
+    for training in (False, True):
+        trace = model.train(training)(none, 3)
+        assert trace.logits.shape == (3, 0, task.spec.num_nodes, task.spec.num_choices)
+    trace.logits.sum().backward()
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("training", [False, True])
+def test_an_inner_model_that_writes_into_its_state_changes_nothing(solver, training, task, batch):
+    model = made(task, solver=solver).train(training)
+    expected, step = model(batch, 4).logits, model.inner.step
+
+    def writing(context, z):
+        new = step(context, z.clone())
+        z.zero_()
+        return new
+
+    model.calls.zero_()
+    model.inner.step = writing
+    assert torch.equal(model(batch, 4).logits, expected)
 
 
 def test_damping_mixes_the_state_with_its_image(task, batch):

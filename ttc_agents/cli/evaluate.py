@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro import conf
 
-from ttc_agents.cli.options import DEFAULT_STEPS, Families, parse_steps
+from ttc_agents.cli.options import DEFAULT_STEPS, Families, parse_steps, task_options
 from ttc_agents.cli.output import make_room, progress_line, report_sweep
 
 if TYPE_CHECKING:
     from ttc_agents.evaluation import SweepResult
+    from ttc_agents.inference.search import Branching
     from ttc_agents.models import RefinementModel
     from ttc_envs import Instances, Task
 
@@ -28,14 +29,18 @@ class Evaluate(Families):
     """Sweep the refinement steps: percent of instances solved after 1, 2, 4, ... steps.
 
     P1 is one trajectory; P2 takes the one of several with the smallest residual; P3 lets the rules
-    choose among several. Every trajectory runs to the largest of --steps. What is no checkpoint (an
-    agent of SB3, a classical method, a policy of your own) is measured by `ttc play`.
+    choose among several. Every trajectory runs to the largest of --steps. In the branching forms of
+    P2 and P3 a search pins doubtful cells, and --steps count the steps of all its boards. What is
+    no checkpoint (an agent of SB3, a classical method, a policy of your own) is measured by
+    `ttc play`.
     Example: ttc evaluate sudoku-cpu --puzzles puzzles.csv --steps 1,16,64,256 --json
 
     Args:
         steps: The steps to report, separated by commas.
-        protocol: Some of p1,p2,p3.
-        trajectories: Trajectories of P2 and P3.
+        protocol: Some of p1,p2,p3,p2-branch,p3-branch.
+        trajectories: Trajectories of p2 and p3.
+        branching: How p2-branch and p3-branch search, as NAME=VALUE: steps, at_once, keep,
+            possible, tried, sure, doubts, doubted, warm.
         classical: Rows of classical methods in the table; --no-classical leaves them out.
         calibration: Also measure what confidence means; with --out, draw it, too.
         stability: Also follow the first 100 instances of each family to 64 times the depth of
@@ -53,6 +58,7 @@ class Evaluate(Families):
     steps: str = DEFAULT_STEPS
     protocol: str = "p1"
     trajectories: int = 5
+    branching: tuple[str, ...] = ()
     classical: conf.FlagCreatePairsOff[bool] = True
     calibration: conf.FlagCreatePairsOff[bool] = False
     stability: conf.FlagCreatePairsOff[bool] = False
@@ -110,9 +116,21 @@ class Evaluate(Families):
             protocols=[name.strip() for name in self.protocol.split(",")],
             classical=None if self.classical else (),
             num_trajectories=self.trajectories,
+            branching=self._branching(),
             seed=self.seed,
             report=progress_line(),
         )
+
+    def _branching(self) -> Branching:
+        """The search of --branching."""
+        from ttc_agents.inference.search import Branching
+
+        options = task_options(self.branching)
+        known = [name for name, value in Branching().settings().items() if type(value) is not str]
+        for name in options:
+            if name not in known:
+                raise ValueError(f"--branching knows {', '.join(known)}, got {name!r}")
+        return Branching(**options)
 
     def _measures(
         self, model: RefinementModel, task: Task, steps: Sequence[int]

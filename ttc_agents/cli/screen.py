@@ -28,7 +28,7 @@ class Screen:
     def __init__(self, task: Task, instance: Instances, num_steps: int) -> None:
         self._task, self._instance, self._num_steps = task, instance, num_steps
         self._live = Live(auto_refresh=False)
-        self._due = 0.0
+        self._due, self._note = 0.0, ""
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -41,13 +41,17 @@ class Screen:
 
     def show(self, frame: Frame) -> Frame:
         """Draw a frame and hand it back."""
-        quiet = frame.step and not frame.changed and frame.step < self._num_steps
+        news = frame.changed or frame.note != self._note
+        quiet = frame.step and not news and frame.step < self._num_steps
+        self._note = frame.note
         if quiet and time.perf_counter() < self._due:
             return frame
         board = self._task.render(self._instance, frame.answer, "ansi", frame.confidence)
         status = f"step {frame.step} of {self._num_steps}, {frame.changed} changed"
         if frame.solved:
             status += ", all rules hold"
+        if frame.note:
+            status += f"\n{frame.note}"
         if not quiet:
             time.sleep(max(0.0, self._due - time.perf_counter()))
         self._live.update(Group(Text.from_ansi(board), Text(status)), refresh=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ttc_envs import Instances, Task
 
 DEFAULT_CHECKPOINT = "sudoku-cpu"
+BUDGETS = {"branch": 4096, "auto": 4096}
 FILE_SUFFIXES = (".csv", ".gz", ".txt", ".npy")
 
 
@@ -43,7 +44,11 @@ class Solve(Imports):
         level: Level of what is drawn.
         seed: Which one is drawn.
         gif: Write all steps here as a film.
-        steps: The step budget.
+        think: How the model spends the budget. steps: one trajectory. restarts: several from random
+            first states. branch: it also pins doubtful cells to each of their values. auto: steps
+            while they gain, then branch.
+        steps: The step budget, over all trajectories and boards: 256 if not given, 4096 where it
+            branches.
         json: Print one JSON document, as the last line.
         live: Draw every step on a terminal; --no-live draws the last one alone.
     """
@@ -60,14 +65,15 @@ class Solve(Imports):
     level: str | None = None
     seed: int = 0
     gif: Path | None = None
-    steps: int = 256
+    think: str = "steps"
+    steps: int | None = None
     json: conf.FlagCreatePairsOff[bool] = False
     live: conf.FlagCreatePairsOff[bool] = True
 
     def run(self) -> int:
         """Watch one instance, or print a table of several."""
-        if self.steps < 1:
-            raise ValueError(f"--steps must be at least 1, got {self.steps}")
+        if self.budget < 1:
+            raise ValueError(f"--steps must be at least 1, got {self.budget}")
         if (self.classical is None) != (self.env is None):
             raise ValueError("--classical and --env belong together")
         if self.gif is not None:
@@ -82,6 +88,11 @@ class Solve(Imports):
         else:
             self._one(source, task, instances, extra)
         return 0
+
+    @property
+    def budget(self) -> int:
+        """The step budget."""
+        return BUDGETS.get(self.think, 256) if self.steps is None else self.steps
 
     def _task(self) -> Task:
         """The task of the checkpoint, or of --env."""
@@ -127,14 +138,13 @@ class Solve(Imports):
     def _one(self, source: Source, task: Task, instance: Instances, extra: dict[str, Any]) -> None:
         """Watch one instance and say what came of it."""
         from ttc_agents.evaluation.records import Recorder
-        from ttc_agents.evaluation.solve import outcomes, told
+        from ttc_agents.evaluation.solve import outcomes, thought, told
         from ttc_agents.figures.animation import frames, gif_of
         from ttc_agents.inference.precision import exactly
-        from ttc_agents.inference.refine import refine
 
-        recorder = Recorder(task, instance, (self.steps,))
+        recorder = Recorder(task, instance, (self.budget,))
         with exactly(source):
-            steps = recorder.through(refine(source, task, instance, self.steps))
+            steps = recorder.through(thought(self.think, source, task, instance, self.budget))
             seen = self._watched(frames(steps, task, instance), task, instance)
         if self.gif is not None:
             self.gif.write_bytes(gif_of(task, instance, seen))
@@ -147,7 +157,7 @@ class Solve(Imports):
 
         drawn = sys.stdout.isatty() and not self.json
         if drawn and self.live:
-            with Screen(task, instance, self.steps) as screen:
+            with Screen(task, instance, self.budget) as screen:
                 return [screen.show(frame) for frame in stream]
         seen = list(stream)
         if drawn:
@@ -158,7 +168,7 @@ class Solve(Imports):
         """Print one line per instance and the total, or all outcomes as a document."""
         from ttc_agents.evaluation.solve import solve, table_lines
 
-        outcomes = solve(source, instances, self.steps, task=task)
+        outcomes = solve(source, instances, self.budget, think=self.think, task=task)
         if self.json:
             print(json.dumps({"puzzles": outcomes}))
         else:

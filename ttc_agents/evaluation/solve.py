@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 from ttc_agents.evaluation.records import NEVER, Recorder, Records
 from ttc_agents.inference.checkpoint import load_model, load_task
 from ttc_agents.inference.precision import exactly
-from ttc_agents.inference.refine import Source, refine
+from ttc_agents.inference.refine import Source, Step, refine
+from ttc_agents.inference.think import THINKING
+from ttc_agents.models import RefinementModel
+from ttc_agents.names import find
 from ttc_envs import Instances, Task
 
 Outcome = dict[str, Any]
@@ -21,6 +25,7 @@ def solve(
     instances: Instances | str | Sequence[str],
     num_steps: int = 256,
     *,
+    think: str = "steps",
     task: Task | None = None,
 ) -> list[Outcome]:
     """Let a model or a classical method refine its answers for the whole step budget.
@@ -29,6 +34,7 @@ def solve(
         source: A model, a shipped name or directory of one, or a classical method.
         instances: Instances of the task, or texts that its `parse` reads, such as 81 digits.
         num_steps: The step budget.
+        think: How a model spends it, one of `THINKING`.
         task: Whose rules hold; None takes that of the checkpoint `source`.
 
     Returns:
@@ -44,12 +50,47 @@ def solve(
         raise ValueError("task is missing: only a checkpoint's name says which one it is")
     if not isinstance(instances, Instances):
         texts = [instances] if isinstance(instances, str) else instances
-        return [solve(source, task.parse(text), num_steps, task=task)[0] for text in texts]
+        return [
+            solve(source, task.parse(text), num_steps, think=think, task=task)[0] for text in texts
+        ]
+    if think != "steps" and len(instances) > 1:
+        ones = [instances[row : row + 1] for row in range(len(instances))]
+        return [solve(source, one, num_steps, think=think, task=task)[0] for one in ones]
     recorder = Recorder(task, instances, (num_steps,))
     with exactly(source):
-        for step in refine(source, task, instances, num_steps):
+        for step in thought(think, source, task, instances, num_steps):
             recorder.add(step)
     return outcomes(task, instances, recorder.records())
+
+
+def thought(
+    think: str, source: Source, task: Task, instances: Instances, num_steps: int
+) -> Iterator[Step]:
+    """Yield so many steps of a way to think; where it ends before, its last answer stands.
+
+    Args:
+        think: One of `THINKING`, or `module:NAME` of a function like those. A classical method
+            knows `steps` alone.
+        source: What gives answers.
+        task: The task.
+        instances: One (B = 1); `steps` takes several.
+        num_steps: The step budget.
+
+    Raises:
+        ValueError: There is no such way, or the source cannot go it.
+    """
+    way = find("way to think", think, THINKING)
+    if think == "steps":
+        way = refine
+    elif not isinstance(source, RefinementModel):
+        raise ValueError(f"a classical method knows think='steps' alone, got {think!r}")
+    left, last = num_steps, None
+    for step in way(source, task, instances, num_steps):
+        left, last = left - 1, step
+        yield step
+    if last is None:
+        raise ValueError(f"a budget of {num_steps} steps is too small for think={think!r}")
+    yield from repeat(last, left)
 
 
 def outcomes(task: Task, instances: Instances, records: Records) -> list[Outcome]:

@@ -34,6 +34,7 @@ class Frame:
         changed: Nodes that this step changed.
         solved: Whether the rules hold.
         finite: Whether logits and state are finite; else the answer is the last one that was.
+        note: Of a search: its state in words.
     """
 
     step: int
@@ -42,6 +43,7 @@ class Frame:
     changed: int
     solved: bool
     finite: bool
+    note: str = ""
 
 
 def frames(steps: Iterator[Step], task: Task, instance: Instances) -> Iterator[Frame]:
@@ -56,7 +58,7 @@ def frames(steps: Iterator[Step], task: Task, instance: Instances) -> Iterator[F
         confidence = None if step.confidence is None else step.confidence[0]
         changed, finite = int((step.answer != last).sum()), bool(step.finite[0])
         last = step.answer
-        yield Frame(count, last, confidence, changed, finite and solved(last), finite)
+        yield Frame(count, last, confidence, changed, finite and solved(last), finite, step.note)
 
 
 def showcase(records: Records) -> int:

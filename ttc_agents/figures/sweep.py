@@ -22,7 +22,13 @@ from ttc_agents.figures.theme import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PROTOCOL_STYLES = {"p1": "-", "p2": (0, (5, 1.5)), "p3": (0, (1, 1.2))}
+PROTOCOL_STYLES = {
+    "p1": "-",
+    "p2": (0, (5, 1.5)),
+    "p3": (0, (1, 1.2)),
+    "p2-branch": (0, (7, 1.5, 1, 1.5)),
+    "p3-branch": (0, (3, 1, 1, 1, 1, 1)),
+}
 
 
 def sweep_picture(

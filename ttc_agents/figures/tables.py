@@ -10,6 +10,8 @@ PROTOCOL_NAMES = {
     "p1": "P1: one trajectory",
     "p2": "P2: several, least residual",
     "p3": "P3: several, rules verify",
+    "p2-branch": "P2: branching, model accepts",
+    "p3-branch": "P3: branching, rules accept",
 }
 CLASSICAL_NAMES = {
     "random": "random answers",
@@ -58,7 +60,7 @@ def by_family(rows: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, Any]]
 def text_table(document: dict[str, Any]) -> str:
     """The sweep as lines of text: percent solved by refinement steps, and what else was scored."""
     tables = [_solved_lines(document), _aligned(score_cells(document))]
-    tables += [_part_lines(document), _pace_lines(document)]
+    tables += [_aligned(search_cells(document)), _part_lines(document), _pace_lines(document)]
     return "\n\n".join("\n".join(lines) for lines in tables if lines)
 
 
@@ -99,6 +101,26 @@ def score_cells(document: dict[str, Any]) -> list[list[str]]:
     head = [f"after {document['steps'][-1]} steps", "family"]
     head += [metric.replace("_", " ") for metric in metrics]
     cells = [[name, family, *(v.get(m, "") for m in metrics)] for name, family, v in rows]
+    return [head, *cells] if cells else []
+
+
+def search_cells(document: dict[str, Any]) -> list[list[str]]:
+    """The cells of a table of searches at the largest budget, with its head; none without any."""
+    last = str(document["steps"][-1])
+    head = [f"within {last} steps", "family", "accepted", "falsely", "steps", "boards", "MFLOP"]
+    cells = [
+        [
+            row_name(row),
+            family,
+            f"{100 * own[last]['accepted']:.1f}%",
+            f"{100 * own[last]['falsely_accepted']:.1f}%",
+            f"{own[last]['mean_steps']:.0f}",
+            f"{own[last]['mean_boards']:.1f}",
+            f"{own[last]['mean_flops'] / 1e6:.0f}",
+        ]
+        for row, family, own in by_family(document["rows"])
+        if "accepted" in own[last]
+    ]
     return [head, *cells] if cells else []
 
 

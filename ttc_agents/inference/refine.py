@@ -39,8 +39,9 @@ class Step:
         residual: (B,) |z_t - z_{t-1}| / |z_t|, the relative change of the state.
         logits: (B, N, C).
         state: (B, ...).
+        note: Of a search: its state in words.
 
-    The last five are None where a classical method gave the answer.
+    The five before the note are None where a classical method gave the answer.
     """
 
     answer: np.ndarray
@@ -50,6 +51,7 @@ class Step:
     residual: np.ndarray | None = None
     logits: Tensor | None = None
     state: Tensor | None = None
+    note: str = ""
 
 
 def refine(

@@ -187,3 +187,31 @@ def test_stability_of_any_checkpoint(tmp_path, directory, document, capsys):
         assert picture.width > 1000
     assert main(arguments[:-1]) == 0
     assert "steps on average until the residual is below 0.001" in capsys.readouterr().out
+
+
+def test_branching_counts_the_steps_of_all_boards(directory, tmp_path, document):
+    out = tmp_path / "found.json"
+    words = ["evaluate", directory, "--level", "minimal", "--count", "6", "--no-classical"]
+    words += ["--protocol", "p1,p2-branch,p3-branch", "--steps", "2,8,100", "--json"]
+    assert main([*words, "--out", str(out), "--branching", "steps=8", "doubts=1"]) == 0
+    found = document()
+    for protocol in ("p2-branch", "p3-branch"):
+        by_budget = found["rows"][protocol]["minimal"]
+        assert [entry["n"] for entry in by_budget.values()] == [6, 6, 6]
+        assert all(entry["mean_steps"] <= int(steps) for steps, entry in by_budget.items())
+        assert by_budget["2"]["solved"] == found["rows"]["p1"]["minimal"]["2"]["solved"]
+        assert by_budget["100"]["mean_flops"] > 0
+        assert "falsely_accepted" in by_budget["100"]
+        assert len(json.loads(out.read_text())["records"][protocol]["minimal"]["steps"]) == 6
+    assert found["settings"]["branching"]["steps"] == 8
+
+
+def test_a_table_says_what_searches_accepted(directory, capsys):
+    words = ["evaluate", directory, "--level", "minimal", "--count", "3", "--no-classical"]
+    assert main([*words, "--protocol", "p2-branch", "--steps", "48"]) == 0
+    assert "within 48 steps" in capsys.readouterr().out
+
+
+def test_options_of_branching_are_known(directory, complaint):
+    words = ("--protocol", "p2-branch", "--branching", "breadth=3")
+    assert "--branching knows steps, at_once, keep" in complaint("evaluate", directory, *words)

@@ -13,6 +13,9 @@ from ttc_agents.inference.refine import classical_methods
 from ttc_agents.models import FactorGraphNetwork
 from ttc_envs import NextHopTask, SortingTask, spell_puzzle
 
+INKALA = "8..........36......7..9.2...5...7.......457.....1...3...1....68..85...1..9....4.."
+"""A puzzle that A. Inkala published in 2012 as the hardest."""
+
 
 @pytest.fixture(scope="module")
 def puzzles(task):
@@ -160,3 +163,28 @@ def test_a_table_has_a_line_for_each_and_the_total():
     assert second.split() == ["2", "4", "8", "no", "1234"]
     assert total == "1 of 2 solved in 8 steps"
     assert head.index("answer") == first.index("1234") == second.index("1234")
+
+
+@pytest.mark.parametrize("think", ["branch", "auto"])
+def test_thinking_by_branches_solves_a_hard_puzzle(think):
+    (found,) = solve("sudoku-cpu", INKALA, 1000, think=think)
+    assert found["solved"]
+    assert 48 < found["first_solved"] == found["settled"] < 1000
+
+
+def test_restarts_share_the_budget(task, scripted, puzzles):
+    found = solve(scripted(), puzzles, 96, think="restarts", task=task)
+    assert [outcome["solved"] for outcome in found] == [True] * 6
+    assert all(outcome["first_solved"] % 8 == 0 for outcome in found)
+
+
+def test_ways_to_think_are_known_and_fit_the_source(task, puzzles):
+    with pytest.raises(
+        ValueError, match="no way to think 'harder', expected one of steps, restart"
+    ):
+        solve("sudoku-cpu", INKALA, 100, think="harder")
+    with pytest.raises(ValueError, match="one board of 48 steps, got 40"):
+        solve("sudoku-cpu", INKALA, 40, think="branch")
+    method = classical_methods(task)["improve"]
+    with pytest.raises(ValueError, match="a classical method knows think='steps' alone"):
+        solve(method, puzzles, 8, think="branch", task=task)

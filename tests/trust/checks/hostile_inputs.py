@@ -7,9 +7,7 @@ import pickle
 import struct
 import zipfile
 
-PROMISE = (
-    "A hostile puzzle or places file is refused in one line, within 20 s of CPU time and 1 GB."
-)
+PROMISE = "A hostile puzzle or places file is refused in one line, in 20 s of CPU and 1 GB."
 TRIES, SHORT = 256, 4
 MEGABYTE = 1 << 20
 

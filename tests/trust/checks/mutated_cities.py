@@ -2,9 +2,7 @@
 
 import json
 
-PROMISE = (
-    "A damaged table of places is read or refused in one line, within 20 s of CPU time and 1 GB."
-)
+PROMISE = "A damaged table of places is read or refused in one line, in 20 s of CPU and 1 GB."
 TRIES, SHORT = 1000, 40
 BATCH = 250
 SECONDS, MEGABYTES = 20, 1000

@@ -5,7 +5,7 @@ import io
 import json
 import zipfile
 
-PROMISE = "A damaged puzzle file is read or refused in one line, within 20 s of CPU time and 1 GB."
+PROMISE = "A damaged puzzle file is read or refused in one line, in 20 s of CPU and 1 GB."
 TRIES, SHORT = 10_000, 60
 BATCH = 500
 SECONDS, MEGABYTES = 20, 1000

@@ -9,6 +9,7 @@ from ttc_agents.evaluation.families import (
     draw,
     families_of_files,
     read_file,
+    read_text,
 )
 from ttc_envs import SortingTask, spell_puzzle
 
@@ -95,3 +96,17 @@ def test_files_that_cannot_be_read_are_refused(task, tmp_path):
         read_file(task, tmp_path / "absent.txt", False, print)
     with pytest.raises(ValueError, match="sorting reads no files"):
         read_file(SortingTask(6), tmp_path / "absent.txt", False, print)
+
+
+def test_a_text_gives_what_a_file_that_holds_it_gives(task, write):
+    path = write("mixed.txt", 3, "." * 16, "1111" + "." * 12)
+    lines, of_file, of_text = path.read_text(), [], []
+    from_file = read_file(task, path, True, of_file.append, several_solutions=True)
+    from_text = read_text(task, lines, True, of_text.append)
+    np.testing.assert_array_equal(from_file.fields["givens"], from_text.fields["givens"])
+    assert len(from_text) == 4
+    assert [line.replace(str(path), "the text") for line in of_file] == of_text
+    with pytest.raises(ValueError, match="stands twice"):
+        read_text(task, lines, False, print)
+    with pytest.raises(ValueError, match="sorting has no text form"):
+        read_text(SortingTask(), "1 2 3", True, print)

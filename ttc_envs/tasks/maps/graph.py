@@ -26,6 +26,8 @@ SLACK = 1 + 1e-9
 SUBSET_STREAM = 1
 MOST_ROADS = 6_000_000
 """Of a graph; making one takes some 100 bytes a road."""
+MOST_FOR_TREE = 3_000_000
+"""Roads in which a spanning tree is looked for."""
 MOST_PARTS = 1000
 """Components whose shortest connections are looked for one by one."""
 
@@ -200,12 +202,12 @@ def connecting_radius(points: Array) -> float:
         return SHORTEST_KM
     chords, _ = cKDTree(points).query(points, k=2)
     radius = float(km_of_chord(chords[:, 1]).max())
-    while count_roads(points, radius) <= MOST_ROADS:
+    while count_roads(points, radius) <= MOST_FOR_TREE:
         matrix = _roads(points, radius)
         if connected_components(matrix, directed=False)[0] == 1:
             return float(minimum_spanning_tree(matrix).data.max())
         radius *= 1.5
-    while count_roads(points, radius) > MOST_ROADS and radius > SHORTEST_KM:
+    while count_roads(points, radius) > MOST_FOR_TREE and radius > SHORTEST_KM:
         radius /= 1.5
     parts = MOST_PARTS + 1
     if radius > SHORTEST_KM:

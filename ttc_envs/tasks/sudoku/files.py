@@ -41,6 +41,7 @@ from ttc_envs.tasks.sudoku.solver import GAVE_UP, MOST_GUESSES, solve
 CHUNK = 10_000
 SHOWN = 5
 SEVERAL = 2
+KINDS = ("row", "column", "box")
 NO_CELLS = "{}[]<>,;:\"'"
 """Characters of other layouts than a puzzle in one word."""
 
@@ -182,8 +183,7 @@ def parse_puzzle(text: str) -> Array:
     for fault in rejected.values():
         raise ValueError(fault)
     puzzle: Array = rows.puzzles[0]
-    fault = _clash(puzzle, grid_of(rows.size))
-    if fault:
+    for fault in filter(None, _clashes(puzzle[None], grid_of(rows.size))):
         raise ValueError(fault)
     return puzzle
 
@@ -220,6 +220,7 @@ def _solve_and_check(
     rows: Rows, rejected: Rejected, several_solutions: bool
 ) -> tuple[Array, Array]:
     """The solutions (B, N) int8 and whether there are several (B,); bad rows are rejected."""
+    grid = grid_of(rows.size)
     solutions = np.full_like(rows.puzzles, UNDECIDED)
     counts = np.zeros(len(rows.puzzles), dtype=np.int8)
     readable = np.flatnonzero((rows.puzzles != BAD).all(axis=1))
@@ -227,29 +228,30 @@ def _solve_and_check(
     for start in range(0, len(readable), CHUNK):
         part = readable[start : start + CHUNK]
         solutions[part], counts[part] = solve(rows.puzzles[part], rows.size, MOST_GUESSES)
+        unsolved = part[counts[part] == 0]
+        clashes = dict(zip(unsolved, _clashes(rows.puzzles[unsolved], grid), strict=True))
         for row in part:
             answer = rows.answers[row] if rows.answers is not None and answered[row] else None
             several = several_solutions and counts[row] == SEVERAL
             if several and answer is not None and _solves(answer, rows.puzzles[row], rows.size):
                 solutions[row] = answer
-            fault = _fault(rows.puzzles[row], counts[row], several, answer, solutions[row])
+            fault = clashes.get(row) or _fault(counts[row], several, answer, solutions[row])
             if fault:
                 rejected.setdefault(int(rows.lines[row]), fault)
     return solutions, counts == SEVERAL
 
 
-def _fault(puzzle: Array, count: int, several: bool, answer: Array | None, solution: Array) -> str:
-    """What is wrong with a row; "" if nothing.
+def _fault(count: int, several: bool, answer: Array | None, solution: Array) -> str:
+    """What is wrong with a puzzle; "" if nothing.
 
     Args:
-        puzzle: (N,).
         count: Of its solutions, as `solve` gives it.
         several: Whether several are welcome.
         answer: (N,) the solution in the file, or None.
         solution: (N,) the one that it ought to be.
     """
     if count == 0:
-        return _clash(puzzle, grid_of(SIZE_OF[len(puzzle)])) or "the puzzle has no solution"
+        return "the puzzle has no solution"
     if count == GAVE_UP:
         return f"the solver gave up on the puzzle after {MOST_GUESSES} guesses"
     if count == SEVERAL and not several:
@@ -267,14 +269,20 @@ def _solves(answer: Array, puzzle: Array, size: int) -> bool:
     return bool(kept.all() and (sorted_groups == np.arange(size)).all())
 
 
-def _clash(puzzle: Array, grid: Grid) -> str:
-    """Which digit a group holds twice; "" if none."""
-    for kind, groups in zip(("row", "column", "box"), np.split(grid.groups, 3), strict=True):
-        for number, group in enumerate(groups, start=1):
-            count = np.bincount(puzzle[group] + 1, minlength=grid.size + 1)[1:]
-            if count.max() > 1:
-                return f"{SYMBOLS[int(count.argmax())]} stands twice in {kind} {number}"
-    return ""
+def _clashes(puzzles: Array, grid: Grid) -> list[str]:
+    """For each puzzle (B, N) which digit a group holds twice; "" if none."""
+    # Of equal neighbours in a sorted group, blanks apart, the first is a digit that stands twice.
+    groups = np.sort(puzzles[:, grid.groups], axis=2)
+    twice = (groups[:, :, 1:] == groups[:, :, :-1]) & (groups[:, :, 1:] != UNDECIDED)
+    group = twice.any(axis=2).argmax(axis=1)
+    rows = np.arange(len(puzzles))
+    place = twice[rows, group].argmax(axis=1)
+    found = twice[rows, group, place]
+    digits = groups[rows, group, place]
+    return [
+        f"{SYMBOLS[d]} stands twice in {KINDS[g // grid.size]} {g % grid.size + 1}" if f else ""
+        for f, d, g in zip(found.tolist(), digits.tolist(), group.tolist(), strict=True)
+    ]
 
 
 def _first_of_each(puzzles: Array, good: Array) -> Array:

@@ -101,7 +101,7 @@ def test_the_radius_that_connects_far_clusters_is_found_without_all_roads(seed, 
     )
     points = unit_vectors(*places.T)
     km = km_of_chord(np.linalg.norm(points[:, None] - points[None], axis=-1))
-    monkeypatch.setattr(graph_module, "MOST_ROADS", 300)
+    monkeypatch.setattr(graph_module, "MOST_FOR_TREE", 300)
     # Prim's method, which knows all distances.
     assert connecting_radius(points) == pytest.approx(spanning_radius(km[None])[0], rel=1e-12)
 
@@ -109,6 +109,7 @@ def test_the_radius_that_connects_far_clusters_is_found_without_all_roads(seed, 
 def test_too_many_roads_are_refused_before_they_are_made(monkeypatch):
     cities = random_table(0, 60)
     monkeypatch.setattr(graph_module, "MOST_ROADS", 100)
+    monkeypatch.setattr(graph_module, "MOST_FOR_TREE", 100)
     with pytest.raises(ValueError, match=r"radius_km=5000 makes 1770 roads between 60 places"):
         city_graph(cities, 5000)
     same = table([40.0] * 60, [-100.0] * 60)

@@ -1,8 +1,11 @@
 import csv
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 
 from ttc_envs.files import only_writer
-from ttc_envs.tasks.maps import shards
+from ttc_envs.tasks.maps import paths, shards
 from ttc_envs.tasks.maps.graph import city_graph, select_cities
 from ttc_envs.tasks.maps.paths import shard_file, write_paths
 
@@ -206,6 +209,52 @@ def test_a_count_that_the_map_does_not_have_is_refused(tmp_path, count):
 def test_no_processes_are_refused(tmp_path):
     with pytest.raises(ValueError, match="processes must be at least 1"):
         write_paths(tmp_path, count=5, **(SMALL | {"processes": 0}))
+
+
+@pytest.mark.usefixtures("many_shards")
+def test_a_pool_makes_all_shards_and_ends_with_its_parent(tmp_path, monkeypatch):
+    """Threads in the place of processes, which do not see what a test has patched."""
+    begun = []
+
+    def pool(processes, context, initializer):
+        begun.append((processes, context.get_start_method(), initializer))
+        return ThreadPoolExecutor(processes)
+
+    monkeypatch.setattr(paths, "ProcessPoolExecutor", pool)
+    result = write_paths(tmp_path / "two", count=205, **(SMALL | {"processes": 2}))
+    write_paths(tmp_path / "one", count=205, **SMALL)
+    assert begun == [(2, "spawn", paths.end_with_parent)]
+    assert result["paths_written"] == 205
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+@pytest.mark.usefixtures("many_shards")
+def test_a_pool_that_is_interrupted_drops_the_shards_that_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        paths, "ProcessPoolExecutor", lambda processes, *_, initializer: ThreadPoolExecutor(1)
+    )
+
+    def stop(label, share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_paths(tmp_path, count=870, progress=stop, **(SMALL | {"processes": 2}))
+    assert 1 <= len(list(tmp_path.glob("train-*.npz"))) < 10
+
+
+def test_a_worker_ends_with_its_parent(monkeypatch):
+    ended, over = [], threading.Event()
+    monkeypatch.setattr(os, "_exit", lambda status: (ended.append(status), over.set()))
+    paths.end_with_parent()  # in a process that nobody has started
+    assert not ended
+    parent = threading.Event()
+    parent.join = parent.wait
+    monkeypatch.setattr(paths, "parent_process", lambda: parent)
+    paths.end_with_parent()
+    assert not over.wait(0.1)
+    parent.set()
+    assert over.wait(10)
+    assert ended == [1]
 
 
 @pytest.mark.slow

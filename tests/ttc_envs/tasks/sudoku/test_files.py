@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ttc_envs.tasks.sudoku import files
 from ttc_envs.tasks.sudoku.bank import draw, load_bank
 from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzle, spell_puzzle
 
@@ -312,3 +313,13 @@ def test_any_text_is_parsed_or_refused(text):
 @pytest.mark.parametrize("word", [DOTS[0], "." * 16, "G" + "." * 254 + "A"])
 def test_a_puzzle_is_spelled_as_it_was_read(word):
     assert spell_puzzle(parse_puzzle(word)) == word
+
+
+def test_a_search_without_end_is_given_up(tmp_path, monkeypatch):
+    hard = load_bank(9).guesses.argmax()
+    puzzle = text_of(load_bank(9).puzzles[hard])
+    path = write(tmp_path / "hard.txt", [puzzle, DOTS[0]])
+    assert len(load_puzzles(path)) == 2
+    monkeypatch.setattr(files, "MOST_GUESSES", 3)
+    with pytest.raises(ValueError, match="line 1: the solver gave up on the puzzle after 3 gues"):
+        load_puzzles(path)

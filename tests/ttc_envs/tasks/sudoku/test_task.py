@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttc_envs import SudokuTask, make_task
+from ttc_envs import Instances, SudokuTask, make_task
 
 SIZES = [4, 6, 9, 16]
 BOX_HEIGHT = {4: 2, 6: 2, 9: 3, 16: 4}
@@ -301,6 +301,47 @@ def test_words_and_files_of_puzzles(tmp_path):
 def test_texts_that_are_no_puzzle_are_refused(text, message):
     with pytest.raises(ValueError, match=message):
         SudokuTask(4).parse(text)
+
+
+def test_solutions_are_counted():
+    task = SudokuTask(4)
+    unique = task.sample(keys_of(3), "minimal").fields["givens"][0]
+    none = np.full(16, -1, dtype=np.int8)
+    # The last cell of the first row can only be 4, which stands in its column.
+    none[[0, 1, 2, 15]] = 0, 1, 2, 3
+    several = np.full(16, -1, dtype=np.int8)
+    instances = Instances(keys_of(0, 1, 2), {"givens": np.stack([none, unique, several])}, {})
+    assert task.count_solutions(instances).tolist() == [0, 1, 2]
+    assert task.several_solutions(instances).tolist() == [False, False, True]
+
+
+def test_a_text_may_hold_many_puzzles_and_bad_ones():
+    task = SudokuTask(4)
+    givens = task.sample(keys_of(0, 1, 2), "minimal").fields["givens"]
+    words = [*map(task.spell, givens), "." * 16]
+    parsed = task.parse("\n".join(words))
+    assert np.array_equal(parsed.fields["givens"][:-1], givens)
+    assert task.score(parsed, parsed.labels["answer"])["solved"].all()
+    assert task.several_solutions(parsed).tolist() == [False, False, False, True]
+    with pytest.raises(ValueError, match="the text: 1 of 4 rows are bad: line 4: the puzzle has"):
+        task.load_text("\n".join(words))
+    loaded = task.load_text("\n".join(words), on_error="skip")
+    assert (len(loaded.instances), loaded.rejected) == (
+        3,
+        ((4, "the puzzle has several solutions"),),
+    )
+
+
+def test_of_several_solutions_each_is_right(tmp_path):
+    task, path = SudokuTask(4), tmp_path / "open.txt"
+    path.write_text("." * 16)
+    with pytest.raises(ValueError, match="several solutions"):
+        task.load(path)
+    instances = task.load(path, several_solutions=True).instances
+    other = (instances.labels["answer"] + 1) % 4
+    scores = task.score(instances, other)
+    assert scores["solved"].tolist() == [True]
+    assert scores["accuracy"].tolist() == [0.0]
 
 
 def test_a_puzzle_that_no_grid_completes_is_refused():

@@ -27,6 +27,8 @@ from ttc_envs.tasks.sudoku.layouts.table import WHOLE_LINE, Columns, find_column
 
 HEAD = 500
 """Lines by which a layout is known."""
+MOST_SHORT = 1_000_000
+"""Lines of a character or none."""
 FORMATS = (
     "a puzzle per line, csv with a column 'puzzle', grids with a row per line, JSON, "
     "OpenSudoku XML or npy"
@@ -64,11 +66,20 @@ class Counted(Iterator[tuple[int, str]]):
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
+        self._short = 0
         self.last = 0
 
     def __next__(self) -> tuple[int, str]:
-        """The next line."""
+        """The next line.
+
+        Raises:
+            ValueError: There are too many blank ones.
+        """
         self.last, text = next(self._lines)
+        if len(text) < 2:
+            self._short += 1
+            if self._short > MOST_SHORT:
+                raise ValueError(f"more than {MOST_SHORT} lines hold one character or none")
         return self.last, text
 
 

@@ -52,8 +52,10 @@ def _load(content: Content) -> Array:
             read_header = np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read_header(stream)
     except Exception as error:
-        # Numpy evaluates and tokenizes the header, which fails in many ways.
-        raise ValueError(f"not a readable npy file ({type(error).__name__}: {error})") from None
+        # Numpy evaluates and tokenizes the header, which fails in many ways. Further lines of its
+        # message advise to trust the file.
+        reason = (str(error).splitlines() or [""])[0]
+        raise ValueError(f"not a readable npy file ({type(error).__name__}: {reason})") from None
     _check_header(shape, dtype)
     wanted = math.prod(shape) * dtype.itemsize
     if wanted > MOST_BYTES:

@@ -18,7 +18,7 @@ STEP = 1 << 12
 LONGEST_LINE = 1 << 20
 MOST_WHOLE = 1 << 26
 """Characters of documents that are read as a whole: JSON, XML."""
-FREE_BYTES, MOST_EXPANSION = 1 << 20, 100
+FREE_BYTES, MOST_EXPANSION = 1 << 20, 50
 """What may unpack freely, and how many times its size may come out of a file beyond that."""
 KNOWN_TO_ZIP = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 BYTE_ORDER_MARKS = {

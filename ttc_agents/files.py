@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -24,16 +24,34 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)  # mkstemp keeps others out
         Path(name).replace(path)
+        settle(path.parent)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
+def settle(directory: Path) -> None:
+    """Have renames in a directory outlast a power cut, where the system can be asked to."""
+    with suppress(OSError):  # Windows opens no directories, and some file systems sync none.
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds a lock beside a file, which dies with its owner; others wait.
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Holds a lock beside a file, which dies with its owner.
 
     Windows has no such locks: there, nothing is held.
+
+    Args:
+        path: The file.
+        wait: Wait as long as another holds it.
+
+    Raises:
+        BlockingIOError: Another holds it, and this one does not wait.
     """
     try:
         import fcntl
@@ -41,5 +59,5 @@ def locked(path: Path) -> Iterator[None]:
         yield
         return
     with path.with_name(f".{path.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -1,19 +1,20 @@
 """Checkpoints: averaged weights as safetensors, config and spec as JSON, state of the training.
 
     model.safetensors   the weights to evaluate (exponential moving average)
-    config.json         format, model name and options, env id, task arguments, spec, recipe
+    config.json         see `config`: format, digests, model, env id, task arguments, spec, recipe
     training.pt         raw weights, optimizer, carried batch, RNG, counts; loads weights_only
     metrics.jsonl       one line per report, appended to
 
-The first three are written to a temporary name and renamed, so a kill leaves the last whole one. A
-checkpoint is named by its directory, or by the name of one that ships in `ttc_agents/weights/`.
+The first three are written to a temporary name and renamed, so a kill leaves the last whole one.
+What is read is compared with its digest. No file runs code. A checkpoint is named by its directory,
+or by the name of one that ships in `ttc_agents/weights/`.
 """
 
 from __future__ import annotations
 
 import io
-import json
-import pickle
+import warnings
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,21 +24,28 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from ttc_agents.files import write_atomically
+from ttc_agents.inference.config import CONFIG, read_config, read_file, replace_files
+from ttc_agents.inference.directory import TRAINING_FILE, WEIGHT_FILE
 from ttc_agents.models import RefinementModel, find_model, make_model
 from ttc_agents.names import check_imported
 from ttc_envs import Task, TaskSpec, make_task
 
-FORMAT = 2
-METRICS = "metrics.jsonl"
-FILES = ("model.safetensors", "config.json", "training.pt", METRICS, "graph.png", "graph.gif")
-"""What a training writes into its directory."""
+UNFIT = (
+    TypeError,
+    ValueError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+)
+"""What a model or a spec raises when it is made of entries of a wrong kind or size."""
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
 
 def shipped() -> list[str]:
     """The names of the checkpoints that come with the package."""
-    return sorted(p.parent.name for p in WEIGHTS.glob("*/config.json"))
+    return sorted(p.parent.name for p in WEIGHTS.glob(f"*/{CONFIG}"))
 
 
 def find_checkpoint(name: str | Path) -> Path:
@@ -47,7 +55,7 @@ def find_checkpoint(name: str | Path) -> Path:
         FileNotFoundError: There is no such checkpoint.
     """
     for directory in (Path(name), WEIGHTS / name):
-        if (directory / "config.json").is_file():
+        if (directory / CONFIG).is_file():
             return directory
     known = ", ".join(shipped()) or "none"
     raise FileNotFoundError(
@@ -57,21 +65,28 @@ def find_checkpoint(name: str | Path) -> Path:
 
 
 def save_model(
-    directory: Path, weights: dict[str, Tensor], spec: TaskSpec, config: dict[str, Any]
+    directory: Path,
+    weights: dict[str, Tensor],
+    spec: TaskSpec,
+    config: dict[str, Any],
+    training: dict[str, Any] | None = None,
 ) -> None:
-    """Write model.safetensors and config.json.
+    """Write model.safetensors, training.pt where there is a training, and config.json.
 
     Args:
         directory: Where to.
         weights: State of the model.
         spec: Of the task.
         config: `model`, `model_options`, `env_id`, `task` and whatever else is worth keeping.
+        training: Everything that a resumed training needs.
     """
     plain = {name: values.detach().cpu().contiguous() for name, values in weights.items()}
-    write_atomically(directory / "model.safetensors", safetensors.torch.save(plain))
-    document = {"format": FORMAT, **config, "spec": spec.to_json()}
-    text = json.dumps(document, separators=(",", ":"))
-    write_atomically(directory / "config.json", text.encode())
+    files = {WEIGHT_FILE: safetensors.torch.save(plain)}
+    if training is not None:
+        buffer = io.BytesIO()
+        torch.save(training, buffer)
+        files[TRAINING_FILE] = buffer.getvalue()
+    replace_files(directory, files, {**config, "spec": spec.to_json()})
 
 
 def load_config(name: str | Path) -> dict[str, Any]:
@@ -82,39 +97,21 @@ def load_config(name: str | Path) -> dict[str, Any]:
         ValueError: The config is damaged or of another format, or names a model or a task of a
             module that is not imported. A file is never reason enough to import a module.
     """
-    path = find_checkpoint(name) / "config.json"
+    path = find_checkpoint(name) / CONFIG
+    config = read_config(path)
+    check_names(path, config)
+    return config
+
+
+def check_names(path: Path, config: dict[str, Any]) -> None:
+    """Refuse a config whose model or task is of a module that nobody has imported."""
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: damaged, expected JSON ({error})") from error
-    expected = {"format", "model", "model_options", "env_id", "task", "spec"}
-    if not isinstance(config, dict) or not expected <= set(config):
-        raise ValueError(f"{path}: not a checkpoint config, expected the keys {sorted(expected)}")
-    if config["format"] not in range(1, FORMAT + 1):
-        raise ValueError(f"{path}: format {config['format']!r}, this version reads 1 to {FORMAT}")
-    try:
-        config = migrated(config)
         find_model(config["model"], import_modules=False)
         module, colon, _ = config["env_id"].rpartition(":")
         if colon:
             check_imported(f"the environment {config['env_id']!r}", module)
-    except (ValueError, AttributeError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return config
-
-
-def migrated(config: dict[str, Any]) -> dict[str, Any]:
-    """A config of an earlier format as one of the present format.
-
-    Format 1 chose the optimizer by whether there was a rate for matrices.
-    """
-    recipe = config.get("recipe")
-    if config["format"] == 1 and recipe is not None:
-        rate = recipe.get("matrix_learning_rate")
-        others = {k: v for k, v in recipe.items() if k != "matrix_learning_rate"}
-        muon = {"optimizer": "muon", "matrix_learning_rate": rate}
-        config = {**config, "recipe": {**others, **(muon if rate else {"optimizer": "adamw"})}}
-    return {**config, "format": FORMAT}
 
 
 def load_task(name: str | Path, split: str | None = None, **options: Any) -> Task:
@@ -185,75 +182,96 @@ def load_model(
             from those in training; None takes the spec of its training.
 
     Raises:
-        FileNotFoundError: There is no such checkpoint.
-        ValueError: A file of it is missing, damaged, or does not fit.
+        FileNotFoundError: There is no such checkpoint, or it lacks its weights.
+        ValueError: A file of it is damaged, or does not fit.
     """
-    config = load_config(name)
-    path = find_checkpoint(name) / "model.safetensors"
+    path = find_checkpoint(name) / WEIGHT_FILE
+    config, data = read_file(path)
+    check_names(path.with_name(CONFIG), config)
+    model = described(path.with_name(CONFIG), config, spec)
     try:
-        own = TaskSpec.from_json(config["spec"])
-        model = make_model(config["model"], spec or own, config["model_options"], False)
-    except (TypeError, KeyError, ValueError) as error:
-        config_path = path.with_name("config.json")
-        raise ValueError(f"{config_path}: describes no {config['model']} ({error})") from error
-    try:
-        weights = safetensors.torch.load(path.read_bytes())
-        model.load_state_dict(weights)
-    except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+        model.load_state_dict(safetensors.torch.load(data))
+    except (OSError, safetensors.SafetensorError, *UNFIT) as error:
         reason = first_line(error)
         raise ValueError(f"{path}: not the weights of a {config['model']} ({reason})") from error
+    for name_, values in model.named_parameters():
+        if not torch.isfinite(values).all():
+            raise ValueError(f"{path}: {name_} is not finite, so no answer of it means anything")
     return model.to(device).eval()
 
 
-def prepare_directory(out: Path, resume: bool, overwrite: bool) -> None:
-    """Make `out`, or refuse one that would be lost.
-
-    A training that was killed before its first checkpoint has left nothing but metrics: it begins
-    anew.
+def described(path: Path, config: dict[str, Any], spec: TaskSpec | None) -> RefinementModel:
+    """The model that a config describes, with first weights, for its own spec or another one.
 
     Raises:
-        FileExistsError: It is not empty and neither `resume` nor `overwrite` is given.
-        FileNotFoundError: There is nothing to resume.
-        ValueError: Both are given.
+        ValueError: It describes none, or its spec is not that of the task it names.
     """
-    if resume and overwrite:
-        raise ValueError("resume and overwrite exclude each other")
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"{out} is a file, expected a directory")
-    held = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    bare = held == {METRICS}
-    if resume and "training.pt" not in held and not bare:
-        raise FileNotFoundError(f"nothing to resume: {out} holds no training.pt")
-    if held and not (resume or overwrite or bare):
-        raise FileExistsError(f"{out} is not empty: pass --resume, --overwrite or another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    if overwrite or bare:
-        for name in FILES:
-            (out / name).unlink(missing_ok=True)
+    try:
+        own = TaskSpec.from_json(config["spec"])
+        check_spec(own, config)
+        return make_model(config["model"], spec or own, config["model_options"], False)
+    except UNFIT as error:
+        reason = first_line(error)
+        raise ValueError(f"{path}: describes no {config['model']} ({reason})") from error
 
 
-def save_training(directory: Path, state: dict[str, Any]) -> None:
-    """Write training.pt."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_atomically(directory / "training.pt", buffer.getvalue())
+def check_spec(own: TaskSpec, config: dict[str, Any]) -> None:
+    """Refuse a spec that is not that of the task it names, where that can be made here.
+
+    Its levels may have changed since: they are not the model's business.
+    """
+    try:
+        task = split_task(config["env_id"], config["task"], None)
+    except (OSError, ValueError):
+        return  # Its files, or the package that it comes from, may be elsewhere.
+    saved, here = own.to_json(), task.spec.to_json()
+    differ = [name for name in here if name != "levels" and saved[name] != here[name]]
+    if differ:
+        where = f"{config['env_id']} with {config['task']}"
+        raise ValueError(f"its spec is not that of {where}, it differs in {', '.join(differ)}")
 
 
 def load_training(directory: Path) -> dict[str, Any]:
-    """Read training.pt.
+    """Read training.pt. It is unpickled by a reader that knows tensors and plain values alone.
 
     Raises:
         FileNotFoundError: There is none.
-        ValueError: It is damaged.
+        ValueError: It is damaged, or holds what no training writes.
     """
-    path = directory / "training.pt"
+    path = directory / TRAINING_FILE
     if not path.is_file():
-        raise FileNotFoundError(f"{directory} holds no training.pt to resume from")
+        raise FileNotFoundError(f"{directory} holds no {TRAINING_FILE} to resume from")
+    _, data = read_file(path)
+    # What the readers raise on damaged archives can be anything.
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        check_archive(data)
+    except Exception as error:
         raise ValueError(f"{path}: damaged ({first_line(error)})") from error
+    # PyTorch's own words, also as a warning, advise to load such a file without its protection.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{path}: holds what no training writes; nothing of it was run") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{path}: not of a training, it holds a {type(state).__name__}")
     return state
+
+
+def check_archive(data: bytes) -> None:
+    """Refuse an archive that torch has not written so, or whose parts do not have their CRC.
+
+    Raises:
+        ValueError: See above.
+        zipfile.BadZipFile: It is no archive.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise ValueError("its parts are compressed")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} does not have its CRC")
 
 
 def first_line(error: Exception) -> str:

@@ -19,6 +19,7 @@ from ttc_agents.inference import checkpoint
 from ttc_agents.inference.refine import solved_share
 from ttc_agents.training.loop import Hook, Metrics
 from ttc_agents.training.recipe import Recipe
+from ttc_agents.training.saved import check_saved
 from ttc_agents.training.update import Training
 
 REPORT_SECONDS = 2.0
@@ -41,10 +42,11 @@ class Reporter(Hook):
     """
 
     def __init__(self, path: Path, keep_until: int, bar: ProgressBar) -> None:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in lines if update_of(line) <= keep_until]
-        if len(kept) < len(lines):
-            write_atomically(path, "".join(line + "\n" for line in kept).encode())
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        lines = [line for line in text.splitlines() if update_of(line) <= keep_until]
+        kept = "".join(line + "\n" for line in lines)
+        if kept != text:
+            write_atomically(path, kept.encode())
         self.path, self.bar = path, bar
         self.pending: dict[str, list[Tensor]] = {}
         self.reported = time.perf_counter()
@@ -122,9 +124,10 @@ class Saver(Hook):
     def save(self, training: Training) -> None:
         """Write weights, configuration and everything that a resumed training needs."""
         weights = training.learning.averaged_weights()
-        checkpoint.save_model(self.directory, weights, training.task.spec, training.config())
         hooks = [hook.state_dict() for hook in self.hooks]
-        checkpoint.save_training(self.directory, {**training.state_dict(), "hooks": hooks})
+        state = {**training.state_dict(), "hooks": hooks}
+        spec = training.task.spec
+        checkpoint.save_model(self.directory, weights, spec, training.config(), state)
         self.saved = time.perf_counter()
 
     def load(self, training: Training) -> None:
@@ -136,10 +139,11 @@ class Saver(Hook):
         """
         state = checkpoint.load_training(self.directory)
         try:
+            check_saved(training, state)
             training.load_state_dict(state)
             for hook, saved in zip(self.hooks, state["hooks"], strict=False):
                 hook.load_state_dict(saved)
-        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        except (LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             path = self.directory / "training.pt"
             raise ValueError(f"{path}: not of this training ({error})") from error
 

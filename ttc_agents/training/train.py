@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ttc_agents.inference import checkpoint
+from ttc_agents.inference.directory import METRICS, can_resume, has_checkpoint, held_directory
 from ttc_agents.training.engine import pick_device
 from ttc_agents.training.hooks import Alarm, ProgressBar, Reporter, Saver
 from ttc_agents.training.loop import Hook, StopRequest, run
@@ -65,44 +66,50 @@ def train(
         changes: Fields of the recipe to replace; `seconds` and `updates` replace each other.
 
     Raises:
-        FileExistsError, FileNotFoundError, ValueError: See
-            `checkpoint.prepare_directory` and `engine.pick_device`.
+        BlockingIOError: Another process is training there.
+        FileExistsError, FileNotFoundError, ValueError: See `directory.check_directory` and
+            `engine.pick_device`.
     """
     recipe, out = find_recipe(recipe).replaced(**changes), Path(out)
     target = pick_device(device)
     task = checkpoint.split_task(recipe.env_id, recipe.task, None)
     check_possible(recipe, task)
-    in_first = bool(recipe.first) and (out / FIRST / "training.pt").is_file()
-    begun = resume and (out / "training.pt").is_file()
-    if begun or not (resume and in_first):
-        checkpoint.prepare_directory(out, resume, overwrite)
-    if recipe.first and not begun:
-        result = train(
-            recipe.first,
-            out / FIRST,
-            resume=resume and in_first,
-            overwrite=overwrite,
-            device=device,
-            show=show,
-            hooks=hooks,
-            seed=recipe.seed,
-        )
-        if not result.finished:
-            return result
-    with ProgressBar(recipe.name, show) as bar:
-        training = Training(recipe, task, target, bar.line)
-        watching = [*alarms(recipe), *hooks]
-        saver = Saver(out, watching)
-        if begun:
-            check_same(training, out)
-            saver.load(training)
-        elif recipe.first:
-            training.take_over(out / FIRST)
-        with (
-            StopRequest() as stop,
-            Reporter(out / checkpoint.METRICS, training.updates, bar) as reporter,
-        ):
-            run(training, recipe.length, [*watching, reporter, saver], stop=stop)
+    begun, first = resume and has_checkpoint(out), out / FIRST
+    in_first = bool(recipe.first) and resume and not begun and first.is_dir()
+    with held_directory(out, resume, overwrite, checked=not in_first):
+        if recipe.first and not begun:
+            result = train(
+                recipe.first,
+                first,
+                resume=in_first and can_resume(first),
+                overwrite=overwrite,
+                device=device,
+                show=show,
+                hooks=hooks,
+                seed=recipe.seed,
+            )
+            if not result.finished:
+                return result
+        with ProgressBar(recipe.name, show) as bar:
+            training = Training(recipe, task, target, bar.line)
+            return trained(training, out, begun, [*alarms(recipe), *hooks], bar)
+
+
+def trained(
+    training: Training, out: Path, begun: bool, watching: Sequence[Hook], bar: ProgressBar
+) -> TrainResult:
+    """Train into a directory that is held, from its checkpoint where it was begun there."""
+    recipe, saver = training.recipe, Saver(out, watching)
+    if begun:
+        check_same(training, out)
+        saver.load(training)
+    elif recipe.first:
+        training.take_over(out / FIRST)
+    with (
+        StopRequest() as stop,
+        Reporter(out / METRICS, training.updates, bar) as reporter,
+    ):
+        run(training, recipe.length, [*watching, reporter, saver], stop=stop)
     saver.save(training)
     spent = training.spent
     finished = recipe.length.share(spent) >= 1
@@ -133,6 +140,8 @@ def check_same(training: Training, out: Path) -> None:
             of other content.
     """
     config = checkpoint.load_config(out)
+    if not isinstance(config.get("recipe"), dict):
+        raise ValueError(f"{out} was not trained by a recipe, so it cannot be gone on with")
     differ = training.recipe.differences(config["recipe"])
     if differ:
         pairs = ", ".join(

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 
 from ttc_agents.inference.checkpoint import (
-    FORMAT,
     WEIGHTS,
     load_config,
     load_model,
     load_task,
-    migrated,
     save_model,
     shipped,
     split_task,
 )
+from ttc_agents.inference.config import FORMAT, migrated, read_config
 from ttc_agents.models import FactorGraphNetwork, RelationalNetwork, make_model
 from ttc_agents.training.recipe import Recipe
 from ttc_envs import SudokuTask, TaskSpec
@@ -31,6 +30,7 @@ CONFIG = {
 }
 CODE = """
 import ttc_envs
+from ttc_agents.inference.config import FORMAT, migrated, read_config
 from ttc_agents.models import FactorGraphNetwork
 
 
@@ -86,19 +86,28 @@ def test_six_checkpoints_ship():
 
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_configs_say_the_same_in_the_present_format(name):
-    before = written(name)
+    there = written(name)
+    config = load_config(name)
+    assert config.pop("digests").keys() == {"model.safetensors"}
+    assert config == {k: v for k, v in there.items() if k not in ("digest", "digests")}
+    assert config["format"] == FORMAT
+    assert config["recipe"]["optimizer"] in ("muon", "adamw")
+
+
+@pytest.mark.parametrize("rate", [0.015, None])
+def test_format_1_chose_the_optimizer_by_a_rate(rate):
+    before = {"format": 1, "model": "mine", "recipe": {"matrix_learning_rate": rate, "clip": 1.0}}
+    copied = json.loads(json.dumps(before))
+    chosen = {"optimizer": "muon", "matrix_learning_rate": rate} if rate else {"optimizer": "adamw"}
     after = migrated(before)
-    assert after["format"] == FORMAT
-    assert after == load_config(name)
-    # All but the optimizer is as it was, and what was read is left alone.
-    recipe = dict(after["recipe"])
-    assert recipe.pop("optimizer") == (
-        "muon" if before["recipe"]["matrix_learning_rate"] else "adamw"
-    )
-    if before["recipe"]["matrix_learning_rate"] is None:
-        recipe["matrix_learning_rate"] = None
-    assert {**after, "format": before["format"], "recipe": recipe} == before
-    assert before == written(name)
+    assert after == {
+        "format": FORMAT,
+        "model": "mine",
+        "digests": {},
+        "recipe": {"clip": 1.0, **chosen},
+    }
+    # What was read is left alone.
+    assert before == copied
     assert migrated(after) == after
 
 
@@ -118,17 +127,42 @@ def test_new_configs_are_of_the_present_format(save):
 
 
 def test_a_config_without_a_recipe_is_migrated_too():
-    assert migrated({"format": 1, "model": "mine"}) == {"format": FORMAT, "model": "mine"}
+    for form in (1, 2):
+        before = {"format": form, "model": "mine"}
+        assert migrated(before) == {"format": FORMAT, "model": "mine", "digests": {}}
 
 
 @pytest.mark.parametrize(
-    "change", [{"recipe": 3, "format": 1}, {"model": []}, {"model": None}, {"env_id": 7}]
+    "change",
+    [
+        {"recipe": 3, "format": 1},
+        {"model": []},
+        {"model": None},
+        {"env_id": 7},
+        {"task": []},
+        {"model_options": [1]},
+        {"spec": 3},
+        {"sources": []},
+        {"digests": []},
+        {"updates": -5},
+        {"updates": 1.5},
+        {"updates": True},
+        {"rollbacks": "1"},
+        {"seconds": -1.0},
+        {"seconds": float("nan")},
+        {"seconds": None},
+        {"format": True},
+        {"format": 2.0},
+        {"format": "2"},
+        {"format": []},
+    ],
 )
 def test_entries_of_a_wrong_kind_are_a_damaged_file(save, change):
     path = save() / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(ValueError, match=r"config\.json: "):
-        load_config(path.parent)
+    config = {**read_config(path), "format": 2, **change}
+    path.write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"config\.json: .*(must be|no model|not|format)"):
+        load_model(path.parent)
 
 
 # Tasks

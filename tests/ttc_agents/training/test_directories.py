@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ttc_agents.inference.checkpoint import load_config
+from ttc_agents.inference.config import read_config, write_config
 from ttc_agents.training.hooks import Saver
 from ttc_agents.training.recipes import find_recipe
 from ttc_agents.training.train import train
@@ -48,7 +49,7 @@ def test_resuming_nothing_is_refused_for_a_recipe_with_a_first_one_too(tmp_path)
 
 def test_a_module_in_front_of_a_module_is_no_way_in(tmp_path):
     train(TINY, tmp_path)
-    path = tmp_path / "config.json"
-    path.write_text(path.read_text().replace('"ttc/Sudoku4-v0"', '"json:evil:ttc/Sudoku4-v0"', 1))
+    config = {**read_config(tmp_path / "config.json"), "env_id": "json:evil:ttc/Sudoku4-v0"}
+    write_config(tmp_path, config)
     with pytest.raises(ValueError, match="--import json:evil"):
         load_config(tmp_path)

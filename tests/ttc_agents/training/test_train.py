@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from ttc_agents.inference import checkpoint
+from ttc_agents.inference.config import read_config, write_config
 from ttc_agents.inference.refine import solved_share
 from ttc_agents.training.hooks import Alarm
 from ttc_agents.training.loop import Hook, run
@@ -210,14 +211,14 @@ def test_a_checkpoint_without_alarm_is_not_resumed_with_one(kinds, tmp_path):
 
 def test_a_checkpoint_of_before_a_field_is_resumed(begun, tiny, tmp_path):
     train(tiny, tmp_path, show=False)
-    path = tmp_path / "config.json"
-    config = json.loads(path.read_text())
+    config = read_config(tmp_path / "config.json")
     del config["recipe"]["random_start"], config["recipe"]["alarm_every"]
-    path.write_text(json.dumps(config))
+    write_config(tmp_path, config)
     check_same(begun(tiny), tmp_path)
     assert train(tiny, tmp_path, resume=True, show=False, updates=7).updates == 7
+    config = read_config(tmp_path / "config.json")
     config["recipe"]["restart"] = 0.5
-    path.write_text(json.dumps(config))
+    write_config(tmp_path, config)
     with pytest.raises(ValueError, match=r"restart: 0\.5 there, 0\.25 asked"):
         train(tiny, tmp_path, resume=True, show=False, updates=9)
 

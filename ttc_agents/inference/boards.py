@@ -150,7 +150,8 @@ class Boards:
         self.told = possible is not None
         if possible is None:
             return left
-        boards.alive[left] = possible.any(-1).all(-1).cpu().numpy()
+        boards.possible[left] = possible.cpu().numpy()
+        boards.alive[left] = boards.possible[left].any(-1).all(-1)
         return left[boards.alive[left]]
 
     def _enter(
@@ -158,7 +159,8 @@ class Boards:
     ) -> np.ndarray:
         """Note what boards have come to; (n,) bool, which of them go no further."""
         boards.alive[left] = finite_rows(logits, norms(z))
-        boards.probability[left] = logits.float().softmax(-1).nan_to_num(0.0).cpu().numpy()
+        probability = logits.float().softmax(-1).nan_to_num(0.0).cpu().numpy()
+        boards.probability[left] = probability * boards.possible[left]
         boards.steps[left] = taken
         givens = boards.givens[left]
         if self.told:

@@ -62,7 +62,10 @@ class Refined:
 
     Args:
         givens: (n, N), givens and pins.
-        probability: (n, N, C) float32, of each choice; 0 where logits were not finite.
+        possible: (n, N, C) bool, choices that givens and pins leave open, as far as the model is
+            told the constraints.
+        probability: (n, N, C) float32, of each choice; 0 where it is not possible, and where logits
+            were not finite.
         steps: (n,) refinement steps taken.
         alive: (n,) bool: finite, and no node is left without a choice.
         tension: (n,) float32, sum over constraint groups of |sum of their members' probabilities -
@@ -71,6 +74,7 @@ class Refined:
     """
 
     givens: np.ndarray
+    possible: np.ndarray
     probability: np.ndarray
     steps: np.ndarray
     alive: np.ndarray
@@ -84,12 +88,14 @@ class Refined:
         probability = np.zeros((*givens.shape, num_choices), dtype=np.float32)
         alive = np.ones(size, dtype=bool)
         steps, tension = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.float32)
-        return cls(givens, probability, steps, alive, tension, state)
+        possible = np.ones(probability.shape, dtype=bool)
+        return cls(givens, possible, probability, steps, alive, tension, state)
 
     def part(self, rows: slice) -> Refined:
         """Some of them."""
         return Refined(
             self.givens[rows],
+            self.possible[rows],
             self.probability[rows],
             self.steps[rows],
             self.alive[rows],
@@ -252,7 +258,8 @@ class Branching:
         at_once: Boards of an instance that are refined at a time.
         keep: Boards that wait; those of the lowest priority are forgotten.
         possible: Probability above which a choice counts as possible where a node is chosen.
-        tried: Probability below which a choice is never tried.
+        floor: What the probability of a pin counts as at least, so that the search comes to choices
+            that the model wrongly holds impossible.
         sure: A board is accepted if the least confident node is at least so sure of its choice.
         doubts: An answer that is to be accepted is doubted so many times: a random share of its
             free nodes is given to the model, which has to come back to the same answer and be sure
@@ -270,7 +277,7 @@ class Branching:
     at_once: int = 1
     keep: int = 4096
     possible: float = 1e-3
-    tried: float = 1e-6
+    floor: float = 1e-6
     sure: float = 0.98
     doubts: int = 3
     doubted: float = 0.2
@@ -288,7 +295,7 @@ class Branching:
         for name, low in (("steps", 1), ("at_once", 1), ("keep", 1), ("doubts", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
-        for name in ("possible", "tried", "sure", "doubted"):
+        for name in ("possible", "floor", "sure", "doubted"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in (0, 1), got {getattr(self, name)}")
 
@@ -412,10 +419,10 @@ class Search:
         free = parent.givens == UNDECIDED
         node = self.how.choose(probability, free, self.how.possible)
         boards = []
-        for choice in np.flatnonzero(probability[node] > self.how.tried):
+        for choice in np.flatnonzero(probability[node] > 0):
             givens = parent.givens.copy()
             givens[node] = choice
-            chance = parent.chance + float(np.log(probability[node, choice]))
+            chance = parent.chance + float(np.log(max(probability[node, choice], self.how.floor)))
             pin = (node, int(choice))
             boards.append(Board(givens, number, pin, chance, chance + evidence, state))
         return boards

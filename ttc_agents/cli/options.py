@@ -49,11 +49,13 @@ class Families(Imports):
     Args:
         task: Arguments of the task, as NAME=VALUE; given several times, each is a task of its own:
             --task size=16 --task size=256.
-        puzzles: Files of instances (for Sudoku csv, csv.gz, txt, npy), a family each.
+        puzzles: Files of instances, a family each; for Sudoku csv, text, grids, JSON, XML or npy,
+            plain, gzip'd or in a zip file.
         level: Draw instances of these levels instead.
         count: How many to draw (1000 if not given), or to take of each file (all if not given).
         split: The split that instances are drawn from, where the task has splits.
         skip_bad_rows: Report bad rows of a file on stderr and leave them out.
+        several_solutions: Accept puzzles with several solutions; any that obeys the rules counts.
         seed: Of what is drawn: instances, random first states, random answers.
     """
 
@@ -63,6 +65,7 @@ class Families(Imports):
     count: int | None = None
     split: Literal["train", "validation", "test"] = "test"
     skip_bad_rows: conf.FlagCreatePairsOff[bool] = False
+    several_solutions: conf.FlagCreatePairsOff[bool] = False
     seed: int = 0
 
     def tasks_and_families(
@@ -97,7 +100,9 @@ class Families(Imports):
         if self.count is not None and self.count < 1:
             raise ValueError(f"--count must be at least 1, got {self.count}")
         if files:
-            return families_of_files(task, files, self.count, self.skip_bad_rows, warn)
+            return families_of_files(
+                task, files, self.count, self.skip_bad_rows, warn, self.several_solutions
+            )
         levels = self.level or (default_level(task),)
         count = self.count or DEFAULT_COUNT
         return {level: draw(task, level, count, self.seed) for level in levels}

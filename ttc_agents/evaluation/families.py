@@ -37,6 +37,7 @@ def families_of_files(
     count: int | None,
     skip_bad_rows: bool,
     say: Callable[[str], None],
+    several_solutions: bool = False,
 ) -> dict[str, Instances]:
     """One family per file, called by the file's name.
 
@@ -46,13 +47,14 @@ def families_of_files(
         count: The most instances to take of each, its first ones; None takes all.
         skip_bad_rows: Report bad rows and go on, instead of an error.
         say: Told of what was left out.
+        several_solutions: Whether instances may have several; they are scored by the rules.
     """
     families: dict[str, Instances] = {}
     for path in files:
         name = path.name.split(".")[0]
         if name in families:
             raise ValueError(f"two files would both be the family {name!r}: rename one")
-        families[name] = read_file(task, path, skip_bad_rows, say)[:count]
+        families[name] = read_file(task, path, skip_bad_rows, say, several_solutions)[:count]
     return families
 
 

@@ -10,6 +10,8 @@ import zipfile
 PROMISE = "A hostile puzzle or places file is refused in one line, in 20 s of CPU and 1 GB."
 TRIES, SHORT = 256, 4
 MEGABYTE = 1 << 20
+QUICK = ("zeros.gz", "laughs.xml", "deep.json", "huge.npy", "pickle.npy", "places-quote.csv")
+"""Those of the short form."""
 
 READ = """
 import json, resource, sys, time
@@ -94,7 +96,8 @@ def check(tries, place):
     (place.folder / "places-zero").symlink_to("/dev/zero")
     (place.folder / "loop").symlink_to("loop")
     (place.folder / "folder").mkdir()
-    names = [*contents, "fifo", "places-fifo", "zero", "places-zero", "loop", "folder"]
+    names = [*contents] if tries > SHORT else [name for name in contents if name in QUICK]
+    names += ["fifo", "places-fifo", "zero", "places-zero", "loop", "folder"]
     for name in names:
         run = place.python("-c", READ, name, seconds=200, megabytes=4000)
         words = run.out.split()

@@ -3,7 +3,7 @@
 import json
 
 PROMISE = "A damaged table of places is read or refused in one line, in 20 s of CPU and 1 GB."
-TRIES, SHORT = 1000, 40
+TRIES, SHORT = 1000, 30
 BATCH = 250
 SECONDS, MEGABYTES = 20, 1000
 

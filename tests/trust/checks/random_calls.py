@@ -18,8 +18,9 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from ttc_envs import make_task, registered
 
 PROMISE = "No order of calls breaks an environment, and the vector one agrees with single ones."
-TRIES, SHORT = 60, 2
+TRIES, SHORT = 60, 1
 ENVS, STEPS = 2, 5
+QUICK = ("ttc/SudokuEdit4-v0", "ttc/Sorting-v0", "ttc/ShortestPath-v0")
 MODES = ("full", "edit", "logits")
 WRONG_OPTIONS = [
     {"level": "no such level"},
@@ -144,8 +145,9 @@ class Calls(RuleBasedStateMachine):
 
 
 def check(tries, place):
-    faults = []
-    for env_id in sorted(name for name in registered() if name.startswith("ttc/")):
+    faults, ids = [], sorted(name for name in registered() if name.startswith("ttc/"))
+    # The short form takes the quickest one of each task.
+    for env_id in ids if tries > SHORT else QUICK:
         machine = type("Machine", (Calls,), {"env_id": env_id})
         chosen = settings(
             max_examples=tries,

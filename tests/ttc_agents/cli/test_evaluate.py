@@ -57,6 +57,18 @@ def test_bad_rows_are_errors_or_reported(capsys, tmp_path, solver, puzzles, comp
     assert lines[11].endswith("1 rows repeat earlier ones")
 
 
+def test_puzzles_with_several_solutions_are_errors_or_accepted(
+    capsys, tmp_path, solver, puzzles, complaint
+):
+    path = tmp_path / "some.txt"
+    path.write_text("\n".join([*puzzles, "." * 16]))
+    arguments = ["evaluate", solver, "--puzzles", str(path), "--steps", "1", "--json"]
+    assert "the puzzle has several solutions" in complaint(*arguments)
+    assert main([*arguments, "--several-solutions"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert rows["p1"]["some"]["1"]["n"] == len(puzzles) + 1
+
+
 def test_evaluate_levels_by_three_protocols_with_calibration(capsys, tmp_path, solver):
     out = tmp_path / "new" / "result.json"
     arguments = ["--level", "easy", "givens=12..13", "--count", "5", "--steps", "4,8"]

@@ -154,7 +154,8 @@ class FixedMap:
 
     def distances(self, source: Array, target: Array) -> Array:
         """(B,) float64 km of the shortest paths, infinite where there is none."""
-        km: Array = self._distance[self._fields(target), source]
+        rows = self._fields(target)  # before the fields are looked at, which it replaces
+        km: Array = self._distance[rows, source]
         return km
 
     def hops(self) -> Array:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ttc_envs.tasks.maps import fixed_map as fixed_map_module
 from ttc_envs.tasks.maps.fixed_map import MOST_IN_TABLE, SHARES, FixedMap, in_split
 from ttc_envs.tasks.maps.graph import (
     city_graph,
@@ -67,3 +68,17 @@ def test_codes_do_not_overflow(dtype):
     paths = FixedMap(city_graph(select_cities("spread=120")))
     path = np.array([[119, 118, -1, 5]], dtype=dtype)
     assert paths.codes(path)[0, :3].tolist() == [119 * 121 + 118, 118 * 121 - 1, -121 + 5]
+
+
+def test_distances_that_were_forgotten_are_found_again(monkeypatch):
+    places = FixedMap(city_graph(select_cities("spread=40")))
+    everything = np.arange(40)
+    expected = places.distances(everything, everything[::-1])
+    small = FixedMap(city_graph(select_cities("spread=40")))
+    # Room for ten fields.
+    monkeypatch.setattr(fixed_map_module, "KEPT_BYTES", 12 * 40 * 10)
+    for start in range(0, 40, 5):
+        part = slice(start, start + 5)
+        found = small.distances(everything[part], everything[::-1][part])
+        np.testing.assert_array_equal(found, expected[part])
+        assert len(small._distance) <= 10

@@ -306,3 +306,29 @@ def test_an_edited_file_of_places_is_another_map(tmp_path):
     assert first.places()[2].tolist() == [30.2, -97.0]
     assert first.sources["cities"] != second.sources["cities"] == digest(file)
     assert SequenceTask(cities="spread=40").sources == {}
+
+
+def test_an_answer_has_one_part_its_path(task, instances):
+    right = instances.labels["answer"]
+    parts = task.score_parts(instances, right)
+    source, target = ends(instances)
+    graph = task.map.graph.networkx()
+    hops = [
+        len(networkx.shortest_path(graph, a, b, weight="weight")) - 1
+        for a, b in zip(source, target, strict=True)
+    ]
+    assert (parts.depth_name, parts.depth.ravel().tolist()) == ("hops", hops)
+    assert all(holds.all() for holds in parts.holds.values())
+    wrong = task.score_parts(instances, task.initial_answer(instances))
+    assert not any(holds.any() for holds in wrong.holds.values())
+
+
+def test_a_mode_that_there_is_not_is_an_error(task, instances):
+    with pytest.raises(ValueError, match="mode must be 'full' or 'edit', got 'half'"):
+        task.apply(instances, instances.labels["answer"], instances.labels["answer"], "half")
+
+
+def test_pairs_that_never_fit_into_the_slots_are_an_error():
+    task = SequenceTask(cities="random=1100", radius_km=300, slots=2)
+    with pytest.raises(ValueError, match="no pair that fits into 2 slots in 64 tries"):
+        task.sample(np.arange(400, dtype=np.uint64), "any")

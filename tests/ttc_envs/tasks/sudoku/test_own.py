@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ttc_envs import SudokuTask, make_task
+from ttc_envs.tasks.sudoku import own as own_module
 from ttc_envs.tasks.sudoku.own import SHARES, own_puzzles
 from ttc_envs.tasks.sudoku.solver import solve
 from ttc_envs.tasks.sudoku.symmetry import apply_moves, fingerprint, random_moves
@@ -139,3 +140,11 @@ def test_bad_rows_other_sizes_and_missing_files_are_errors(tmp_path):
         SudokuTask(4, puzzles=path)
     with pytest.raises(FileNotFoundError):
         SudokuTask(4, puzzles=tmp_path / "nowhere.txt")
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path, monkeypatch):
+    path = tmp_path / "own.txt"
+    written(path, 4, 60)
+    monkeypatch.setattr(own_module, "digest", lambda path: "0" * 64)
+    with pytest.raises(ValueError, match=r"own\.txt has changed while it was read"):
+        SudokuTask(4, puzzles=path)

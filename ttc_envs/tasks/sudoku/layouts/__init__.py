@@ -25,8 +25,8 @@ from ttc_envs.tasks.sudoku.layouts.rows import Gathered, Rejected, Rows
 from ttc_envs.tasks.sudoku.layouts.symbols import LENGTHS, is_grid, looks_like_grid
 from ttc_envs.tasks.sudoku.layouts.table import WHOLE_LINE, Columns, find_columns, read_table
 
-HEAD = 500
-"""Lines by which a layout is known."""
+HEAD, HEAD_CHARACTERS = 500, 1 << 22
+"""Lines by which a layout is known, and how long they are at most together, about."""
 MOST_SHORT = 1_000_000
 """Lines of a character or none."""
 FORMATS = (
@@ -116,7 +116,7 @@ def _whole(lines: Lines) -> str:
 
 def _read_bracketed(lines: Lines, gathered: Gathered) -> None:
     """JSON, a value per line or as a whole; or a section `[Puzzle]`."""
-    head = list(islice(lines, HEAD))
+    head = _head(lines)
     everything = chain(head, lines)
     filled = [text for _, text in head if text.strip()]
     if len(filled) > 1 and is_json(filled[0]):
@@ -138,6 +138,17 @@ def _is_json_start(texts: list[str]) -> bool:
     return "," in start or not any(map(str.isdigit, start))
 
 
+def _head(lines: Lines) -> list[tuple[int, str]]:
+    """The first lines."""
+    head, size = [], 0
+    for number, text in islice(lines, HEAD):
+        head.append((number, text))
+        size += len(text)
+        if size > HEAD_CHARACTERS:
+            break
+    return head
+
+
 def _filled(lines: Lines) -> Lines:
     """The lines that are not blank."""
     return ((number, text) for number, text in lines if text.strip())
@@ -145,7 +156,7 @@ def _filled(lines: Lines) -> Lines:
 
 def _read_layout(lines: Lines, gathered: Gathered) -> None:
     """Gather the rows of lines: a table, or grids with a row per line."""
-    head = list(islice(lines, HEAD))
+    head = _head(lines)
     everything = chain(head, lines)
     filled = [(number, text) for number, text in head if text.strip()]
     joined = "".join("".join(text.split()) for _, text in filled)

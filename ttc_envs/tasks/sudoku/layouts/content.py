@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, cast
 
 STEP = 1 << 12
 """Bytes that are unpacked at once; what stands before a damaged place is not lost with it."""
-LONGEST_LINE = 1 << 20
-MOST_WHOLE = 1 << 26
+LONGEST_LINE = 1 << 23
+MOST_WHOLE = 1 << 24
 """Characters of documents that are read as a whole: JSON, XML."""
 FREE_BYTES, MOST_EXPANSION = 1 << 20, 50
 """What may unpack freely, and how many times its size may come out of a file beyond that."""

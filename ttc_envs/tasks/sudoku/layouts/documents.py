@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from ttc_envs.tasks.sudoku.layouts.cells import cells
 from ttc_envs.tasks.sudoku.layouts.rows import Gathered
-from ttc_envs.tasks.sudoku.layouts.symbols import SIZE_OF, number_symbol
+from ttc_envs.tasks.sudoku.layouts.symbols import SIZE_OF, is_grid, number_symbol
 from ttc_envs.tasks.sudoku.layouts.table import PUZZLE_NAMES, SOLUTION_NAMES
 
 LENGTHS = tuple(SIZE_OF)
@@ -90,9 +90,10 @@ def _spelled(value: Any) -> str | None:
         return cells(value, LENGTHS) or "".join(value.split())
     if not isinstance(value, list):
         return None
+    if all(isinstance(row, str) for row in value) and any(len(row) > 1 for row in value):
+        # Rows of a puzzle; several puzzles may be as long as a larger one.
+        return None if all(map(is_grid, value)) else cells("\n".join(value), LENGTHS)
     rows = value if all(isinstance(row, list) for row in value) else [value]
-    if len(rows) == len(value) and all(isinstance(row, str) for row in value):
-        return cells("".join(value), LENGTHS)
     spelled = [_cell(cell) for row in rows for cell in row]
     return None if None in spelled or len(spelled) not in SIZE_OF else "".join(map(str, spelled))
 

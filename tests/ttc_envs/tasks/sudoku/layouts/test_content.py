@@ -24,14 +24,14 @@ def npy(shape, data=b"", descr="|i1"):
 
 
 BOMBS = {
-    "gzip of zeros": (gzip.compress(bytes(64 * MEGABYTE)), "line 1: expected at most 1048576 char"),
+    "gzip of zeros": (gzip.compress(bytes(64 * MEGABYTE)), "unpacks to more than 50 times"),
     "gzip of lines": (
-        gzip.compress(b"puzzle\n" + b"x\n" * (8 * MEGABYTE)),
+        gzip.compress(b"puzzle\n" + b"x\n" * (2 * MEGABYTE)),
         "unpacks to more than 50 times",
     ),
-    "gzip of blank lines": (gzip.compress(b"# \n" * (8 * MEGABYTE)), "more than 50 times"),
-    "a long line": (b"1" * (2 * MEGABYTE), "line 1: expected at most 1048576 characters"),
-    "a long field": (b"puzzle\n" + b" " * (2 * MEGABYTE), "line 2: expected at most 1048576"),
+    "gzip of blank lines": (gzip.compress(b"# \n" * (2 * MEGABYTE)), "more than 50 times"),
+    "a long line": (b"1" * (9 * MEGABYTE), "line 1: expected at most 8388608 characters"),
+    "a long field": (b"puzzle\n" + b" " * (9 * MEGABYTE), "line 2: expected at most 8388608"),
     "npy of 10^12 rows": (npy("(1000000000000, 81)"), "expected at most 2147483648 bytes of num"),
     "npy of 10^7 rows": (npy("(10000000, 81)", bytes(81)), "cut off"),
     "gzip of npy": (gzip.compress(npy("(20000000, 81)", bytes(81))), "cut off"),
@@ -47,6 +47,13 @@ BOMBS = {
 }
 
 
+@pytest.fixture
+def tight(monkeypatch):
+    """Less may unpack freely, so that a test takes no time."""
+    monkeypatch.setattr(content, "FREE_BYTES", 1 << 14)
+
+
+@pytest.mark.usefixtures("tight")
 @pytest.mark.parametrize("kind", BOMBS)
 def test_a_small_file_does_not_become_a_large_one(tmp_path, kind):
     data, message = BOMBS[kind]
@@ -61,7 +68,7 @@ def test_a_small_file_does_not_become_a_large_one(tmp_path, kind):
 
 def test_a_gzip_of_many_members_is_read_in_time_that_grows_with_it(tmp_path):
     path = tmp_path / "many.gz"
-    path.write_bytes(gzip.compress(b"\n") * 30_000 + gzip.compress(b"x" * 81))
+    path.write_bytes(gzip.compress(b"\n") * 10_000 + gzip.compress(b"x" * 81))
     begin = time.process_time()
     with pytest.raises(ValueError, match="several solutions"):
         load_puzzles(path)
@@ -93,10 +100,11 @@ def test_a_file_of_blank_lines_ends(tmp_path, monkeypatch):
         load_puzzles(path)
 
 
+@pytest.mark.usefixtures("tight")
 def test_a_zip_bomb_is_stopped(tmp_path):
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.txt", b"#\n " * (4 * MEGABYTE))
+        archive.writestr("a.txt", b"#\n " * (2 * MEGABYTE))
     with pytest.raises(ValueError, match="the zip file unpacks to more than 50 times its size"):
         load_puzzles(path)
 
@@ -140,3 +148,10 @@ def test_arrays_are_read_in_both_orders_and_any_byte_order(tmp_path):
         assert (load_puzzles(tmp_path / "a.npy").puzzles == puzzles).all()
     (tmp_path / "a.npy.gz").write_bytes(gzip.compress((tmp_path / "a.npy").read_bytes()))
     assert (load_puzzles(tmp_path / "a.npy.gz").puzzles == puzzles).all()
+
+
+def test_headers_of_newer_versions_are_read(tmp_path):
+    puzzles, _, _ = draw(np.arange(4), 9, "easy")
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.lib.format.write_array(file, puzzles + 1, version=(2, 0))
+    assert (load_puzzles(tmp_path / "a.npy").puzzles == puzzles).all()

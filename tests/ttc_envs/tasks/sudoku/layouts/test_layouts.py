@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ttc_envs.tasks.sudoku.bank import draw
-from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzles
+from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzle, parse_puzzles
 
 PUZZLES, SOLUTIONS, _ = draw(np.arange(3), 9, "medium")
 ROWS = range(0, 81, 9)
@@ -87,6 +87,8 @@ LAYOUTS = {
     "JSON of one line": json.dumps([p for p, _ in PAIRS]),
     "JSON with nulls": json.dumps([int(d) + 1 if d >= 0 else None for d in PUZZLES[0]]),
     "JSON, named": json.dumps({"puzzles": [p for p, _ in PAIRS], "by": "me"}),
+    "JSON of rows": json.dumps({"puzzle": square(PUZZLES[0]).split("\n")}),
+    "JSON of cells": json.dumps({"puzzle": [c.strip(".") for c in PAIRS[0][0]]}),
     "lists of lists": str((PUZZLES[0] + 1).reshape(9, 9).tolist()),
     "as numpy prints": str((PUZZLES[0] + 1).reshape(9, 9)),
     "a spreadsheet": square(PUZZLES[0], row=lambda row: ",".join(row).replace(".", "")),
@@ -195,6 +197,15 @@ REFUSED = {
         r"1 of 4 rows are bad: line 4: not JSON",
     ),
     "JSON numbers out of range": ("[[17, 4], [1]]", "expected a puzzle as text or array"),
+    "JSON of a number": ('[1.5, {"puzzle": 7}]', "expected a puzzle as text or array, got '1.5'"),
+    "a state that is cut": (
+        LAYOUTS["OpenSudoku 3"].replace("|", "", 1),
+        "the file holds no puzzle of 16, 36, 81 or 256 cells",
+    ),
+    "a row of another size": (
+        "\n".join([*(p for p, _ in PAIRS), "1234" * 4]),
+        "1 of 4 rows are bad: line 4: expected 81 cells, got 16",
+    ),
     "prose": ("once upon a time", "as a puzzle per line, csv with a column 'puzzle', grids"),
 }
 
@@ -251,3 +262,17 @@ def test_several_solutions_are_accepted_where_asked_for(tmp_path):
     path.write_text("\n".join(["puzzle,solution", f"{pairs[0][0]},{PAIRS[1][1]}"]))
     with pytest.raises(ValueError, match="line 2: the solution in the file is wrong"):
         load_puzzles(path, several_solutions=True)
+
+
+def test_many_small_puzzles_are_no_large_one():
+    puzzles, _, _ = draw(np.arange(16), 4, "easy")
+    words = [word(p) for p in puzzles]
+    for text in ("\n".join(words), json.dumps(words), json.dumps({"puzzles": words})):
+        found = parse_puzzles(text)
+        assert (found.size, len(found) + found.duplicates) == (4, 16)
+
+
+def test_one_puzzle_is_wanted_where_one_is_parsed():
+    with pytest.raises(ValueError, match="expected one puzzle, got 3"):
+        parse_puzzle(LAYOUTS["plain grids"])
+    assert (parse_puzzle(LAYOUTS["ss"]) == PUZZLES[0]).all()

@@ -137,6 +137,7 @@ class Board:
         start: (...), the state to begin with; None for the first state of the model.
         answer: (N,), once the board was visited.
         confidence: (N,), likewise.
+        tension: See `Refined`.
         steps: Refinement steps taken.
         fate: `open` (visited, and not accepted), `dropped` (without a choice for a node, or not
             finite), `refused` (by doubt) or `accepted`.
@@ -150,6 +151,7 @@ class Board:
     start: Tensor | None = None
     answer: np.ndarray = field(default_factory=lambda: NOTHING)
     confidence: np.ndarray = field(default_factory=lambda: NOTHING)
+    tension: float = 0.0
     steps: int = 0
     fate: str = OPEN
 
@@ -389,6 +391,7 @@ class Search:
         self.pay(seen)
         for row, board in enumerate(boards):
             board.answer, board.confidence = seen.answer[row], seen.confidence[row]
+            board.tension = float(seen.tension[row])
             board.steps, board.start = int(seen.steps[row]), None
             board.fate = OPEN if seen.alive[row] else DROPPED
         self.tree.boards += boards

@@ -35,7 +35,7 @@ SCORES = {
 }
 
 
-def shallow(boards: Refined) -> np.ndarray:
+def shallow(boards: Refined, first: float) -> np.ndarray:
     """(n,): as evidence, boards with fewer pins come first whatever these are."""
     return -1e3 * (boards.givens != UNDECIDED).sum(1)
 

@@ -48,11 +48,11 @@ def cannot_search(model: RefinementModel) -> str | None:
 
 
 def tension(spec: TaskSpec, probability: np.ndarray, givens: np.ndarray) -> np.ndarray:
-    """(n,): how far probabilities (n, N, C) are from one member of each constraint group.
+    """(n,): how far probabilities are from one member of each constraint group, per free node.
 
     Args:
         spec: With the groups.
-        probability: Of each choice; that of givens does not matter.
+        probability: (n, N, C), of each choice; that of givens does not matter.
         givens: (n, N), givens and pins.
     """
     belief = probability.copy()
@@ -63,7 +63,7 @@ def tension(spec: TaskSpec, probability: np.ndarray, givens: np.ndarray) -> np.n
     for group in spec.groups:
         held = belief[:, group.members[..., 0], group.members[..., 1]].sum(-1)
         total += np.abs(held - 1.0).sum(-1)
-    return total
+    return total / np.maximum(1, (givens == UNDECIDED).sum(1))
 
 
 def check_search(model: RefinementModel) -> None:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain, islice
@@ -29,6 +30,8 @@ HEAD, HEAD_CHARACTERS = 500, 1 << 22
 """Lines by which a layout is known, and how long they are at most together, about."""
 MOST_SHORT = 1_000_000
 """Lines of a character or none."""
+LEADING = 16
+"""Blank lines before the first other one that are kept."""
 FORMATS = (
     "a puzzle per line, csv with a column 'puzzle', grids with a row per line, JSON, "
     "OpenSudoku XML or npy"
@@ -86,11 +89,16 @@ class Counted(Iterator[tuple[int, str]]):
 def _read_text(lines: Lines, gathered: Gathered) -> None:
     """Gather the rows of a text of whatever layout."""
     kept = ((number, text) for number, text in lines if not text.lstrip().startswith("#"))
-    first = next(((number, text) for number, text in kept if text.strip()), None)
-    if first is None:
+    # The first row of a grid may be blank.
+    begin: deque[tuple[int, str]] = deque(maxlen=LEADING)
+    for line in kept:
+        begin.append(line)
+        if line[1].strip():
+            break
+    else:
         raise ValueError("the file holds no puzzle")
-    everything = chain([first], kept)
-    start = first[1].lstrip()
+    everything = chain(begin, kept)
+    start = begin[-1][1].lstrip()
     if start.startswith("<"):
         read_xml(_whole(everything), gathered)
     elif start.startswith(("{", "[")):

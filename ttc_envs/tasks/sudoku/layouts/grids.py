@@ -44,7 +44,7 @@ def grid_reader(lines: list[tuple[int, str]], gathered: Gathered) -> GridReader 
     size, _ = max(Counter(map(len, rows)).items(), key=lambda pair: (pair[1], pair[0]))
     drawn = "".join(mark for mark in DRAWN_BLANKS if not any(mark in row for row in rows))
     count = sum(len(row) == size for row in rows)
-    return GridReader(size, drawn, count, gathered)
+    return GridReader(size, drawn, any(" " in row for row in rows), count, gathered)
 
 
 class GridReader:
@@ -53,12 +53,14 @@ class GridReader:
     Args:
         size: The cells of a row, n.
         drawn: Characters that are no blanks in this file, but draw lines.
+        spaces: Whether a space is a blank cell.
         count: Rows among the first lines.
         gathered: Takes the grids.
     """
 
-    def __init__(self, size: int, drawn: str, count: int, gathered: Gathered) -> None:
+    def __init__(self, size: int, drawn: str, spaces: bool, count: int, gathered: Gathered) -> None:
         self._size = size
+        self._spaces = spaces
         self._count = count
         self._drawn = drawn
         self._gathered = gathered
@@ -87,7 +89,7 @@ class GridReader:
         """One more line."""
         if self._is_drawn(text):
             return
-        row = row_of(text, (self._size,))
+        row = self._row(text)
         if row is not None:
             self._add(number, row)
         elif not text.strip():
@@ -100,6 +102,20 @@ class GridReader:
         else:
             self._end()
             self._kind = kind_of(text)
+
+    def _row(self, text: str) -> str | None:
+        """The cells of a line; where spaces are blanks, all may be, and an editor may cut the last.
+
+        A line without anything, though, sets rows apart.
+        """
+        row = row_of(text, (self._size,))
+        if row is None and self._spaces and text:
+            bare = plain(text).replace("|", "")
+            if len(bare) == self._size and not bare.strip():
+                return bare
+            if "|" not in text and bare.strip() and len(bare) < self._size:
+                row = row_of(bare.ljust(self._size), (self._size,))
+        return row
 
     def _is_drawn(self, text: str) -> bool:
         """Whether a line is drawn between rows."""

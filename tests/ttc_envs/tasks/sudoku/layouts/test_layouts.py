@@ -276,3 +276,20 @@ def test_one_puzzle_is_wanted_where_one_is_parsed():
     with pytest.raises(ValueError, match="expected one puzzle, got 3"):
         parse_puzzle(LAYOUTS["plain grids"])
     assert (parse_puzzle(LAYOUTS["ss"]) == PUZZLES[0]).all()
+
+
+@pytest.mark.parametrize("blank", "0.*_-?x ")
+@pytest.mark.parametrize("row", [str, framed], ids=["plain", "framed"])
+def test_rows_without_a_digit_are_rows(blank, row):
+    puzzles, _, _ = draw(np.arange(4000), 9, "minimal")
+    empty = (puzzles.reshape(-1, 9, 9) < 0).all(axis=2)
+    rows = [int(np.flatnonzero(empty[:, place])[0]) for place in (0, 3, 4, 8)]
+    between = None if row is str else "+---+---+---+"
+    text = "\n\n".join(square(puzzles[i], blank, row, between) for i in rows)
+    assert (parse_puzzles(text).puzzles == puzzles[rows]).all()
+
+
+def test_blanks_at_the_end_of_a_line_may_be_cut():
+    text = "\n".join(line.rstrip() for line in square(PUZZLES[0], " ").split("\n"))
+    assert any(len(line) < 9 for line in text.split("\n"))
+    assert (parse_puzzles(text).puzzles == PUZZLES[0]).all()

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -138,6 +139,25 @@ def test_a_lock_makes_others_wait_and_dies_with_its_owner(tmp_path, start):
     assert (tmp_path / "file").read_text() == "60"
     with locked(tmp_path / "file"):
         pass
+
+
+def test_who_does_not_wait_is_told(tmp_path):
+    pytest.importorskip("fcntl")
+    with locked(tmp_path / "file"):
+        with pytest.raises(BlockingIOError), locked(tmp_path / "file", wait=False):
+            pass
+        with locked(tmp_path / "other", wait=False):
+            pass
+    with locked(tmp_path / "file", wait=False):
+        pass
+
+
+def test_the_directory_of_a_file_is_settled_after_the_rename(tmp_path, monkeypatch):
+    order, sync, replace = [], os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: order.append("sync") or sync(handle))
+    monkeypatch.setattr(Path, "replace", lambda *a: order.append("rename") or replace(*a))
+    write_atomically(tmp_path / "file", b"new")
+    assert order == ["sync", "rename", "sync"]
 
 
 def test_without_such_locks_nothing_is_held(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from ttc_agents.figures.animation import showcase, solve_gif
 from ttc_agents.figures.calibration import calibration_picture
 from ttc_agents.figures.report import Report
 from ttc_agents.figures.sweep import sweep_picture
+from ttc_agents.files import write_atomically
 from ttc_agents.models import RefinementModel
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.train import TrainResult
@@ -69,10 +70,10 @@ class Findings:
         )
         gif = solve_gif(self.model, self.task, self.example(), self.result.steps[-1])
         paths = [out / n for n in ("report.html", "sweep.png", "sweep.json", "solve.gif")]
-        paths[0].write_text(self.page(document, (light, dark), gif), encoding="utf-8")
-        paths[1].write_bytes(light)
-        paths[2].write_text(json.dumps(document) + "\n", encoding="utf-8")
-        paths[3].write_bytes(gif)
+        write_atomically(paths[0], self.page(document, (light, dark), gif).encode())
+        write_atomically(paths[1], light)
+        write_atomically(paths[2], (json.dumps(document) + "\n").encode())
+        write_atomically(paths[3], gif)
         return paths
 
     def example(self) -> Instances:

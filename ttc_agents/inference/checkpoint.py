@@ -126,7 +126,12 @@ def load_task(name: str | Path, split: str | None = None, **options: Any) -> Tas
         ValueError: The task takes no such arguments.
     """
     config = load_config(name)
-    return split_task(config["env_id"], {**config["task"], **options}, split)
+    try:
+        return split_task(config["env_id"], {**config["task"], **options}, split)
+    except UNFIT as error:
+        if options:
+            raise
+        raise ValueError(f"{find_checkpoint(name) / CONFIG}: {first_line(error)}") from error
 
 
 def split_task(env_id: str, options: dict[str, Any], split: str | None) -> Task:

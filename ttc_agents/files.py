@@ -25,9 +25,23 @@ def write_atomically(path: Path, data: bytes) -> None:
         Path(name).chmod(0o666 & ~umask)  # mkstemp keeps others out
         Path(name).replace(path)
         settle(path.parent)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk names no file
         raise
+
+
+def is_leftover(name: str, of: str) -> bool:
+    """Whether a file has the name of a temporary one of `write_atomically` for the file `of`."""
+    return name.startswith(f".{of}-")
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what killed writers of a file have left; only for who keeps others from writing."""
+    for other in list(path.parent.iterdir()):
+        if is_leftover(other.name, path.name):
+            other.unlink(missing_ok=True)
 
 
 def settle(directory: Path) -> None:

@@ -1,10 +1,12 @@
 """Files that are whole or not there, and locks between processes."""
 
+import errno
 import os
 import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -93,11 +95,12 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     write_atomically(path, b"old")
 
     def full(handle):
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(OSError, match="no space left") as caught:
         write_atomically(path, b"new")
+    assert caught.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -138,6 +141,25 @@ def test_a_lock_makes_others_wait_and_dies_with_its_owner(tmp_path, start):
     assert (tmp_path / "file").read_text() == "60"
     with locked(tmp_path / "file"):
         pass
+
+
+def test_who_does_not_wait_is_told(tmp_path):
+    pytest.importorskip("fcntl")
+    with locked(tmp_path / "file"):
+        with pytest.raises(BlockingIOError), locked(tmp_path / "file", wait=False):
+            pass
+        with locked(tmp_path / "other", wait=False):
+            pass
+    with locked(tmp_path / "file", wait=False):
+        pass
+
+
+def test_the_directory_of_a_file_is_settled_after_the_rename(tmp_path, monkeypatch):
+    order, sync, replace = [], os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: order.append("sync") or sync(handle))
+    monkeypatch.setattr(Path, "replace", lambda *a: order.append("rename") or replace(*a))
+    write_atomically(tmp_path / "file", b"new")
+    assert order == ["sync", "rename", "sync"]
 
 
 def test_without_such_locks_nothing_is_held(tmp_path, monkeypatch):

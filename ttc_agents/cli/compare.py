@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 from tyro import conf
 
 from ttc_agents.cli.options import Imports, warn
+from ttc_agents.cli.output import say
+from ttc_agents.files import write_atomically
 
 if TYPE_CHECKING:
     from ttc_agents.comparison.plan import Comparison, Row, Table
@@ -72,9 +74,9 @@ class Compare(Imports):
             if document["runs"]:
                 documents[name] = document
                 draw(folder, plan.tables[name], name, document["runs"])
-                print("\n".join(table_lines(name, document["runs"])), end="\n\n")
+                say("\n".join(table_lines(name, document["runs"])), end="\n\n")
                 for said in document["verdicts"]:
-                    print(f"- {said['words']}")
+                    say(f"- {said['words']}")
         if self.json:
             print(json.dumps({"comparison": plan.name, "tables": documents}))
         return 0
@@ -118,7 +120,7 @@ def draw(folder: Path, table: Table, name: str, runs: list[Run]) -> None:
     from ttc_agents.comparison.run import by_row
     from ttc_agents.figures.comparison import comparison_picture, frontier_picture
 
-    (folder / f"{name}.png").write_bytes(comparison_picture(name, runs))
+    write_atomically(folder / f"{name}.png", comparison_picture(name, runs))
     rows = {n: own for n, own in by_row(runs).items() if "test_flops" in own[0]}
     if table.pairs and rows:
-        (folder / f"{name}-frontier.png").write_bytes(frontier_picture(name, rows))
+        write_atomically(folder / f"{name}-frontier.png", frontier_picture(name, rows))

@@ -40,7 +40,7 @@ class Data:
 
     def run(self) -> int:
         """Write the shards that are missing, and say how many paths these are."""
-        from ttc_agents.cli.output import progress_line
+        from ttc_agents.cli.output import progress_line, say
         from ttc_envs import write_paths
 
         result = write_paths(
@@ -56,7 +56,7 @@ class Data:
             print(json.dumps(result))
             return 0
         rate = result["paths_written"] / max(result["seconds"], 1e-9)
-        print(
+        say(
             f"{result['paths']} paths over {result['places']} places in {result['out']} "
             f"({result['dropped']} places off the largest component left out), "
             f"{result['paths_written']} of them written now, {rate:.0f} per second"

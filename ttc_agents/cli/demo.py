@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ttc_agents.cli.options import DEFAULT_COUNT, DEFAULT_STEPS, Imports, parse_steps
-from ttc_agents.cli.output import INTERRUPTED, complain, progress_line
+from ttc_agents.cli.output import INTERRUPTED, complain, progress_line, say
 
 CALIBRATION_COUNT = 100
 
@@ -68,8 +68,8 @@ class Demo(Imports):
         print("3/3 drawing", flush=True)
         found = Findings(recipe, trained, model, task, level, tests, result, calibration)
         paths = found.write(self.out)
-        print(f"\n{text_table(result.to_json())}\n")
-        print("\n".join(str(path) for path in paths))
+        say(f"\n{text_table(result.to_json())}\n")
+        say("\n".join(str(path) for path in paths))
         print("\nnext:")
-        print("\n".join(f"  {command}" for command in found.commands()))
+        say("\n".join(f"  {command}" for command in found.commands()))
         return 0

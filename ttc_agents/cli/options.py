@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro import conf
 
+from ttc_agents.cli.output import say
+
 if TYPE_CHECKING:
     from ttc_envs import Instances, Task
 
@@ -117,7 +119,7 @@ class Families(Imports):
 
 def warn(line: str) -> None:
     """Report on stderr what is worth a line and is no error."""
-    print(line, file=sys.stderr)
+    say(line, file=sys.stderr)
 
 
 def named_after(words: Sequence[str], families: dict[str, Instances]) -> dict[str, Instances]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ttc_agents.files import write_atomically
 
@@ -18,9 +18,24 @@ USER_ERROR, INTERRUPTED = 2, 130
 """Exit codes."""
 
 
+def plain(text: str) -> str:
+    """The text with everything but line ends and what can be seen spelt out.
+
+    Names of files and families may hold sequences that a terminal would obey.
+    """
+    return "".join(
+        c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+def say(text: str, end: str = "\n", file: TextIO | None = None) -> None:
+    """Print text that may hold names which others have chosen."""
+    print(plain(text), end=end, file=file, flush=True)
+
+
 def complain(message: str, code: int = USER_ERROR) -> int:
     """Print one line on stderr and return the exit code."""
-    print(f"ttc: {' '.join(message.split())}", file=sys.stderr)
+    say(f"ttc: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 
@@ -64,11 +79,11 @@ def report_sweep(
     if as_json:
         print(json.dumps(document))
         return
-    print(text_table(document))
+    say(text_table(document))
     for family, numbers in extra.get("calibration", {}).items():
-        print(calibration_text(family, numbers))
+        say(calibration_text(family, numbers))
     for family, numbers in extra.get("stability", {}).items():
-        print(stability_text(family, numbers))
+        say(stability_text(family, numbers))
 
 
 def progress_line() -> Report:
@@ -76,6 +91,6 @@ def progress_line() -> Report:
 
     def show(label: str, done: float) -> None:
         end = "\n" if done >= 1 else ""
-        print(f"\r{label}: {100 * done:3.0f}%", end=end, file=sys.stderr, flush=True)
+        print(f"\r{plain(label)}: {100 * done:3.0f}%", end=end, file=sys.stderr, flush=True)
 
     return show if sys.stderr.isatty() else lambda label, done: None

@@ -10,7 +10,7 @@ from typing import Annotated
 from tyro import conf
 
 from ttc_agents.cli.options import Imports
-from ttc_agents.cli.output import INTERRUPTED, complain
+from ttc_agents.cli.output import INTERRUPTED, complain, say
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.recipes import RECIPES
 
@@ -94,12 +94,12 @@ class Train(Imports):
         )
         if not result.finished:
             return complain(f"interrupted: {self.out} is saved, --resume goes on", INTERRUPTED)
-        print(
+        say(
             f"{result.checkpoint}: {result.updates} updates, {result.instances} instances "
             f"in {result.seconds:.0f} s"
         )
         imports = "".join(f" --import {module}" for module in recipe.modules())
-        print(f"next: ttc evaluate {result.checkpoint}{imports}")
+        say(f"next: ttc evaluate {result.checkpoint}{imports}")
         if watch.scores:
             draw_graph(result.checkpoint, watch.frames)
         if self.json:

@@ -26,7 +26,7 @@ from ttc_agents.comparison.verdict import verdict
 from ttc_agents.evaluation.families import draw
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.evaluation.rollout import Solved, play
-from ttc_agents.files import locked, write_atomically
+from ttc_agents.files import clear_leftovers, locked, write_atomically
 from ttc_agents.inference.checkpoint import split_task
 from ttc_agents.policies.loading import Agent
 from ttc_agents.training.schedule import Length, Spent
@@ -244,6 +244,7 @@ def fill(
         say(f"{name}: {row.name}, seed {seed}")
         made = run_row(table, row, comparison.length, seed)
         with locked(path):
+            clear_leftovers(path)
             # Another process may have added others meanwhile.
             runs = {**kept_runs(path, settings), (row.name, seed): made}
             document = document_of(comparison, name, in_order(table, runs))
@@ -273,9 +274,10 @@ def kept_runs(path: Path, settings: dict[str, Any]) -> Runs:
         return {}
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        runs, made = document["runs"], document["settings"]
-    except (ValueError, KeyError, TypeError) as error:
+        runs = {(run["row"], run["seed"]): run for run in document["runs"]}
+        made = document["settings"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: expected the results of `ttc compare` ({error})") from error
     if made != settings:
         raise ValueError(f"{path} was made with {made}, now {settings}: give another --out")
-    return {(run["row"], run["seed"]): run for run in runs}
+    return runs

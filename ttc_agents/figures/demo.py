@@ -15,6 +15,7 @@ from ttc_agents.figures.animation import showcase, solve_gif
 from ttc_agents.figures.calibration import calibration_picture
 from ttc_agents.figures.report import Page
 from ttc_agents.figures.sweep import sweep_picture
+from ttc_agents.files import write_atomically
 from ttc_agents.models import RefinementModel
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.train import TrainResult
@@ -75,7 +76,7 @@ class Findings:
             "solve.gif": gif,
         }
         for name, data in files.items():
-            (out / name).write_bytes(data)
+            write_atomically(out / name, data)
         return [out / name for name in files]
 
     def example(self) -> Instances:

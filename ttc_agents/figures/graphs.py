@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ttc_agents.figures.theme import THEMES, canvas, gif, headline, png
+from ttc_agents.files import write_atomically
 from ttc_agents.inference.checkpoint import load_model, load_task
 from ttc_agents.models.base import to_batch
 from ttc_agents.models.neighbour_graph import true_graph
@@ -88,6 +89,6 @@ def draw_graph(directory: Path, frames: list[np.ndarray]) -> None:
         return
     few = task.sample(np.arange(ROWS, dtype=np.uint64), task.spec.levels[0])
     shares = model.edge_shares(to_batch(few.fields))
-    (directory / "graph.png").write_bytes(graph_picture(shares, task.spec))
+    write_atomically(directory / "graph.png", graph_picture(shares, task.spec))
     if frames:
-        (directory / "graph.gif").write_bytes(graph_gif(frames, task.spec))
+        write_atomically(directory / "graph.gif", graph_gif(frames, task.spec))

@@ -128,7 +128,12 @@ def load_task(name: str | Path, split: str | None = None, **options: Any) -> Tas
             than in training; an option that names the file says that this is meant.
     """
     config = load_config(name)
-    task = split_task(config["env_id"], {**config["task"], **options}, split)
+    try:
+        task = split_task(config["env_id"], {**config["task"], **options}, split)
+    except UNFIT as error:
+        if options:
+            raise
+        raise ValueError(f"{find_checkpoint(name) / CONFIG}: {first_line(error)}") from error
     check_sources(name, config, task, tuple(options))
     return task
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ttc_agents.files import locked
+from ttc_agents.files import clear_leftovers, is_leftover, locked
 from ttc_agents.inference.config import CONFIG
 
 METRICS = "metrics.jsonl"
@@ -49,9 +49,10 @@ def held_directory(
         if checked:
             check_directory(out, resume, overwrite)  # another training may have ended meanwhile
         everything = checked and (overwrite or is_bare(out))
-        for path in list(out.iterdir()):
-            if is_leftover(path.name) or (everything and path.name in FILES):
-                path.unlink()
+        for name in FILES:
+            clear_leftovers(out / name)
+            if everything:
+                (out / name).unlink(missing_ok=True)
         yield
 
 
@@ -89,12 +90,8 @@ def has_checkpoint(out: Path) -> bool:
 def held_files(out: Path) -> set[str]:
     """The names in a directory, without the lock and what killed writers have left."""
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    return {name for name in names if name != LOCK and not is_leftover(name)}
-
-
-def is_leftover(name: str) -> bool:
-    """Whether a file is the temporary one of a writer, who is dead where nobody else writes."""
-    return any(name.startswith(f".{file}-") for file in FILES)
+    left = {name for name in names if any(is_leftover(name, file) for file in FILES)}
+    return names - left - {LOCK}
 
 
 def is_bare(out: Path) -> bool:

@@ -15,7 +15,6 @@ Shapes: B environments, E edits.
 from __future__ import annotations
 
 import inspect
-import zipfile
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +27,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
+from ttc_agents.inference.checkpoint import first_line
 from ttc_envs import RefinementVectorEnv, Task
 
 Indices = int | Iterable[int] | None
@@ -249,8 +249,8 @@ def load_sb3(algorithm: str, path: Path, trust: bool) -> BaseAlgorithm:
         )
     try:
         return kind.load(path, device="cpu")
-    except (KeyError, ValueError, RuntimeError, AssertionError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not an agent of {algorithm} ({error})") from error
+    except Exception as error:  # What pickles of another class raise can be anything.
+        raise ValueError(f"{path}: not an agent of {algorithm} ({first_line(error)})") from error
 
 
 def modes_of(agent: BaseAlgorithm, task: Task) -> tuple[str, str]:

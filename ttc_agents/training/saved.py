@@ -33,7 +33,7 @@ def check_saved(training: Training, saved: Mapping[str, Any]) -> None:
         raise ValueError(f"it lacks {', '.join(missing)}")
     for name, (mine, theirs) in pairs(own, saved, ("model", "average", "spent")):
         if not alike(mine, theirs):
-            raise ValueError(f"{name} is {described(theirs)}, expected {described(mine)}")
+            raise ValueError(f"{name} is {described(theirs)}, expected {wanted(mine)}")
     if not alike(0, saved["rollbacks"]):
         raise ValueError(f"rollbacks is {saved['rollbacks']!r}, expected a count")
     if not isinstance(saved["hooks"], list):
@@ -64,6 +64,13 @@ def alike(mine: Any, theirs: Any) -> bool:
         return same and theirs.dtype == mine.dtype
     kinds = (int,) if type(mine) is int else (int, float)
     return type(theirs) in kinds and 0 <= theirs < math.inf
+
+
+def wanted(mine: Any) -> str:
+    """What `alike` asks for."""
+    if isinstance(mine, Tensor):
+        return described(mine)
+    return "a count" if type(mine) is int else "a number from 0 up"
 
 
 def described(value: Any) -> str:

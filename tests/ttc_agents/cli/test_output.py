@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from ttc_agents.cli.output import complain, make_room, progress_line
+from ttc_agents.cli.output import complain, make_room, plain, progress_line, say
 
 
 def test_a_complaint_is_one_line(capsys):
@@ -13,6 +13,25 @@ def test_a_complaint_is_one_line(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "ttc: what is wrong\nttc: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("minimal 9x9, 85.3%\n", "minimal 9x9, 85.3%\n"),
+        ("Zürich, 東京, R²", "Zürich, 東京, R²"),
+        ("\x1b[2J\x1b]0;owned\x07.txt", "\\x1b[2J\\x1b]0;owned\\x07.txt"),
+        ("a\rb\tc\x9b31m\x7f", "a\\rb\\tc\\x9b31m\\x7f"),
+        ("txt.\u202egnp", "txt.\\u202egnp"),
+        ("no utf-8: \udcff", "no utf-8: \\udcff"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_spelt_out(capsys, text, seen):
+    assert plain(text) == seen
+    say(text, end="")
+    assert capsys.readouterr().out == seen
+    complain(text)
+    assert capsys.readouterr().err.rstrip("\n").isprintable()
 
 
 def test_progress_is_one_line_of_a_terminal(capsys, monkeypatch):

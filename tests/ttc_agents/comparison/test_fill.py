@@ -87,7 +87,18 @@ def test_results_of_other_settings_are_not_mixed(tmp_path):
     assert (tmp_path / "easy.json").read_text() == before
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"runs": []}', '{"settings": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{",
+        '{"runs": []}',
+        '{"settings": {}}',
+        "[" * 100000,
+        '{"runs": [3], "settings": {}}',
+        '{"runs": [{}], "settings": {}}',
+    ],
+)
 def test_a_file_of_something_else_is_refused(tmp_path, text):
     (tmp_path / "easy.json").write_text(text)
     with pytest.raises(ValueError, match="expected the results of `ttc compare`"):
@@ -151,3 +162,11 @@ def test_two_processes_fill_one_file_and_lose_no_run(tmp_path):
             child.wait()
     runs = json.loads((tmp_path / "easy.json").read_text())["runs"]
     assert [run["row"] for run in runs] == [f"{side} {k}" for k in range(6) for side in sides]
+
+
+def test_what_killed_writers_have_left_is_removed(tmp_path):
+    for name in (".easy.json-abc", ".hard.json-abc", "notes.txt"):
+        (tmp_path / name).write_text("half")
+    fill(PLAN, "easy", tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"easy.json", ".easy.json.lock", ".hard.json-abc", "notes.txt"}

@@ -1,5 +1,7 @@
 """SB3's conventions over the vector env, agents in the harness, and names of policies."""
 
+import zipfile
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -156,6 +158,14 @@ def test_what_is_no_agent_is_refused(agent, tmp_path):
     (tmp_path / "text.zip").write_text("no zip")
     with pytest.raises(ValueError, match="not an agent of ppo"):
         load_sb3("ppo", tmp_path / "text.zip", trust=True)
+    for name in ("ppo", "a2c", "dqn", "ppo_lstm"):
+        with pytest.raises(ValueError, match=rf"agent\.zip: not an agent of {name} \(.+\)$"):
+            load_sb3(name, agent[1], trust=True)
+    for content in ("[1, 2]", "3", "null", "[" * 100_000, '{"policy_class": 3}', ""):
+        with zipfile.ZipFile(tmp_path / "list.zip", "w") as file:
+            file.writestr("data", content)
+        with pytest.raises(ValueError, match=r"list\.zip: not an agent of ppo_mask"):
+            load_sb3("ppo_mask", tmp_path / "list.zip", trust=True)
     with pytest.raises(FileNotFoundError, match="no agent at"):
         load_sb3("ppo", tmp_path / "absent.zip", trust=True)
     with pytest.raises(ValueError, match="no algorithm 'alchemy'"):

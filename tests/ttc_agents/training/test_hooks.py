@@ -116,6 +116,18 @@ def test_lines_of_updates_that_are_still_to_do_are_dropped(tmp_path):
     assert not (tmp_path / "none.jsonl").exists()
 
 
+def test_metrics_that_stay_are_not_written_anew(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"update": 2}\n{"update": 4}\n')
+    monkeypatch.setattr(hooks, "write_atomically", None)
+    Reporter(path, 4, ProgressBar(NAME, False))
+    monkeypatch.undo()
+    # A last line that was cut before its end of line would be gone on with.
+    path.write_bytes(b'{"update": 2}\n\xff\xfe\n{"update": 4}')
+    Reporter(path, 4, ProgressBar(NAME, False))
+    assert path.read_text() == '{"update": 2}\n{"update": 4}\n'
+
+
 # Checkpoints
 
 

@@ -1,0 +1,78 @@
+"""Several processes that train into one directory at the same moment."""
+
+import os
+
+from ttc_agents.inference.checkpoint import load_model, load_training
+from ttc_agents.training.recipe import Recipe
+from ttc_agents.training.train import train
+
+PROMISE = "One process trains in a directory at a time; the others are told so."
+TRIES, SHORT = 40, 2
+TRAINERS = 4
+RECIPE = Recipe(
+    name="tiny",
+    description="",
+    env_id="ttc/Sudoku4-v0",
+    model="factor_graph_network",
+    level="easy",
+    model_options={"width": 4, "message_width": 4, "hidden_width": 4},
+    precision="float32",
+    updates=2,
+    batch_size=2,
+    segment_steps=1,
+)
+TRAINED, REFUSED = 0, 7
+
+
+def check(tries, place):
+    train(RECIPE, place.folder / "warm", show=False)
+    faults, refusals = [], 0
+    for count in range(tries):
+        out = place.folder / str(count)
+        how = {"overwrite": True} if count % 2 else {}
+        ends = together(out, how)
+        refusals += ends.count(REFUSED)
+        # Without `overwrite` those who come later find a checkpoint, and are refused for that.
+        if set(ends) - {TRAINED, REFUSED} or (not how and ends.count(TRAINED) != 1):
+            faults.append(f"round {count}: the trainers ended with {ends}")
+        faults += [f"round {count}: {fault}" for fault in faults_of(out)]
+    return {"faults": faults, "refused": refusals}
+
+
+def together(out, how):
+    """Start all trainers at once; how each ended."""
+    read, write = os.pipe()
+    children = []
+    for seed in range(TRAINERS):
+        child = os.fork()
+        if child == 0:
+            os.close(write)
+            os.read(read, 1)  # ends where the parent closes the pipe
+            os._exit(ended(out, how, seed))
+        children.append(child)
+    os.close(read)
+    os.close(write)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
+def ended(out, how, seed):
+    """Train; what a process is to exit with."""
+    try:
+        train(RECIPE.replaced(seed=seed), out, show=False, **how)
+    except (BlockingIOError, FileExistsError):
+        return REFUSED
+    except BaseException:
+        return 1
+    return TRAINED
+
+
+def faults_of(out):
+    """What is wrong with the checkpoint that is left."""
+    try:
+        load_model(out)
+        updates = load_training(out)["spent"]["updates"]
+    except (ValueError, OSError) as error:
+        return [str(error)]
+    faults = [] if updates == RECIPE.updates else [f"{updates} updates"]
+    left = sorted(p.name for p in out.iterdir() if p.name.startswith(".") and "lock" not in p.name)
+    return [*faults, f"left behind {left}"] if left else faults

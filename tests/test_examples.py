@@ -35,6 +35,7 @@ ttc("train", "latin_square:RECIPE", "--out", out / "run", "--updates", 12)
 ttc("train", "--env", "latin_square:example/Latin-v0", "--model", "latin_square:LatinNet",
     "--out", out / "plain", "--updates", 3, "--set", "model_options.width=8", "compile=off")
 ttc("train", "latin_square:RECIPE", "--out", out / "run", "--updates", 14, "--resume")
+ttc("train", "latin_square:SEARCHED", "--out", out / "searched", "--updates", 3, "--seed", 1)
 few = ("--count", 8, "--steps", "1,4")
 ttc("evaluate", out / "run", *few, "--calibration", "--stability", "--protocol", "p1,p2,p3",
     "--out", out / "sweep.json")
@@ -60,6 +61,7 @@ from ttc_agents.training.schedule import Length
 
 ROWS = (
     Row("network", "refinement", {"recipe": "latin_square:RECIPE"}),
+    Row("searches", "expert", {"recipe": "latin_square:SEARCHED", "levels": "trivial"}),
     Row("exact solver", "policy", {"policy": "solve"}, trained=False),
 )
 LATIN = Table("latin_square:example/Latin-v0", "easy", (1, 4), ROWS, count=8, curve_count=4)

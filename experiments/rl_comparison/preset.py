@@ -93,6 +93,12 @@ def refinement(recipe: str, model: str, **verifier_options: Any) -> tuple[Row, .
     )
 
 
+SEARCHED = "factor-graph network, its own searches"
+SEARCHED_4 = Row(
+    SEARCHED,
+    "expert",
+    {"recipe": "sudoku4-demo", "levels": "givens=12,givens=10,givens=8,givens=6,minimal"},
+)
 SUDOKU_4 = Table(
     env_id="ttc/Sudoku4-v0",
     level="minimal",
@@ -102,6 +108,7 @@ SUDOKU_4 = Table(
         with_memory(level="givens=4..14"),
         *network_agents("ttc/Sudoku4-v0", "sudoku4-demo", "factor_graph_network", 4, **SMALL),
         *refinement("sudoku4-demo", "factor-graph network", learning_rate=0.003),
+        SEARCHED_4,
         RANDOM_EDITS,
         *REFERENCES,
     ),
@@ -118,6 +125,7 @@ SUDOKU_9 = Table(
     rows=(
         Row("PPO, MLP", "sb3", {"algorithm": "ppo", "env_options": {"level": "easy"}}),
         *refinement("sudoku9-cpu-2min", "factor-graph network", learning_rate=0.0003),
+        Row(SEARCHED, "expert", {"recipe": "sudoku9-expert-cpu-10min"}),
         *REFERENCES,
     ),
 )

@@ -196,13 +196,37 @@ def prepare_refinement(
     return Trained(_as_agent(model), spent, parameters, answer_cost(model, job.task, typical))
 
 
+def prepare_expert(
+    job: Job,
+    *,
+    recipe: str,
+    levels: str | None = None,
+    changes: dict[str, Any] | None = None,
+    device: str = "cpu",
+) -> Trained:
+    """A refinement model that its own searches teach, with the rules as verifier (`Expert`).
+
+    Args:
+        job: What to learn.
+        recipe: Name of a recipe, whose length the job's replaces, and whose task the job's.
+        levels: The curriculum, easiest first, with commas between them; None takes the recipe's.
+        changes: Other entries of the recipe to replace, by name.
+        device: As `ttc train` has it. Lengths in CPU seconds are for `cpu`.
+    """
+    entries = {**(changes or {}), "target": "search"}
+    if levels is not None:
+        entries["level"] = levels
+    return prepare_refinement(job, recipe=recipe, changes=entries, device=device)
+
+
 def _taught(
     recipe: Recipe, job: Job, length: Length | None, device: str = "cpu"
 ) -> tuple[RefinementModel, Spent]:
     """A model after labelled training of some length; without one as it begins."""
     recipe = recipe.replaced(precision="float32", compile="off")
     training = Training(recipe, job.task, pick_device(device))
-    training.begin()  # the first update is not charged for the first states
+    if recipe.target != "search":
+        training.begin()  # the first update is charged for searches, but not for first states
     if length is not None:
         curve = Curve(job.report, lambda training: _as_agent(training.averaged_model()))
         _run(training, length, [*alarms(recipe), curve])
@@ -222,4 +246,5 @@ KINDS: dict[str, Callable[..., Trained]] = {
     "policy": prepare_policy,
     "sb3": prepare_sb3,
     "refinement": prepare_refinement,
+    "expert": prepare_expert,
 }

@@ -53,20 +53,28 @@ class Answers:
 
     def state_dict(self) -> dict[str, Any]:
         """As tensors."""
-        parts = {"fields": self.instances.fields, "labels": self.instances.labels}
-        saved: dict[str, Any] = {
-            part: {name: torch.from_numpy(values) for name, values in arrays.items()}
-            for part, arrays in parts.items()
-        }
-        keys = torch.from_numpy(self.instances.keys.view(np.int64))
-        return {**saved, "keys": keys, "answer": torch.from_numpy(self.answer)}
+        return {**tensors_of(self.instances), "answer": torch.from_numpy(self.answer)}
 
     @classmethod
     def restored(cls, task: Task, saved: dict[str, Any]) -> Answers:
         """The inverse of `state_dict`."""
-        parts = [
-            {name: values.numpy().copy() for name, values in saved[part].items()}
-            for part in ("fields", "labels")
-        ]
-        keys = saved["keys"].numpy().copy().view(np.uint64)
-        return cls(task, Instances(keys, *parts), saved["answer"].numpy().copy())
+        return cls(task, instances_of(saved), saved["answer"].numpy().copy())
+
+
+def tensors_of(instances: Instances) -> dict[str, Any]:
+    """Instances as tensors, which share their memory."""
+    parts = {"fields": instances.fields, "labels": instances.labels}
+    saved: dict[str, Any] = {
+        part: {name: torch.from_numpy(values) for name, values in arrays.items()}
+        for part, arrays in parts.items()
+    }
+    return {**saved, "keys": torch.from_numpy(instances.keys.view(np.int64))}
+
+
+def instances_of(saved: dict[str, Any]) -> Instances:
+    """The inverse of `tensors_of`, in memory of their own."""
+    fields, labels = (
+        {name: values.numpy().copy() for name, values in saved[part].items()}
+        for part in ("fields", "labels")
+    )
+    return Instances(saved["keys"].numpy().copy().view(np.uint64), fields, labels)

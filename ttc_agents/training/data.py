@@ -12,7 +12,7 @@ Models that read the answer also have their answers carried, moved on as an envi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 from ttc_agents.inference.answers import Answers
 from ttc_agents.models.base import Batch, RefinementModel, Trace, to_batch, to_tensor
 from ttc_agents.training.objectives import Labels
+from ttc_agents.training.schedule import Spent
 from ttc_envs import Instances, Task
 
 
@@ -38,6 +39,25 @@ def read_labels(instances: Instances, device: torch.device | str = "cpu") -> Lab
     return labels
 
 
+class Source(Protocol):
+    """Where a `CarriedBatch` has fresh instances from, if not from the task as they are."""
+
+    def draw(self, count: int, generator: torch.Generator) -> Instances:
+        """So many instances with labels."""
+
+    def metrics(self) -> dict[str, Tensor]:
+        """What is worth reporting."""
+
+    def take_cost(self) -> Spent:
+        """What the answers have cost since the last call."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed training needs to go on bit by bit."""
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+
+
 @dataclass
 class CarriedBatch:
     """B instances with the states that a model has reached on them.
@@ -50,6 +70,7 @@ class CarriedBatch:
         generator: Source of all randomness (on the CPU).
         device: Where the tensors live.
         random_start: The probability that the first state of a fresh instance is drawn at random.
+        source: Gives fresh instances in the place of the task at its levels.
     """
 
     task: Task
@@ -59,6 +80,7 @@ class CarriedBatch:
     generator: torch.Generator
     device: torch.device | str = "cpu"
     random_start: float = 0.0
+    source: Source | None = None
     batch: Batch = field(default_factory=dict)
     labels: Labels = field(default_factory=dict)
     state: Tensor | None = None
@@ -81,7 +103,10 @@ class CarriedBatch:
             self.replace(rows, self.fresh(count), model)
 
     def fresh(self, count: int) -> Instances:
-        """So many instances, all of one level, which is drawn where there are several."""
+        """So many instances of the source, or of the task, all of one level that is drawn."""
+        if self.source is not None:
+            self.drawn += count
+            return self.source.draw(count, self.generator)
         turn = 0
         if len(self.levels) > 1:
             turn = int(torch.randint(len(self.levels), (), generator=self.generator))
@@ -151,6 +176,7 @@ class CarriedBatch:
             "drawn": self.drawn,
             "generator": self.generator.get_state(),
             "answers": None if self.answers is None else self.answers.state_dict(),
+            **({} if self.source is None else {"source": self.source.state_dict()}),
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -161,6 +187,8 @@ class CarriedBatch:
 
         self.drawn = saved["drawn"]
         self.generator.set_state(saved["generator"])
+        if self.source is not None:
+            self.source.load_state_dict(saved["source"])
         if saved["state"] is None:  # it was saved before its first update
             return
         self.batch = {name: mine(values) for name, values in saved["batch"].items()}

@@ -27,7 +27,8 @@ class Trainee(Protocol):
 
     Args:
         spent: What it has cost so far; `update` adds its updates and environment steps, the loop
-            adds seconds and floating-point operations.
+            adds seconds and floating-point operations. Those of other threads, which the loop does
+            not see, `update` adds too.
     """
 
     spent: Spent
@@ -137,7 +138,9 @@ def run(
     """
     meter = Meter(training.spent, clock, count_flops or length.flops is not None)
     while (done := length.share(training.spent)) < 1 and not (stop and stop.requested):
+        before = training.spent.flops
         metrics = dict(meter.counted(partial(training.update, done)))
+        meter.add(training.spent.flops - before)
         training.spent = meter.measured(training.spent)
         done = length.share(training.spent)
         call(hooks, training, metrics, done, meter)

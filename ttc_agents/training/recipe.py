@@ -30,10 +30,12 @@ class Recipe:
         model: Key of `ttc_agents.models.MODELS`, or `module:Class` of the user's.
         level: Level of the training instances, or several with commas between them. The path of a
             level `file:PATH` may have commas: it ends where another `,file:` begins, or at the end.
+            Where the target is `search` they are a curriculum, easiest first.
         task: Keyword arguments of the task (`size`, `split`).
         model_options: Keyword arguments of the model.
-        target: What each step is trained towards: the `solution`, or for models that read the
-            answer `improve`, what one step of the task's classical method makes of that answer.
+        target: What each step is trained towards: the `solution`; for models that read the
+            answer `improve`, what one step of the task's classical method makes of that answer; or
+            `search`, the answer that the model's own searches find and the rules accept (`expert`).
         objective: Key of `ttc_agents.training.objectives.OBJECTIVES`, or `module:function`.
         forcing: Each update shows the right answer so far (teacher forcing), for autoregressive
             models.
@@ -71,7 +73,7 @@ class Recipe:
     level: str
     task: dict[str, Any] = field(default_factory=dict)
     model_options: dict[str, Any] = field(default_factory=dict)
-    target: Literal["solution", "improve"] = "solution"
+    target: Literal["solution", "improve", "search"] = "solution"
     objective: str = "cross_entropy"
     forcing: bool = False
     first: str | None = None
@@ -215,7 +217,11 @@ RULES: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
     (("decay_from", "ema", "beta2"), "in [0, 1)", lambda x: 0 <= x < 1),
     (("restart",), "a probability above 0", lambda p: 0 < p <= 1),
     (("random_start",), "a probability", lambda p: 0 <= p <= 1),
-    (("target",), "solution or improve", {"solution", "improve"}.__contains__),
+    (
+        ("target",),
+        "solution, improve or search",
+        {"solution", "improve", "search"}.__contains__,
+    ),
     (("precision",), "auto, float32 or bfloat16", {"auto", "float32", "bfloat16"}.__contains__),
     (("compile",), "auto, on or off", {"auto", "on", "off"}.__contains__),
 )

@@ -120,6 +120,11 @@ class Meter:
         self._start += self._clock() - paused
         return result
 
+    def add(self, flops: float) -> None:
+        """Operations that an update knows of itself, such as those of threads of its own."""
+        if self._counter is not None:
+            self._counter.total += flops
+
     def measured(self, spent: Spent) -> Spent:
         """Updates and steps of `spent`, with the seconds and operations so far."""
         seconds = self._before.seconds + self._clock() - self._start

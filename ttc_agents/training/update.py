@@ -18,10 +18,12 @@ import torch
 from torch import Tensor
 
 from ttc_agents.inference import checkpoint
+from ttc_agents.inference.boards import check_search
 from ttc_agents.models import RefinementModel, Trace, make_model
 from ttc_agents.models.base import free_nodes
 from ttc_agents.training.data import CarriedBatch, Passed
 from ttc_agents.training.engine import Engine, choose_engine
+from ttc_agents.training.expert import Expert
 from ttc_agents.training.objectives import Labels, solved_rows, solver_metrics
 from ttc_agents.training.optimizer import Update
 from ttc_agents.training.recipe import Recipe
@@ -66,6 +68,7 @@ class Training:
             torch.Generator().manual_seed(recipe.seed),
             self.device,
             recipe.random_start,
+            self.expert(),
         )
         self.spent, self.skipped, self.rollbacks = NOTHING, 0, 0
 
@@ -83,6 +86,13 @@ class Training:
                 mine[name].copy_(values)
         self.learning.restart_average()
 
+    def expert(self) -> Expert | None:
+        """The searches that teach the model, where the recipe has it so."""
+        if self.recipe.target != "search":
+            return None
+        check_search(self.model)
+        return Expert(self.task, self.recipe.levels(), self.averaged_model)
+
     # One update
 
     def update(self, done: float) -> dict[str, Tensor]:
@@ -94,7 +104,7 @@ class Training:
         Raises:
             FloatingPointError: Too many gradients in a row were not finite.
         """
-        engine, carried = self.engine or self.begin(), self.carried
+        engine, carried, source = self.engine or self.begin(), self.carried, self.carried.source
         carried.refill(self.model)
         free = free_nodes(self.task.spec, carried.batch)
         trace, labels = self.refine(engine)
@@ -105,6 +115,7 @@ class Training:
             carried.keep(trace, self.recipe.segment_steps)
             env_steps = self.recipe.batch_size * self.recipe.segment_steps
             self.spent, self.skipped = self.spent + Spent(updates=1, env_steps=env_steps), 0
+            self.spent += source.take_cost() if source else NOTHING
         else:
             self.skip()
         return {
@@ -114,6 +125,7 @@ class Training:
             "solved": solved_rows(trace.logits[-1].detach(), labels, free).float().mean(),
             "age": carried.age.float().mean(),
             **solver_metrics(trace),
+            **(source.metrics() if source else {}),
         }
 
     def rate(self, done: float) -> float:

@@ -22,4 +22,12 @@ RECIPE = Recipe(
     compile="off",
 )
 
-__all__ = ["RECIPE", "LatinNet", "LatinSquare"]
+SEARCHED = RECIPE.replaced(
+    name="latin-searched",
+    description="The same without labels: taught by what its own searches find",
+    target="search",
+    level="trivial,easy,hard",
+    seconds=60,
+)
+
+__all__ = ["RECIPE", "SEARCHED", "LatinNet", "LatinSquare"]

@@ -10,8 +10,8 @@ import numpy as np
 
 from ttc_envs import UNDECIDED, Field, Group, Instances, Task, TaskSpec, Wording
 
-GIVENS = {"easy": 0.7, "hard": 0.5}
-"""Levels, and the share of cells that is given."""
+GIVENS = {"easy": 0.7, "hard": 0.5, "trivial": 0.9}
+"""Levels, the first one for whoever names none, and the share of cells that is given."""
 
 
 class LatinSquare(Task):

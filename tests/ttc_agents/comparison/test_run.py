@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("stable_baselines3")
 pytest.importorskip("sb3_contrib")
 
-from ttc_agents.comparison.kinds import Job, prepare_refinement
+from ttc_agents.comparison.kinds import Job, prepare_expert, prepare_refinement
 from ttc_agents.comparison.plan import Comparison, Row, Table
 from ttc_agents.comparison.run import distinct, document_of, run_row, table_lines, verdicts
 from ttc_agents.training.flops import counted
@@ -94,6 +94,17 @@ def test_no_update_is_charged_for_the_first_states():
     training = Training(recipe, task)
     training.update(0.0)
     assert spent.flops == 3 * counted(lambda: training.update(0.5))[1]
+
+
+def test_an_expert_is_charged_for_its_searches():
+    task, own = make_task("ttc/Sudoku4-v0"), 3 * 16 * 4
+    job = Job(task, "ttc/Sudoku4-v0", "easy", Length(updates=3), 0, lambda agent, spent: None)
+    labels = prepare_refinement(job, recipe="sudoku4-demo", changes={"level": "easy"}).spent
+    searched = prepare_expert(job, recipe="sudoku4-demo", levels="easy").spent
+    assert labels.env_steps == own < searched.env_steps
+    # Forward steps, as an update has them with two backward ones each.
+    steps = searched.env_steps - own
+    assert searched.flops - labels.flops > 0.8 * steps * labels.flops / (3 * own)
 
 
 def test_agents_are_also_played_with_drawn_actions(runs):

@@ -31,6 +31,9 @@ KINDS = {
     "muon": dataclasses.replace(
         TINY, optimizer="muon", level="easy,minimal", restart=0.5, random_start=0.5
     ),
+    "expert": dataclasses.replace(
+        TINY, target="search", level="givens=12,givens=9", batch_size=16, restart=1.0
+    ),
     "reader": dataclasses.replace(
         TINY,
         env_id="ttc/Sorting-v0",

@@ -84,7 +84,9 @@ def alike(one, other):
     )
 
 
-@pytest.mark.parametrize("kind", ["plain", "muon", "reader", "forced", "graphs", "equilibrium"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "muon", "expert", "reader", "forced", "graphs", "equilibrium"]
+)
 def test_resume_is_bit_identical(kinds, tmp_path, kind):
     recipe = kinds[kind]
     train(recipe, tmp_path / "whole", show=False)

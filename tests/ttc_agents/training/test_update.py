@@ -26,7 +26,8 @@ def test_every_recipe_updates(begun, recipe):
     assert torch.isfinite(metrics["loss"])
     after = training.learning.parameters
     assert any((a != b).any() for a, b in zip(before, after, strict=True))
-    assert (training.updates, training.spent.env_steps) == (1, 4)
+    searched = training.spent.env_steps - 4
+    assert (training.updates, searched > 0) == (1, recipe.target == "search")
 
 
 @pytest.mark.parametrize("target", ["solution", "improve"])

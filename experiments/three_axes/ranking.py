@@ -9,13 +9,18 @@ boards but the first of each puzzle: the probability that a right board scores h
 - `mean confidence`, `least confidence`: of the answer of the board;
 - `pins`: the logarithm of the probability of its pins, each as its parent saw it;
 - `tension`: minus how far its probabilities are from one member of each constraint group;
-- `priority`: pins minus two times the tension, by which a search orders the children of a board.
+- `both`: the logarithm of the probability of the pins, and the tension as a search weighs it.
+
+`weights` are those of a logistic regression over the boards whose parents have no wrong pin: of the
+logarithm of the probability of the last pin, of the tension as a share of that of the first board,
+and the constant.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +28,7 @@ import numpy as np
 from ttc_agents.evaluation.families import read_file
 from ttc_agents.inference.boards import search
 from ttc_agents.inference.checkpoint import load_model, load_task
-from ttc_agents.inference.search import TENSION, Board, Branching, Refined, Tree
+from ttc_agents.inference.search import SLACK, TENSION, Board, Branching, Refined, Tree
 from ttc_envs import UNDECIDED
 
 SCORES = {
@@ -31,7 +36,6 @@ SCORES = {
     "least confidence": lambda board: board.confidence.min(),
     "pins": lambda board: board.chance,
     "tension": lambda board: -board.tension,
-    "priority": lambda board: board.chance - TENSION * board.tension,
 }
 
 
@@ -40,14 +44,50 @@ def shallow(boards: Refined, first: float) -> np.ndarray:
     return -1e3 * (boards.givens != UNDECIDED).sum(1)
 
 
-def judged(tree: Tree, solution: np.ndarray) -> list[tuple[bool, Board]]:
-    """Visited boards but the first, and whether all their pins are in the solution (N,)."""
-    found = []
+@dataclass(frozen=True)
+class Judged:
+    """A board, and what the solution says of it.
+
+    Args:
+        board: The board.
+        right: Whether all its pins are in the solution.
+        below_right: The same of its parent.
+        pin: Logarithm of the probability of its last pin.
+        share: Its tension as a share of that of the first board.
+    """
+
+    board: Board
+    right: bool
+    below_right: bool
+    pin: float
+    share: float
+
+
+def judged(tree: Tree, solution: np.ndarray) -> list[Judged]:
+    """The boards that were refined, but for the first, beside the solution (N,)."""
+
+    def right(board: Board) -> bool:
+        held = board.givens != UNDECIDED
+        return bool((board.givens[held] == solution[held]).all())
+
+    found, first = [], max(tree.boards[0].tension, SLACK)
     for board in tree.boards[1:]:
+        parent = tree.boards[board.parent]
+        pin, share = board.chance - parent.chance, board.tension / first
         if board.steps:
-            held = board.givens != UNDECIDED
-            found.append((bool((board.givens[held] == solution[held]).all()), board))
+            found.append(Judged(board, right(board), right(parent), pin, share))
     return found
+
+
+def regression(inputs: np.ndarray, right: np.ndarray) -> list[float]:
+    """The weights of a logistic regression, the constant last, by Newton's method."""
+    design = np.column_stack([inputs, np.ones(len(inputs))])
+    weights = np.zeros(design.shape[1])
+    for _ in range(30):
+        p = 1 / (1 + np.exp(-design @ weights))
+        hessian = (design.T * (p * (1 - p))) @ design + 1e-6 * np.eye(len(weights))
+        weights += np.linalg.solve(hessian, design.T @ (right - p))
+    return weights.round(2).tolist()
 
 
 def area(right: np.ndarray, wrong: np.ndarray) -> float:
@@ -69,12 +109,23 @@ def main() -> None:
     how = Branching(evidence=shallow, at_once=8)
     trees = search(model, task, instances, options.budget, how, rules=True)
     solutions = task.solve(instances)
-    boards = [pair for row, tree in enumerate(trees) for pair in judged(tree, solutions[row])]
-    right = np.array([is_right for is_right, _ in boards])
-    scores = {name: np.array([score(b) for _, b in boards]) for name, score in SCORES.items()}
+    boards = [own for row, tree in enumerate(trees) for own in judged(tree, solutions[row])]
+    right = np.array([board.right for board in boards])
+    scores = {n: np.array([score(own.board) for own in boards]) for n, score in SCORES.items()}
+    share = np.array([own.share for own in boards])
+    scores["both"] = scores["pins"] - TENSION * share
+    pin = np.array([own.pin for own in boards])
+    below = np.array([own.below_right for own in boards])
+    weights = regression(np.stack([pin, share], 1)[below], right[below])
     areas = {name: area(values[right], values[~right]) for name, values in scores.items()}
     counts = {"right": int(right.sum()), "wrong": int((~right).sum())}
-    document = {"checkpoint": options.checkpoint, "puzzles": len(trees), **counts, "area": areas}
+    document = {
+        "checkpoint": options.checkpoint,
+        "puzzles": len(trees),
+        **counts,
+        "area": areas,
+        "weights": dict(zip(("pin", "tension", "constant"), weights, strict=True)),
+    }
     print(json.dumps(document))
 
 

@@ -98,8 +98,8 @@ def test_doubt_asks_again_from_parts_of_the_answer():
 
 
 def test_budgets_and_options_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="one board of 48 steps, got 47"):
-        Search(FREE, 47, Branching())
+    with pytest.raises(ValueError, match="one board of 32 steps, got 31"):
+        Search(FREE, 31, Branching())
     with pytest.raises(ValueError, match="at_once must be at least 1, got 0"):
         Branching(at_once=0)
     with pytest.raises(ValueError, match=r"sure must be in \(0, 1\), got 1"):

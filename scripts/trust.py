@@ -27,7 +27,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,33 @@ class Place:
             out, err = process.communicate()
             status = None
         return Outcome(status, out, err, time.perf_counter() - start)
+
+    @staticmethod
+    def fork(work: Callable[[], object]) -> int:
+        """Do something in a copy of this process, which ends with what that says, or 0, or 1.
+
+        PyTorch computes no gradients in a copy of a process that has computed some on a GPU. So
+        train in copies alone.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which idle here
+            child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                said = work()
+                status = said if isinstance(said, int) else 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        return child
+
+    @staticmethod
+    def ended(child: int) -> int:
+        """Wait for a copy; its status, that of a signal is negative."""
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def environment() -> dict[str, str]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("trust", ROOT / "scripts" / "trust.py")
@@ -17,7 +18,10 @@ SPEC.loader.exec_module(trust)
 
 @pytest.mark.parametrize("name", trust.names())
 def test_the_short_form_finds_no_fault(name):
-    found = trust.row(trust.CHECKS / f"{name}.py", short=True)
+    if torch.cuda.is_available():  # whose threads bear no fork
+        found = trust.apart(name, short=True)
+    else:
+        found = trust.row(trust.CHECKS / f"{name}.py", short=True)
     assert found["faults"] == []
     assert found["tries"] > 0
     assert found["promise"].endswith(".")

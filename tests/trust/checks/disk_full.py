@@ -27,12 +27,12 @@ RECIPE = Recipe(
 
 def check(tries, place):
     out, faults = place.folder / "checkpoint", []
-    train(RECIPE, out, show=False)
+    place.ended(place.fork(lambda: train(RECIPE, out, show=False, device="cpu")))
     (place.folder / "recipe.toml").write_text(RECIPE.replaced(updates=4).to_toml())
     kept = {path.name: path.read_bytes() for path in out.iterdir()}
     for count in range(tries):
         size = place.random.randrange(len(kept["training.pt"]))
-        status, said = resumed(place.folder / "recipe.toml", out, size)
+        status, said = resumed(place, out, size)
         lines = [line for line in said.splitlines() if line.startswith("ttc: ")]
         if status != 2 or len(lines) != 1 or "too large" not in lines[0] or "Traceback" in said:
             faults.append(f"{count}: at {size} bytes it ended with {status}: {said}")
@@ -49,19 +49,18 @@ def check(tries, place):
     return {"faults": faults}
 
 
-def resumed(recipe, out, size):
+def resumed(place, out, size):
     """Go on in a process whose files may have so many bytes; its status and what it says."""
     read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-            with open(write, "w", encoding="utf-8") as text, contextlib.redirect_stderr(text):
-                status = main(["train", str(recipe), "--out", str(out), "--resume"])
-        finally:
-            os._exit(status)
+    words = ["train", str(place.folder / "recipe.toml"), "--out", str(out), "--resume"]
+
+    def work():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        with open(write, "w", encoding="utf-8") as text, contextlib.redirect_stderr(text):
+            return main([*words, "--device", "cpu"])
+
+    child = place.fork(work)
     os.close(write)
     with open(read, encoding="utf-8", errors="replace") as said:
         text = said.read()
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), text
+    return place.ended(child), text

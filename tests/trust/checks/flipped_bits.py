@@ -9,7 +9,7 @@ from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.train import train
 
 PROMISE = "A flipped bit in a checkpoint is refused or changes nothing."
-TRIES, SHORT = 1000, 30
+TRIES, SHORT = 1000, 18
 FILES = ("model.safetensors", "training.pt", "config.json")
 RECIPE = Recipe(
     name="tiny",

@@ -30,9 +30,10 @@ def check(tries, place):
         folder = place.folder / str(tables)
         folder.mkdir()
         for _ in range(3):
-            kills += killed(folder, place.random)
+            kills += killed(place, folder)
             faults += [f"after {kills} kills: {fault}" for fault in faults_of(folder)]
-        statuses = [wait(child) for child in (start(folder) for _ in range(PROCESSES))]
+        children = [start(place, folder) for _ in range(PROCESSES)]
+        statuses = [place.ended(child) for child in children]
         if any(statuses):
             faults.append(f"after {kills} kills: the processes ended with {statuses}")
         document = json.loads((folder / "easy.json").read_text())
@@ -46,32 +47,19 @@ def check(tries, place):
     return {"faults": faults, "kills": kills, "tables": tables}
 
 
-def start(folder):
+def start(place, folder):
     """Fill the table in a process of its own."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            fill(PLAN, "easy", folder)
-            status = 0
-        finally:
-            os._exit(status)
-    return child
+    return place.fork(lambda: fill(PLAN, "easy", folder))
 
 
-def wait(child):
-    """How a process ended."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def killed(folder, random):
+def killed(place, folder):
     """Start some processes and kill all of them at random moments; how many that reached."""
-    children = [start(folder) for _ in range(PROCESSES)]
+    children = [start(place, folder) for _ in range(PROCESSES)]
     reached = 0
     for child in children:
-        time.sleep(random.uniform(0, 0.15))
+        time.sleep(place.random.uniform(0, 0.15))
         os.kill(child, signal.SIGKILL)
-        reached += wait(child) == -signal.SIGKILL
+        reached += place.ended(child) == -signal.SIGKILL
     return reached
 
 

@@ -33,11 +33,11 @@ RECIPE = Recipe(
 @mock.patch.multiple(hooks, CHECKPOINT_SECONDS=0.0, REPORT_SECONDS=0.0)
 def check(tries, place):
     whole, out = place.folder / "whole", place.folder / "killed"
-    train(RECIPE, whole, show=False)
+    place.ended(place.fork(lambda: trained(whole)))
     expected, faults, kills, finished = state_of(whole), [], 0, 0
-    _, longest = attempt(place.folder / "timed", 60.0)
+    _, longest = attempt(place, place.folder / "timed", 600.0)
     while kills < tries:
-        status, _ = attempt(out, place.random.uniform(0, longest))
+        status, _ = attempt(place, out, place.random.uniform(0, longest))
         if status == -signal.SIGKILL:
             kills += 1
             faults += [f"kill {kills}: {fault}" for fault in faults_of(out)]
@@ -49,28 +49,27 @@ def check(tries, place):
             faults += compared(out, expected, f"after {kills} kills")
             shutil.rmtree(out)
     if out.exists():
-        train(RECIPE, out, resume=True, show=False)
+        place.ended(place.fork(lambda: trained(out)))
         faults += compared(out, expected, f"after {kills} kills")
     return {"faults": faults, "kills": kills, "finished": finished}
 
 
-def attempt(out, seconds):
+def trained(out):
+    """Train, or go on; a status."""
+    resume = out.is_dir() and any(out.iterdir())
+    return 0 if train(RECIPE, out, resume=resume, show=False, device="cpu").finished else 3
+
+
+def attempt(place, out, seconds):
     """Train on in a process of its own, which is killed after some time; its status, and when."""
-    start, child = time.perf_counter(), os.fork()
-    if child == 0:
-        status = 1
-        try:
-            resume = out.is_dir() and any(out.iterdir())
-            status = 0 if train(RECIPE, out, resume=resume, show=False).finished else 3
-        finally:
-            os._exit(status)
+    start, child = time.perf_counter(), place.fork(lambda: trained(out))
     while (spent := time.perf_counter() - start) < seconds:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status), spent
         time.sleep(0.002)
     os.kill(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), spent
+    return place.ended(child), spent
 
 
 def faults_of(out):

@@ -25,12 +25,11 @@ TRAINED, REFUSED = 0, 7
 
 
 def check(tries, place):
-    train(RECIPE, place.folder / "warm", show=False)
     faults, refusals = [], 0
     for count in range(tries):
         out = place.folder / str(count)
         how = {"overwrite": True} if count % 2 else {}
-        ends = together(out, how)
+        ends = together(place, out, how)
         refusals += ends.count(REFUSED)
         # Without `overwrite` those who come later find a checkpoint, and are refused for that.
         if set(ends) - {TRAINED, REFUSED} or (not how and ends.count(TRAINED) != 1):
@@ -39,30 +38,29 @@ def check(tries, place):
     return {"faults": faults, "refused": refusals}
 
 
-def together(out, how):
+def together(place, out, how):
     """Start all trainers at once; how each ended."""
     read, write = os.pipe()
     children = []
     for seed in range(TRAINERS):
-        child = os.fork()
-        if child == 0:
+
+        def work(seed=seed):
             os.close(write)
             os.read(read, 1)  # ends where the parent closes the pipe
-            os._exit(ended(out, how, seed))
-        children.append(child)
+            return ended(out, how, seed)
+
+        children.append(place.fork(work))
     os.close(read)
     os.close(write)
-    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    return [place.ended(child) for child in children]
 
 
 def ended(out, how, seed):
     """Train; what a process is to exit with."""
     try:
-        train(RECIPE.replaced(seed=seed), out, show=False, **how)
+        train(RECIPE.replaced(seed=seed), out, show=False, device="cpu", **how)
     except (BlockingIOError, FileExistsError):
         return REFUSED
-    except BaseException:
-        return 1
     return TRAINED
 
 

@@ -204,7 +204,7 @@ def searchable(model_class, task, count):
     """A model with random weights, instances, and a search in which it is sure of half of them."""
     model, _ = made(model_class, task)
     instances = task.sample(keys(count), task.spec.levels[-1])
-    how = Branching(steps=3, expand=2, possible=0.1, doubts=2)
+    how = Branching(steps=3, at_once=2, possible=0.1, doubts=2)
     first = search(model, task, instances, 3, how)
     sure = float(np.median([tree.boards[0].confidence.min() for tree in first]))
     return model, instances, replace(how, sure=sure)

@@ -5,9 +5,8 @@ import os
 import signal
 import time
 
-from ttc_agents.comparison.fill import fill
-
 from ttc_agents.comparison.plan import Comparison, Row, Table
+from ttc_agents.comparison.run import fill
 from ttc_agents.training.schedule import Length
 
 PROMISE = "A comparison that is killed at any moment, or filled by several processes, loses no run."

@@ -113,7 +113,7 @@ def test_tension_is_how_far_beliefs_are_from_one_of_each_group():
     free = np.full_like(solution, -1)
     assert (tension(task.spec, belief, free) == 0).all()
     belief[0, 0] = belief[0, 1]  # a digit twice and one not at all, in a row; the same in a column
-    assert tension(task.spec, belief, free)[0] >= 4
+    assert tension(task.spec, belief, free)[0] >= 4 / 16
     assert tension(task.spec, belief, free)[1] == 0
     assert (tension(task.spec, belief, solution) == 0).all()  # givens count as what they are
 

@@ -1,6 +1,7 @@
 """States of trainings that are not of this one are refused before anything is taken over."""
 
 import copy
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -93,6 +94,6 @@ def test_nothing_is_taken_over_from_a_wrong_state(training, state, tmp_path):
     before = copy.deepcopy(training.state_dict())
     with pytest.raises(ValueError, match=r"training\.pt: not of this training \(spent updates"):
         Saver(tmp_path, []).load(training)
-    assert training.spent.to_json() == before["spent"]
+    assert asdict(training.spent) == before["spent"]
     for mine, theirs in zip(training.learning.average, before["average"], strict=True):
         assert torch.equal(mine, theirs)

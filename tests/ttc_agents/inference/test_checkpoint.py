@@ -52,7 +52,9 @@ def test_shipped_weights_load_and_are_small():
         load_model(name)
 
 
-@pytest.mark.parametrize("name", ["sudoku-cpu", "sudoku-deq-cpu", "sudoku-learned-graph-cpu"])
+@pytest.mark.parametrize(
+    "name", ["sudoku-best", "sudoku-cpu", "sudoku-deq-cpu", "sudoku-learned-graph-cpu"]
+)
 def test_the_shipped_networks_solve_most_minimal_puzzles(name):
     task = SudokuTask(size=9, split="validation")
     instances = task.sample(np.arange(20, dtype=np.uint64), "minimal")

@@ -73,11 +73,12 @@ def module(tmp_path, monkeypatch):
 # Formats
 
 
-def test_six_checkpoints_ship():
+def test_seven_checkpoints_ship():
     assert shipped() == [
         "shortest-path-cpu",
         "sorting-adjacent-cpu",
         "sorting-cpu",
+        "sudoku-best",
         "sudoku-cpu",
         "sudoku-deq-cpu",
         "sudoku-learned-graph-cpu",

@@ -139,7 +139,7 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path, directory, puzzles, complain
     weights = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     line = complaint("solve", puzzles[0], "--checkpoint", str(tmp_path))
-    assert "not the weights" in line
+    assert "model.safetensors: damaged" in line
     (tmp_path / "config.json").write_text("{")
     line = complaint("evaluate", str(tmp_path))
     assert "damaged" in line

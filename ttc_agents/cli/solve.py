@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 DEFAULT_CHECKPOINT = "sudoku-cpu"
 BUDGETS = {"branch": 4096, "auto": 4096}
-FILE_SUFFIXES = (".csv", ".gz", ".txt", ".npy")
+FILE_SUFFIXES = (
+    *(".csv", ".gz", ".txt", ".npy", ".zip", ".sdk", ".sdm", ".ss"),
+    *(".json", ".jsonl", ".xml", ".opensudoku"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +108,7 @@ class Solve(Imports):
 
     def _instances(self, task: Task) -> tuple[Instances, dict[str, Any]]:
         """What is to be solved, and what the outcome says of it."""
-        from ttc_agents.evaluation.families import default_level, draw, read_file
+        from ttc_agents.evaluation.families import default_level, draw, read_file, read_text
         from ttc_agents.inference.checkpoint import shipped
 
         if self.puzzle is None:
@@ -118,7 +121,7 @@ class Solve(Imports):
             raise ValueError(f"{self.puzzle} is a network: ttc solve --checkpoint {self.puzzle}")
         if names_a_file(self.puzzle):
             return read_file(task, Path(self.puzzle), True, warn), {}
-        return task.parse(self.puzzle), {}
+        return read_text(task, self.puzzle, True, warn), {}
 
     def _source(self, task: Task) -> Source:
         """What refines: the method of --classical, or the model of the checkpoint."""
@@ -178,4 +181,7 @@ class Solve(Imports):
 def names_a_file(word: str) -> bool:
     """Whether the argument means a file rather than digits."""
     # A 16x16 puzzle is longer than a file's name may be, on which Path.is_file raises.
-    return word.lower().endswith(FILE_SUFFIXES) or "/" in word or os.path.isfile(word)
+    if os.path.isfile(word):
+        return True
+    text = "\n" in word or "<" in word
+    return not text and (word.lower().endswith(FILE_SUFFIXES) or "/" in word)

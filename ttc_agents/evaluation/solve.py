@@ -50,9 +50,8 @@ def solve(
         raise ValueError("task is missing: only a checkpoint's name says which one it is")
     if not isinstance(instances, Instances):
         texts = [instances] if isinstance(instances, str) else instances
-        return [
-            solve(source, task.parse(text), num_steps, think=think, task=task)[0] for text in texts
-        ]
+        parsed = [task.parse(text) for text in texts]
+        return [o for own in parsed for o in solve(source, own, num_steps, think=think, task=task)]
     if think != "steps" and len(instances) > 1:
         ones = [instances[row : row + 1] for row in range(len(instances))]
         return [solve(source, one, num_steps, think=think, task=task)[0] for one in ones]

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro import conf
 
 from ttc_agents.cli.options import DEFAULT_STEPS, Families, parse_steps, task_options
-from ttc_agents.cli.output import make_room, progress_line, report_sweep
+from ttc_agents.cli.output import make_room, progress_line, report_sweep, say
+from ttc_agents.files import write_atomically
 
 if TYPE_CHECKING:
     from ttc_agents.evaluation import SweepResult
@@ -159,5 +160,5 @@ class Evaluate(Families):
             return
         name = re.sub(r"[^\w.=-]+", "_", name)
         path = self.out.with_name(f"{self.out.stem}-{name}.png")
-        path.write_bytes(picture())
-        print(path, file=sys.stderr)
+        write_atomically(path, picture())
+        say(str(path), file=sys.stderr)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro import conf
 
 from ttc_agents.cli.options import Imports, task_options, warn
-from ttc_agents.cli.output import make_room
+from ttc_agents.cli.output import make_room, say
+from ttc_agents.files import write_atomically
 
 if TYPE_CHECKING:
     from ttc_agents.figures.animation import Frame
@@ -150,9 +151,9 @@ class Solve(Imports):
             steps = recorder.through(thought(self.think, source, task, instance, self.budget))
             seen = self._watched(frames(steps, task, instance), task, instance)
         if self.gif is not None:
-            self.gif.write_bytes(gif_of(task, instance, seen))
+            write_atomically(self.gif, gif_of(task, instance, seen))
         outcome = {**outcomes(task, instance, recorder.records())[0], **extra}
-        print(json.dumps(outcome) if self.json else "\n".join(told(outcome)))
+        say(json.dumps(outcome) if self.json else "\n".join(told(outcome)))
 
     def _watched(self, stream: Iterator[Frame], task: Task, instance: Instances) -> list[Frame]:
         """All frames: drawn as they come on a terminal, with --no-live the last one alone."""
@@ -175,7 +176,7 @@ class Solve(Imports):
         if self.json:
             print(json.dumps({"puzzles": outcomes}))
         else:
-            print("\n".join(table_lines(outcomes)))
+            say("\n".join(table_lines(outcomes)))
 
 
 def names_a_file(word: str) -> bool:

@@ -119,10 +119,10 @@ def test_the_lock_dies_with_its_owner(fill):
             os.write(write, b"x")
             os.read(read, 0)
             os.kill(os.getpid(), 9)
-    os.read(read, 1)
-    os.waitpid(child, 0)
+    assert os.read(read, 1) == b"x", "the child holds the directory"
+    assert os.waitpid(child, 0)[1] == 9, "it was killed while it did"
     with held_directory(out, True, False):
-        pass
+        assert held_files(out) == set(WHOLE)
 
 
 def test_an_error_in_a_held_directory_is_its_own(fill):

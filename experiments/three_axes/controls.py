@@ -31,7 +31,8 @@ from ttc_agents.evaluation.families import read_file
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.inference.boards import search
 from ttc_agents.inference.checkpoint import load_config, load_model, load_task
-from ttc_agents.inference.search import Branching, Tree
+from ttc_agents.inference.search import Branching
+from ttc_agents.inference.tree import Tree
 from ttc_agents.models import RefinementModel, make_model
 from ttc_agents.models.base import Batch, Context
 from ttc_agents.models.layers import GroupTables

@@ -28,7 +28,8 @@ import numpy as np
 from ttc_agents.evaluation.families import read_file
 from ttc_agents.inference.boards import search
 from ttc_agents.inference.checkpoint import load_model, load_task
-from ttc_agents.inference.search import SLACK, TENSION, Board, Branching, Refined, Tree
+from ttc_agents.inference.search import SLACK, TENSION, Branching
+from ttc_agents.inference.tree import Board, Refined, Tree
 from ttc_envs import UNDECIDED
 
 SCORES = {

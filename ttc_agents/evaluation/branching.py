@@ -20,7 +20,8 @@ import numpy as np
 
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.inference.boards import search
-from ttc_agents.inference.search import Branching, Event, Tree
+from ttc_agents.inference.search import Branching
+from ttc_agents.inference.tree import Event, Tree
 from ttc_agents.models import RefinementModel
 from ttc_agents.training.flops import AnswerCost, answer_cost
 from ttc_envs import Instances, Task

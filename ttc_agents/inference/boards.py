@@ -20,7 +20,8 @@ from torch import Tensor
 
 from ttc_agents.inference.batches import map_batches, pick_batch_size
 from ttc_agents.inference.refine import finite_rows, norms
-from ttc_agents.inference.search import Accept, Branching, Refined, Search, Tree, Visit
+from ttc_agents.inference.search import Accept, Branching, Search
+from ttc_agents.inference.tree import Refined, Tree, Visit
 from ttc_agents.models.base import Batch, Context, RefinementModel, device_of, to_batch
 from ttc_envs import UNDECIDED, Instances, Task, TaskSpec
 

@@ -24,7 +24,8 @@ import torch
 
 from ttc_agents.inference.answers import instances_of, tensors_of
 from ttc_agents.inference.boards import search
-from ttc_agents.inference.search import Branching, Tree
+from ttc_agents.inference.search import Branching
+from ttc_agents.inference.tree import Tree
 from ttc_agents.models import RefinementModel
 from ttc_agents.training.data import random_keys
 from ttc_agents.training.flops import answer_cost

@@ -6,7 +6,8 @@ import pytest
 from ttc_agents.inference.boards import Boards, cannot_search, search, tension
 from ttc_agents.inference.checkpoint import load_model, load_task
 from ttc_agents.inference.policy import BranchingPolicy
-from ttc_agents.inference.search import Branching, Refined, Search, fewest_choices
+from ttc_agents.inference.search import Branching, Search, fewest_choices
+from ttc_agents.inference.tree import Refined
 from ttc_agents.models import make_model
 from ttc_envs import make_task
 

@@ -238,6 +238,26 @@ class Task(ABC):
         """(C, 2) latitude and longitude of the choices in degrees, or None where they have none."""
         return None
 
+    def view(self, instance: Instances) -> dict[str, Any]:
+        """What a page that draws answers has to know of one instance (B = 1), as plain data.
+
+        `kind` says how the page draws it, and the other entries what it needs for that:
+
+        | kind | entries |
+        |---|---|
+        | `grid` | `cells`: row and column of each node |
+        | `map` | `points` (x, y in 840 x 560), `names`, `roads` (pairs), `best` (a shortest path), \
+`source`, `target`, `onward`: the place that each choice of each node leads to, or None where \
+answers list places |
+        | `bars` | `values`: of each item that answers put in order |
+
+        By default nodes are the cells of a grid, by the ranks of their positions.
+        """
+        from ttc_envs.render import cells_of
+
+        cells = cells_of(self.spec.positions, self.spec.num_nodes)
+        return {"kind": "grid", "cells": cells.tolist()}
+
     def render(
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None
     ) -> Any:

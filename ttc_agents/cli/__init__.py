@@ -1,4 +1,4 @@
-"""The command `ttc`: train, evaluate, play, compare, probe, solve, demo, data.
+"""The command `ttc`: train, evaluate, play, compare, probe, solve, watch, demo, data.
 
 Whatever is the user's to mend (a wrong argument, a missing file, a puzzle with a clash, a training
 that diverges) is one line on stderr and exit code 2; Ctrl-C is one line and 130. `tyro`, torch and
@@ -87,6 +87,7 @@ def _parse(words: Sequence[str]) -> Command | int:
     from ttc_agents.cli.probe import ProbePlaces
     from ttc_agents.cli.solve import Solve
     from ttc_agents.cli.train import Train
+    from ttc_agents.cli.watch import Watch
 
     commands: dict[str, Callable[..., Command]] = {
         "train": Train,
@@ -95,6 +96,7 @@ def _parse(words: Sequence[str]) -> Command | int:
         "compare": Compare,
         "probe": ProbePlaces,
         "solve": Solve,
+        "watch": Watch,
         "demo": Demo,
         "data": Data,
     }

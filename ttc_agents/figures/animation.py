@@ -35,6 +35,7 @@ class Frame:
         solved: Whether the rules hold.
         finite: Whether logits and state are finite; else the answer is the last one that was.
         note: Of a search: its state in words.
+        residual: Relative change of the state; None before the first step and of what has none.
     """
 
     step: int
@@ -44,6 +45,7 @@ class Frame:
     solved: bool
     finite: bool
     note: str = ""
+    residual: float | None = None
 
 
 def frames(steps: Iterator[Step], task: Task, instance: Instances) -> Iterator[Frame]:
@@ -58,7 +60,9 @@ def frames(steps: Iterator[Step], task: Task, instance: Instances) -> Iterator[F
         confidence = None if step.confidence is None else step.confidence[0]
         changed, finite = int((step.answer != last).sum()), bool(step.finite[0])
         last = step.answer
-        yield Frame(count, last, confidence, changed, finite and solved(last), finite, step.note)
+        residual = None if step.residual is None else float(step.residual[0])
+        holds = finite and solved(last)
+        yield Frame(count, last, confidence, changed, holds, finite, step.note, residual)
 
 
 def showcase(records: Records) -> int:

@@ -48,6 +48,25 @@ def render(scene: Scene, mode: str) -> Any:
     raise ValueError(f"mode must be 'ansi' or 'rgb_array', got {mode!r}")
 
 
+def view_of(scene: Scene, onward: Array | None) -> dict[str, Any]:
+    """The `Task.view` of a scene.
+
+    Args:
+        scene: Of any answer.
+        onward: (N, C), the place that each choice leads to; None where answers list places.
+    """
+    return {
+        "kind": "map",
+        "points": (project(scene.positions) / SUPERSAMPLING).round(1).tolist(),
+        "names": list(scene.names),
+        "roads": scene.roads.tolist(),
+        "best": [int(place) for place in scene.optimum],
+        "source": scene.source,
+        "target": scene.target,
+        "onward": None if onward is None else onward.tolist(),
+    }
+
+
 def _pixels(scene: Scene) -> Array:
     points = project(scene.positions)
     image = _background().copy()

@@ -233,6 +233,15 @@ class NextHopTask(Task):
         fields = instances.fields
         return fields["neighbours"], fields["distances"], fields["target"].argmax(axis=1)
 
+    def view(self, instance: Instances) -> dict[str, Any]:
+        """The map of one instance (B = 1), and where each hop leads."""
+        from ttc_envs.tasks.maps.render import view_of
+        from ttc_envs.tasks.next_hop.render import scene_of
+
+        answer = self.initial_answer(instance)
+        scene = scene_of(instance, answer[0], self.score(instance, answer), None)
+        return view_of(scene, instance.fields["neighbours"][0])
+
     def render(
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None
     ) -> Any:

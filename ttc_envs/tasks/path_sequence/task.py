@@ -190,6 +190,15 @@ class SequenceTask(Task):
         cities = self.map.graph.cities
         return np.stack([cities["latitude"], cities["longitude"]], axis=1)
 
+    def view(self, instance: Instances) -> dict[str, Any]:
+        """The map of one instance (B = 1)."""
+        from ttc_envs.tasks.maps.render import view_of
+        from ttc_envs.tasks.path_sequence.render import scene_of
+
+        answer = self.initial_answer(instance)
+        scores = self.score(instance, answer)
+        return view_of(scene_of(self.map.graph, instance, answer[0], scores, None), None)
+
     def render(
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None
     ) -> Any:

@@ -237,6 +237,11 @@ class SortingTask(Task):
             answer = exchange_items(instances.fields["numbers"], answer, pairs)
             yield answer
 
+    def view(self, instance: Instances) -> dict[str, Any]:
+        """The list of one instance (B = 1), without padding."""
+        length = int(instance.fields["mask"][0].sum())
+        return {"kind": "bars", "values": instance.fields["numbers"][0, :length].tolist()}
+
     def render(
         self, instance: Instances, answer: Array, mode: str, confidence: Array | None = None
     ) -> Any:

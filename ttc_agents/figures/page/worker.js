@@ -1,0 +1,36 @@
+/* The worker: refines off the page's own thread, and posts what came of each step.
+ *
+ * Messages in:  {network} once; {job, givens, think, steps} to begin.
+ * Messages out: {job, frame} or {job, frames: [...]} in batches, {job, done: milliseconds}.
+ * A job is stopped by ending the worker.
+ */
+"use strict";
+
+const FLUSH_MS = 40; // the page is told about 25 times a second
+let network = null;
+
+self.onmessage = ({ data }) => {
+  if (data.network) {
+    network = makeNetwork(data.network);
+    return;
+  }
+  const { job, givens, think, steps } = data;
+  const begun = performance.now();
+  let waiting = [], told = begun;
+  const tell = (frame) => {
+    waiting.push(frame);
+    if (performance.now() - told < FLUSH_MS) return;
+    self.postMessage({ job, frames: waiting });
+    waiting = [];
+    told = performance.now();
+  };
+  if (think === "branch") {
+    search(network, givens, steps, ({ answer, confidence, parent, pin, fate, used, least, alive }) =>
+      tell({ step: used, answer, confidence: alive ? confidence : null, residual: null,
+             board: { parent, pin, fate, least: alive ? least : null } }));
+  } else {
+    refine(network, givens, steps, ({ step, answer, confidence, residual }) =>
+      tell({ step, answer, confidence, residual }));
+  }
+  self.postMessage({ job, frames: waiting, done: performance.now() - begun });
+};

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ttc_agents.figures.replay import Run
     from ttc_envs import Instances, Task
 
-SHOWN = ("sudoku-cpu", "sudoku-learned-graph-cpu", "shortest-path-cpu", "sorting-cpu")
+SHOWN = ("sudoku-cpu", "sudoku-learned-graph-cpu", "shortest-path-cpu", "sorting-adjacent-cpu")
 """What is shown if nothing is named."""
 BRANCH_BUDGET = 4096
 EXAMPLES = 10

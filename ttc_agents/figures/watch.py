@@ -23,8 +23,8 @@ from ttc_envs import Instances, Task
 
 PORTED = ("factor_graph_network",)
 """Models that `page/network.js` can run, by their names in checkpoints."""
-WORKER_SCRIPTS = ("network.js", "search.js", "worker.js")
-"""What runs in a worker; the first two define functions only, which the page uses, too."""
+WORKER_SCRIPTS = ("network.js", "search.js", "exact.js", "worker.js")
+"""What runs in a worker; all but the last define functions only, which the page uses, too."""
 PAGE_SCRIPTS = (
     "data.js",
     "puzzle.js",
@@ -59,7 +59,7 @@ def live_document(
     weights = {k: v.detach().cpu().numpy() for k, v in model.state_dict().items()}
     return {
         "name": name,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": sum(values.size for values in weights.values()),
         "nodes": task.spec.num_nodes,
         "choices": task.spec.num_choices,
         "symbols": symbols(task),

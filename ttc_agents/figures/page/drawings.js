@@ -49,8 +49,9 @@ function gridDrawing(set, instance, run) {
       box.classList.toggle("pinned", pins.has(node));
       ring.classList.toggle("shown", rules.nodes.has(node));
     });
-    const words = frame.solved ? "All rules hold." : `${plural(rules.count, "rule")} broken`
-      + (rules.words.length ? `: ${rules.words.slice(0, 3).join("; ")}${rules.words.length > 3 ? "; ..." : "."}` : ".");
+    const blank = frame.answer.filter((choice) => choice < 0).length;
+    const words = frame.solved ? "All rules hold." : blank ? `${plural(blank, "cell")} undecided.`
+      : `${plural(rules.count, "rule")} broken` + (rules.words.length ? `: ${rules.words.slice(0, 3).join("; ")}${rules.words.length > 3 ? "; ..." : "."}` : ".");
     svg.setAttribute("aria-label", spoken(set, cells, frame, words));
     return words;
   }

@@ -21,6 +21,9 @@ class Live {
     this.find("read").addEventListener("click", () => this.read(this.find("paste").value));
     this.find("clear").addEventListener("click", () => { this.fill(this.cells.map(() => -1)); this.tell(""); });
     this.find("solve").addEventListener("click", () => this.solve());
+    this.find("think").addEventListener("change", (event) => {
+      this.find("depth").value = event.target.value === "branch" ? 1024 : 64;
+    });
     this.find("stop").addEventListener("click", () => { this.stop(); this.tell("Stopped."); });
     this.read(live.examples[0]);
     this.tell("");
@@ -129,11 +132,16 @@ class Live {
     this.tell("Thinking ...");
     this.worker = startWorker(this.live);
     this.worker.onmessage = ({ data }) => this.take(run, data, steps);
-    this.worker.postMessage({ job: 0, givens, think, steps });
+    this.worker.postMessage({ givens, think, steps });
   }
 
   /* Frames from the worker. */
   take(run, data, budget) {
+    if ("solutions" in data) {
+      this.several = data.solutions > 1 ? " The puzzle has several solutions." : "";
+      if (data.solutions === 0) { this.stop(); this.tell("This puzzle has no solution.", true); }
+      return;
+    }
     for (const frame of data.frames) {
       const before = run.frames[run.frames.length - 1];
       frame.changed = new Set([...frame.answer.keys()].filter((i) => frame.answer[i] !== before.answer[i]));
@@ -151,9 +159,9 @@ class Live {
     const first = run.frames.find((frame) => frame.solved);
     this.find("message").dataset.seconds = seconds;
     const took = `${plural(last.step, "step")} in ${seconds.toFixed(2)} s.`;
-    if (last.solved) this.tell(`Solved: all rules hold since step ${first.step}. ${took}`);
-    else this.tell(`Not solved within ${budget} steps. ${took} More steps or branching may help; `
-      + "a puzzle without a solution stays unsolved.", true);
+    if (last.solved) this.tell(`Solved: all rules hold since step ${first.step}. ${took}${this.several}`);
+    else this.tell(`Not solved within ${budget} steps. ${took} `
+      + `More steps or branching may help.${this.several}`, true);
   }
 
   /* Whether all rules hold. */
@@ -164,7 +172,7 @@ class Live {
 
 /* A worker that has the network; its code is what the page's script elements hold. */
 function startWorker(live) {
-  const code = ["network.js", "search.js", "worker.js"]
+  const code = ["network.js", "search.js", "exact.js", "worker.js"]
     .map((id) => document.getElementById(id).textContent.replace('"use strict";', ""));
   const url = URL.createObjectURL(new Blob(['"use strict";', ...code], { type: "text/javascript" }));
   const worker = new Worker(url);

@@ -85,7 +85,9 @@ function encode(network, givens) {
     number[g] = used.length;
     used.push({ kind: group.kind, members: Int32Array.from(members) });
   });
-  const heard = rows.map((code) => Int32Array.from(groupsOf[code], (g) => number[g]));
+  // Where the answers of the groups of each row begin.
+  const heard = rows.map((code) =>
+    Int32Array.from(groupsOf[code], (g) => number[g] * network.hidden));
   const space = (count, size) => new Float64Array(four(count) * size);
   return {
     givens, given, rows, groups: used, parts, heard,
@@ -158,11 +160,12 @@ function step(network, context, state) {
 
   multiply(network.toHidden, state, inner, count, width, hidden);
   for (let r = 0; r < count; r++) {
-    const to = r * hidden;
-    for (let i = 0; i < hidden; i++) inner[to + i] += network.bias[i];
-    for (const g of context.heard[r])
-      for (let i = 0; i < hidden; i++) inner[to + i] += answers[g * hidden + i];
-    for (let i = 0; i < hidden; i++) inner[to + i] /= 1 + Math.exp(-inner[to + i]); // silu
+    const to = r * hidden, groups = context.heard[r], heard = groups.length;
+    for (let i = 0; i < hidden; i++) {
+      let z = inner[to + i] + network.bias[i];
+      for (let j = 0; j < heard; j++) z += answers[groups[j] + i];
+      inner[to + i] = z / (1 + Math.exp(-z)); // silu
+    }
   }
   multiply(network.toUpdate, inner, updates, count, hidden, width);
   return normalised(network, context, state);

@@ -43,8 +43,12 @@ function cellsOf(word, symbols) {
 /* The cells of a row of a grid; null for a line without one, such as a rule between boxes. */
 function rowOf(line, symbols, side) {
   if (/^[-+=|\s─-╿]*$/.test(line)) return null;
-  const bare = line.replace(/[|!│┃║,;[\]"'\t]/g, " ").trim();
-  const words = bare.split(/\s+/);
+  const bare = line.replace(/[|!│┃║[\]"']/g, " ").trim();
+  const separator = [",", ";", "\t"].find((character) => bare.includes(character));
+  // Nothing between separators is a blank cell; a comma at the end of a line ends it.
+  const words = separator
+    ? bare.replace(/,$/, "").split(separator).map((field) => field.trim() || ".")
+    : bare.split(/\s+/);
   const cells = cellsOf(words.join(""), symbols);
   return cells && cells.length === side ? cells : null;
 }

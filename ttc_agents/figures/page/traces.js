@@ -59,7 +59,10 @@ function chart(title, what, value, [low, high], label, ticks) {
         class: "curve", ...lineStyle(i),
         points: run.frames.filter((f) => value(f) !== null).map((f) => `${x(f.step)},${y(value(f))}`).join(" "),
       }));
-      svg.replaceChildren(...grid, ...ends, ...lines, cursor);
+      // A search has a few boards with steps between them.
+      const dots = runs.flatMap((run, i) => (run.tree ? run.frames : []).filter((f) => value(f) !== null)
+        .map((f) => shape("circle", { cx: x(f.step), cy: y(value(f)), r: 2.5, fill: `var(--line-${i % 6})` })));
+      svg.replaceChildren(...grid, ...ends, ...lines, ...dots, cursor);
       const said = runs.map((run) => {
         const known = run.frames.filter((f) => value(f) !== null);
         return known.length ? `${run.title}: from ${label(rounded(value(known[0])))} to ${label(rounded(value(known[known.length - 1])))}` : "";

@@ -1,8 +1,9 @@
 /* The worker: refines off the page's own thread, and posts what came of each step.
  *
- * Messages in:  {network} once; {job, givens, think, steps} to begin.
- * Messages out: {job, frame} or {job, frames: [...]} in batches, {job, done: milliseconds}.
- * A job is stopped by ending the worker.
+ * Messages in:  {network} once; {givens, think, steps} to begin.
+ * Messages out: {solutions: 0, 1, 2 or null} first, then {frames: [...]} in batches, the last one
+ * with {done: milliseconds}. A puzzle without a solution is not refined. A job is stopped by ending
+ * the worker.
  */
 "use strict";
 
@@ -14,13 +15,16 @@ self.onmessage = ({ data }) => {
     network = makeNetwork(data.network);
     return;
   }
-  const { job, givens, think, steps } = data;
+  const { givens, think, steps } = data;
+  const solutions = countSolutions(network, givens);
+  self.postMessage({ solutions });
+  if (solutions === 0) return;
   const begun = performance.now();
   let waiting = [], told = begun;
   const tell = (frame) => {
     waiting.push(frame);
     if (performance.now() - told < FLUSH_MS) return;
-    self.postMessage({ job, frames: waiting });
+    self.postMessage({ frames: waiting });
     waiting = [];
     told = performance.now();
   };
@@ -32,5 +36,5 @@ self.onmessage = ({ data }) => {
     refine(network, givens, steps, ({ step, answer, confidence, residual }) =>
       tell({ step, answer, confidence, residual }));
   }
-  self.postMessage({ job, frames: waiting, done: performance.now() - begun });
+  self.postMessage({ frames: waiting, done: performance.now() - begun });
 };

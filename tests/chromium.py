@@ -134,7 +134,8 @@ class Chromium:
 
     def press(self, key):
         """A key, as a person presses it."""
-        event = {"key": key, "code": key, "windowsVirtualKeyCode": KEYS.get(key, ord(key[0].upper()))}
+        number = KEYS.get(key, ord(key[0].upper()))
+        event = {"key": key, "code": key, "windowsVirtualKeyCode": number}
         text = TYPED.get(key, key if len(key) == 1 else None)
         more = {"text": text} if text else {}
         self.send("Input.dispatchKeyEvent", type="keyDown", **event, **more)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -30,13 +31,20 @@ def find(kind: str, name: str, table: Mapping[str, Any], import_modules: bool = 
     module, _, attribute = name.rpartition(":")
     if not module:
         known = f"one of {', '.join(table)}, or " if table else ""
-        raise ValueError(f"no {kind} {name!r}, expected {known}module:NAME of your own")
+        hint = nearest(name, table)
+        raise ValueError(f"no {kind} {name!r}, {hint}expected {known}module:NAME of your own")
     if not import_modules:
         check_imported(f"{kind} {name!r}", module)
     found = load_module(f"no {kind} {name!r}", module)
     if not hasattr(found, attribute):
         raise ValueError(f"no {kind} {name!r}: {module} has no {attribute!r}")
     return getattr(found, attribute)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question such as `did you mean 'sudoku-cpu'? `; "" where no known name is like it."""
+    found = get_close_matches(name, list(known), n=1)
+    return f"did you mean {found[0]!r}? " if found else ""
 
 
 def check_imported(what: str, module: str) -> None:

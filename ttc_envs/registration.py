@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -125,7 +126,9 @@ def _spec_of(env_id: str) -> EnvSpec:
     spec = gym.registry.get(name)
     known = ", ".join(registered())
     if spec is None:
-        raise ValueError(f"env_id must be one of {known} or module:id, got {env_id!r}")
+        near = get_close_matches(name, registered(), n=1)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"env_id must be one of {known} or module:id, got {env_id!r}{hint}")
     if spec.entry_point != ENTRY_POINT:
         raise ValueError(f"{env_id!r} is no environment of ttc_envs; these are {known}")
     return spec

@@ -246,12 +246,12 @@ class Task(ABC):
         | kind | entries |
         |---|---|
         | `grid` | `cells`: row and column of each node |
-        | `map` | `points` (x, y in 840 x 560), `names`, `roads` (pairs), `best` (a shortest path), \
-`source`, `target`, `onward`: the place that each choice of each node leads to, or None where \
-answers list places |
+        | `map` | `points` (x, y in 840 x 560) and `names` of places, `roads` (pairs), `source`, \
+`target`, `best` (a shortest path), `onward` |
         | `bars` | `values`: of each item that answers put in order |
 
-        By default nodes are the cells of a grid, by the ranks of their positions.
+        `onward` (N, C) is the place that each choice of each node leads to, None where answers list
+        places. By default nodes are the cells of a grid, by the ranks of their positions.
         """
         from ttc_envs.render import cells_of
 

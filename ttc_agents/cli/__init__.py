@@ -1,9 +1,9 @@
 """The command `ttc`: train, evaluate, play, compare, probe, solve, watch, demo, data.
 
 Whatever is the user's to mend (a wrong argument, a missing file, a puzzle with a clash, a training
-that diverges) is one line on stderr and exit code 2; Ctrl-C is one line and 130. `tyro`, torch and
-the rest are imported when a command needs them, so that help is quick and a missing extra is named,
-not a traceback.
+that diverges) is one line on stderr and exit code 2; Ctrl-C is one line and 130. docs/commands.md
+has all codes. `tyro`, torch and the rest are imported when a command needs them, so that help is
+quick and a missing extra is named, not a traceback.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ttc_agents.cli.output import INTERRUPTED, complain
+from ttc_agents.names import nearest
 
 EXTRA = (
     "matplotlib",
@@ -29,6 +31,15 @@ EXTRA = (
     "yaml",
 )
 """Top-level modules of the extra `agents`."""
+START = """\
+Start here:
+  ttc solve                     watch a shipped network solve a puzzle that is drawn for you
+  ttc watch                     write a page that shows several networks at work, and open it
+  ttc train                     list what can be trained
+  ttc demo                      train from nothing for two minutes and write a report
+
+  ttc --help                    all commands; ttc COMMAND --help has an example of each
+"""
 
 
 class Command(Protocol):
@@ -49,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output left before its end.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if not words:
+        print(START, end="")
+        return 0
     # Modules of the user's own beside them; last, so that none of ours is hidden.
     sys.path.append(os.getcwd())
     try:
@@ -68,7 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output left, there is nobody to tell: what is buffered goes nowhere.
         sys.stdout = io.StringIO()
         return 1
-    except (ValueError, OSError, FloatingPointError) as error:
+    except OSError as error:
+        return complain(sentence(error))
+    except (ValueError, FloatingPointError) as error:
         # The last is a training that diverged.
         return complain(str(error))
     finally:
@@ -107,22 +123,39 @@ def _parse(words: Sequence[str]) -> Command | int:
             return subcommand_cli_from_dict(
                 commands,
                 prog="ttc",
-                description="Train, measure and watch models that think longer at test time.",
+                description="Train, measure and watch models that think longer at test time. "
+                "Exit codes: 0 done, 2 an error of the user's, 130 interrupted. Completion for a "
+                "shell: ttc --tyro-print-completion bash (or zsh, tcsh).",
                 args=list(words),
                 sort_subcommands=False,
             )
     except SystemExit as leaving:
         if leaving.code in (0, None):
             return 0
-        return complain(_first_sentence(messages.getvalue()))
+        if words[0] not in commands and not words[0].startswith("-"):
+            hint = nearest(words[0], commands)
+            return complain(f"no command {words[0]!r}, {hint}expected {', '.join(commands)}")
+        return complain(_first_sentence(messages.getvalue(), words[0]))
 
 
-def _first_sentence(framed: str) -> str:
-    """The words of a framed message up to its first rule."""
+def _first_sentence(framed: str, command: str) -> str:
+    """The words of a framed message up to its first rule, and the first option that it proposes."""
     lines = [line.strip("│ ") for line in framed.splitlines() if not line.startswith(("╭", "╰"))]
-    words = []
-    for line in lines:
-        if line.startswith("──"):
-            break
-        words.append(line)
-    return " ".join(words) + " (see ttc --help)"
+    rule = next((i for i, line in enumerate(lines) if line.startswith("──")), len(lines))
+    proposed = re.search(r"Perhaps you meant:\s*(--[\w-]+)", " ".join(lines))
+    hint = f", did you mean {proposed[1]}?" if proposed else ""
+    return f"{' '.join(lines[:rule])}{hint} (see ttc {command} --help)"
+
+
+def sentence(error: OSError) -> str:
+    """What went wrong with a file, in words."""
+    if error.errno is None or error.filename is None:
+        return str(error)
+    kinds = {
+        FileNotFoundError: "there is no file or directory {}",
+        PermissionError: "no permission for {}",
+        IsADirectoryError: "expected a file, {} is a directory",
+        NotADirectoryError: "expected a directory above {}",
+    }
+    words = kinds.get(type(error), f"{(error.strerror or 'failed').lower()}: {{}}")
+    return words.format(repr(error.filename))

@@ -37,7 +37,7 @@ class Compare(Imports):
         flops: Floating-point operations of each training, instead of the plan's budget.
         seeds: Seeds of each trained row, instead of the plan's.
         count: Test instances, instead of the table's.
-        trainings: --no-trainings trains nothing, and draws and prints what is there.
+        trainings: Train nothing: draw and print what is there.
         json: Print all of it as one JSON document, as the last line.
     """
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tyro import conf
+
 from ttc_agents.cli.options import DEFAULT_COUNT, DEFAULT_STEPS, Imports, parse_steps
 from ttc_agents.cli.output import INTERRUPTED, complain, progress_line, say
 
@@ -29,6 +31,7 @@ class Demo(Imports):
         seed: Of the weights and the training instances, instead of the recipe's; the test instances
             are always the same.
         device: auto (CUDA where there is one), cpu, cuda, ...
+        json: Print the document of the sweep, as the last line; it is that of sweep.json.
     """
 
     out: Path = Path("runs/demo")
@@ -38,6 +41,7 @@ class Demo(Imports):
     steps: str = DEFAULT_STEPS
     seed: int | None = None
     device: str = "auto"
+    json: conf.FlagCreatePairsOff[bool] = False
 
     def run(self) -> int:
         """Train, sweep, report."""
@@ -72,4 +76,6 @@ class Demo(Imports):
         say("\n".join(str(path) for path in paths))
         print("\nnext:")
         say("\n".join(f"  {command}" for command in found.commands()))
+        if self.json:
+            print((self.out / "sweep.json").read_text("utf-8"), end="")
         return 0

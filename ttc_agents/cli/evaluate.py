@@ -38,11 +38,14 @@ class Evaluate(Families):
 
     Args:
         steps: The steps to report, separated by commas.
-        protocol: Some of p1,p2,p3,p2-branch,p3-branch.
+        protocol: What may be tried for an answer, some of p1,p2,p3,p2-branch,p3-branch. p1: one
+            trajectory. p2: several, of which the smallest residual chooses. p3: several, of which
+            the rules choose. p2-branch: a search whose answer the network accepts. p3-branch: a
+            search whose answer the rules accept.
         trajectories: Trajectories of p2 and p3.
         branching: How p2-branch and p3-branch search, as NAME=VALUE: steps, at_once, keep,
             possible, tried, sure, doubts, doubted, warm.
-        classical: Rows of classical methods in the table; --no-classical leaves them out.
+        classical: Leave the rows of classical methods out of the table.
         calibration: Also measure what confidence means; with --out, draw it, too.
         stability: Also follow the first 100 instances of each family to 64 times the depth of
             training: residual, spectral radius, solved; with --out, draw it, too.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -86,11 +89,41 @@ def report_sweep(
         say(stability_text(family, numbers))
 
 
+BAR, WIDTH = 20, 70
+"""Characters of a bar, and of the line that it stands in."""
+
+
 def progress_line() -> Report:
-    """Shows what is being run on one line of a terminal; nothing where stderr is piped."""
+    """Shows what is being run on one line of a terminal: a bar, percent, and the time left.
+
+    Nothing is shown where stderr is piped.
+    """
+    begun: dict[str, float] = {}
 
     def show(label: str, done: float) -> None:
-        end = "\n" if done >= 1 else ""
-        print(f"\r{plain(label)}: {100 * done:3.0f}%", end=end, file=sys.stderr, flush=True)
+        now = time.monotonic()
+        spent = now - begun.setdefault(label, now)
+        bar = "#" * round(BAR * done)
+        line = f"{plain(label)}: [{bar:<{BAR}}] {100 * done:3.0f}%"
+        if done >= 1:
+            line += f"  {clock(spent)}"
+        elif done > 0:
+            line += f"  {clock(spent * (1 - done) / done)} left"
+        # The end of a longer line before this one is wiped out.
+        print(f"\r{line:<{WIDTH}}", end="\n" if done >= 1 else "", file=sys.stderr, flush=True)
 
     return show if sys.stderr.isatty() else lambda label, done: None
+
+
+def clock(seconds: float) -> str:
+    """Such as 0:07 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def coloured(text: str) -> str:
+    """A picture in terminal colours; without them where stdout is piped or NO_COLOR is set."""
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        return text
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)

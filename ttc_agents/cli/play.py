@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Play(Families):
-    """Let anything with SB3's predict play the instances of an environment, by P1.
+    """Let anything with SB3's predict play the instances of an environment.
 
+    One trajectory of each instance is played (the protocol P1), and no rule chooses among several.
     Without a POLICY, the classical methods of the task are run. Every trajectory runs to the
     largest of --steps.
     Example: ttc play sb3:ppo:ppo.zip --env ttc/Sudoku4-v0 --trust --steps 1,4,16,64

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro import conf
 
 from ttc_agents.cli.options import Imports, task_options, warn
-from ttc_agents.cli.output import make_room, say
+from ttc_agents.cli.output import coloured, make_room, say
 from ttc_agents.files import write_atomically
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Solve(Imports):
         steps: The step budget, over all trajectories and boards: 256 if not given, 4096 where it
             branches.
         json: Print one JSON document, as the last line.
-        live: Draw every step on a terminal; --no-live draws the last one alone.
+        live: Draw the last step alone on a terminal, instead of every step.
     """
 
     puzzle: Annotated[
@@ -85,6 +86,8 @@ class Solve(Imports):
         task = self._task()
         instances, extra = self._instances(task)
         source = self._source(task)
+        if self.puzzle is None and not self.json:
+            self._introduce(task, instances, extra["level"])
         if len(instances) > 1:
             if self.gif is not None:
                 raise ValueError(f"--gif shows one puzzle, got {len(instances)}")
@@ -123,6 +126,15 @@ class Solve(Imports):
         if names_a_file(self.puzzle):
             return read_file(task, Path(self.puzzle), True, warn), {}
         return read_text(task, self.puzzle, True, warn), {}
+
+    def _introduce(self, task: Task, drawn: Instances, level: str) -> None:
+        """Show an instance that the user has not named."""
+        answer = task.initial_answer(drawn)
+        say(f"No PUZZLE was given, so one of level {level} is drawn; --seed draws others:")
+        print(coloured(task.render(drawn, answer[0], "ansi")))
+        with suppress(ValueError):  # not every task reads what it spells
+            task.parse(spelled := task.spell(answer[0]))
+            say(spelled)
 
     def _source(self, task: Task) -> Source:
         """What refines: the method of --classical, or the model of the checkpoint."""
@@ -165,7 +177,7 @@ class Solve(Imports):
                 return [screen.show(frame) for frame in stream]
         seen = list(stream)
         if drawn:
-            print(task.render(instance, seen[-1].answer, "ansi", seen[-1].confidence))
+            print(coloured(task.render(instance, seen[-1].answer, "ansi", seen[-1].confidence)))
         return seen
 
     def _several(self, source: Source, task: Task, instances: Instances) -> None:

@@ -24,6 +24,12 @@ def _recipe_help() -> str:
     return "\n".join(["A TOML file, module:NAME, or one of these:", *lines])
 
 
+def _say_recipes() -> None:
+    """A line per recipe, and what to do with one."""
+    say(_recipe_help())
+    say("\nFor instance: ttc train sudoku9-cpu-2min --out runs/mine")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Train(Imports):
     """Train a recipe, or a model on an environment, into a directory.
@@ -114,8 +120,11 @@ class Train(Imports):
             if self.env or self.model:
                 raise ValueError("give either a RECIPE, or --env and --model")
             return find_recipe(self.recipe)
+        if self.env is None and self.model is None:
+            _say_recipes()
+            raise ValueError("which RECIPE? The list is above; or give --env and --model")
         if self.env is None or self.model is None:
-            raise ValueError(f"give a RECIPE ({', '.join(RECIPES)}), or --env and --model")
+            raise ValueError("--env and --model belong together")
         return default_recipe(self.env, self.model)
 
     def _adjusted(self, recipe: Recipe) -> Recipe:

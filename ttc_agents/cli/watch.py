@@ -99,7 +99,8 @@ class Watch(Imports):
             task = load_task(names[0], "test")
             instances, what = self._instances(task)
             title = f"{json.loads(key)[0]}, {what}"
-            sets.append((title, task, instances, [run for name in names for run in self._runs(name)]))
+            runs = [run for name in names for run in self._runs(name)]
+            sets.append((title, task, instances, runs))
         return sets
 
     def _instances(self, task: Task) -> tuple[Instances, str]:

@@ -27,7 +27,7 @@ from torch import Tensor
 from ttc_agents.inference.config import CONFIG, read_config, read_file, replace_files
 from ttc_agents.inference.directory import TRAINING_FILE, WEIGHT_FILE
 from ttc_agents.models import RefinementModel, find_model, make_model
-from ttc_agents.names import check_imported
+from ttc_agents.names import check_imported, nearest
 from ttc_envs import Task, TaskSpec, make_task
 
 UNFIT = (
@@ -59,7 +59,7 @@ def find_checkpoint(name: str | Path) -> Path:
             return directory
     known = ", ".join(shipped()) or "none"
     raise FileNotFoundError(
-        f"no checkpoint at {str(name)!r}: expected a directory with config.json and "
+        f"no checkpoint at {str(name)!r}: {nearest(str(name), shipped())}expected a directory with config.json and "
         f"model.safetensors, or a shipped name ({known})"
     )
 

@@ -130,5 +130,6 @@ def choose_engine(
     if not timed:
         return Engine(forward, device, recipe.precision == "bfloat16", False)
     best = min(timed, key=lambda pair: pair[0])[1]
-    say(f"{best}: " + ", ".join(f"{e} {1000 * s:.0f} ms" for s, e in timed) + " per step")
+    times = ", ".join(f"{e}: {1000 * s:.0f} ms" for s, e in timed)
+    say(f"number format and mode: {best}, the fastest here ({times} per update)")
     return best

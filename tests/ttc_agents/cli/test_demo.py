@@ -29,7 +29,9 @@ def test_demo_writes_everything_and_runs_a_second_time(capsys, tmp_path):
     assert "solved after 64 steps" in page
     assert "grey cells are given" in page
     first = (out / "sweep.json").stat().st_mtime_ns
-    assert main(arguments) == 0
+    assert main([*arguments, "--json"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert json.loads(last) == json.loads((out / "sweep.json").read_text())
     assert (out / "sweep.json").stat().st_mtime_ns > first
 
 

@@ -11,7 +11,7 @@ import pytest
 from ttc_agents.cli import EXTRA, main
 from ttc_agents.training.recipes import RECIPES
 
-COMMANDS = ("train", "evaluate", "play", "compare", "probe", "solve", "demo", "data")
+COMMANDS = ("train", "evaluate", "play", "compare", "probe", "solve", "watch", "demo", "data")
 ROOT = Path(__file__).parents[3]
 PYPROJECT = ROOT / "pyproject.toml"
 SCRIPTED = {
@@ -89,9 +89,13 @@ def test_scripts_are_the_commands(capsys, monkeypatch, path, command):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), COMMANDS),
-        (("fly",), ["fly"]),
-        (("train",), ["RECIPE", "sudoku9-cpu-2min", "--env", "--model"]),
+        (("fly",), ["no command 'fly'", *COMMANDS]),
+        (("evalute", "sudoku-cpu"), ["did you mean 'evaluate'?"]),
+        (("evaluate", "sudoku-cpu", "--cout", "3"), ["--cout", "did you mean --count?"]),
+        (("evaluate", "sudoku-cp"), ["did you mean 'sudoku-cpu'?"]),
+        (("play", "--env", "ttc/Sudok-v0"), ["did you mean 'ttc/Sudoku-v0'?"]),
+        (("train", "sudoku9-cpu-2mins", "--out", "x"), ["did you mean 'sudoku9-cpu-2min'?"]),
+        (("train", "--env", "ttc/Sudoku-v0"), ["--env and --model belong together"]),
         (("train", "sudoku4-demo"), ["--out is missing"]),
         (("train", "no-such", "--out", "x"), ["no recipe 'no-such'", "sudoku9-cpu-2min"]),
         (("train", "sudoku4-demo", "--out", "x", "--seconds", "soon"), ["--seconds", "soon"]),
@@ -113,6 +117,44 @@ def test_a_wrong_argument_is_one_line(monkeypatch, tmp_path, arguments, words, c
     line = complaint(*arguments)
     assert all(word in line for word in words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_alone_it_says_what_to_do_first(capsys):
+    assert main([]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    for line in captured.out.splitlines():
+        assert not line.startswith("  ttc") or line.split()[1] in (*COMMANDS, "--help")
+    assert "ttc solve" in captured.out
+
+
+def test_train_alone_lists_the_recipes(capsys):
+    assert main(["train"]) == 2
+    captured = capsys.readouterr()
+    lines = [line.split()[0] for line in captured.out.splitlines() if line]
+    assert set(RECIPES) <= set(lines)
+    assert captured.err.startswith("ttc: which RECIPE?")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: None, "there is no file or directory"),
+        (lambda path: path.mkdir(), "is a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path, complaint, make, words):
+    path = tmp_path / "puzzles.csv"
+    make(path)
+    line = complaint("evaluate", "sudoku-cpu", "--puzzles", str(path))
+    assert words in line
+    assert "Errno" not in line
+    assert str(path) in line
+
+
+def test_a_shell_gets_its_completion(capfd):
+    assert main(["--tyro-print-completion", "bash"]) == 0
+    assert "complete" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from ttc_agents.cli.output import complain, make_room, plain, progress_line, say
+from ttc_agents.cli.output import clock, coloured, complain, make_room, plain, progress_line, say
 
 
 def test_a_complaint_is_one_line(capsys):
@@ -39,11 +39,31 @@ def test_progress_is_one_line_of_a_terminal(capsys, monkeypatch):
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     show = progress_line()
+    clock = iter((100.0, 130.0, 160.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
     for done in (0.0, 0.5, 1.0):
         show("easy", done)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "\reasy:   0%\reasy:  50%\reasy: 100%\n"
+    assert [line.rstrip() for line in captured.err.split("\r")[1:]] == [
+        "easy: [                    ]   0%",
+        "easy: [##########          ]  50%  0:30 left",
+        "easy: [####################] 100%  1:00",
+    ]
+
+
+def test_times_are_read_off_a_clock():
+    assert [clock(s) for s in (0.4, 67, 3723)] == ["0:00", "1:07", "1:02:03"]
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch):
+    picture = "\x1b[48;2;1;2;3m 5 \x1b[0m"
+    assert coloured(picture) == " 5 "
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert coloured(picture) == picture
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert coloured(picture) == " 5 "
 
 
 def test_room_is_made_for_files_alone(tmp_path):

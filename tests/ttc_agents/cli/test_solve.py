@@ -132,12 +132,20 @@ def test_without_a_puzzle_one_is_drawn(capsys, tmp_path, map_directory, document
     assert found["instance_id"] == int(key[0])
     assert len(task.sample(key, "spread20")) == 1
     assert main([*arguments, "--level", "spread7"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].startswith("the answer")
+    lines = capsys.readouterr().out.splitlines()
+    assert "one of level spread7 is drawn" in lines[0]
+    assert " -> " in lines[1]  # from where to where
+    assert any(line.startswith("the answer") for line in lines)
 
 
-def test_sudoku_is_drawn_too(capsys, solver):
+def test_sudoku_is_drawn_too_and_shown(capsys, task, solver):
     assert main(["solve", "--checkpoint", solver, "--level", "givens=8", "--steps", "9"]) == 0
-    assert "all rules hold" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "all rules hold" in text
+    key = np.random.default_rng(0).integers(2**64, size=1, dtype=np.uint64)
+    drawn = task.sample(key, "givens=8")
+    assert spell_puzzle(drawn.fields["givens"][0]) in text.splitlines()
+    assert "\x1b" not in text  # no colours where the output is piped
 
 
 @pytest.mark.parametrize("name", ["improve", "solve", "bitonic"])

@@ -17,6 +17,8 @@ from ttc_agents.figures.replay import (
 from ttc_agents.inference.boards import search
 from ttc_envs import NextHopTask, SequenceTask, SortingTask, SudokuTask
 
+HARD = "8..........36......7..9.2...5...7.......457.....1...3...1....68..85...1..9....4.."
+
 
 def answers_of(columns, nodes):
     """The answers (T, N) that columns of changes stand for."""
@@ -54,7 +56,7 @@ def test_confidence_survives_as_characters_that_json_leaves_alone():
 
 def test_the_tree_of_a_search_is_kept_board_by_board():
     task, model = ta.load_task("sudoku-cpu", "test"), ta.load("sudoku-cpu")
-    one = task.parse("8..........36......7..9.2...5...7.......457.....1...3...1....68..85...1..9....4..")
+    one = task.parse(HARD)
     found = replay(Run("sudoku-cpu", model, "branch", 320), task, one)
     (tree,) = search(model, task, one, 320)
     assert len(tree.boards) > 3

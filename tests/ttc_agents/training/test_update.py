@@ -269,8 +269,8 @@ def test_teacher_forcing_may_leave_the_number_format_open(begun, kinds):
     training._say = lines.append
     metrics = training.update(0.0)
     assert torch.isfinite(metrics["loss"])
-    assert "float32, eager " in lines[-1]
-    assert lines[-1].endswith(" ms per step")
+    assert "float32, eager: " in lines[-1]
+    assert lines[-1].endswith(" ms per update)")
 
 
 # Solvers

@@ -8,6 +8,7 @@ async function main() {
   const setChoice = document.getElementById("set"), instanceChoice = document.getElementById("instance");
   setChoice.append(...sets.map((set, i) => make("option", { value: i, text: set.title })));
   const showInstance = () => {
+    activePlayer = player; // the keys are for what was chosen last
     const set = sets[Number(setChoice.value)], instance = set.instances[Number(instanceChoice.value)];
     const runs = instance.runs.map((run, i) => ({
       ...run, ...set.runs[i], frames: readFrames(run.frames, set.nodes),

@@ -45,9 +45,9 @@ function rowOf(line, symbols, side) {
   if (/^[-+=|\s─-╿]*$/.test(line)) return null;
   const bare = line.replace(/[|!│┃║[\]"']/g, " ").trim();
   const separator = [",", ";", "\t"].find((character) => bare.includes(character));
-  // Nothing between separators is a blank cell; a comma at the end of a line ends it.
+  // Nothing between separators is a blank cell, but for what may follow the last one.
   const words = separator
-    ? bare.replace(/,$/, "").split(separator).map((field) => field.trim() || ".")
+    ? bare.split(separator).slice(0, side).map((field) => field.trim() || ".")
     : bare.split(/\s+/);
   const cells = cellsOf(words.join(""), symbols);
   return cells && cells.length === side ? cells : null;

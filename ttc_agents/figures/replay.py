@@ -19,7 +19,8 @@ from ttc_agents.figures.animation import Frame, frames, thinned
 from ttc_agents.inference.boards import search
 from ttc_agents.inference.precision import exactly, full_float32
 from ttc_agents.inference.refine import Source
-from ttc_agents.inference.search import Board, Branching, Tree
+from ttc_agents.inference.search import Branching
+from ttc_agents.inference.tree import Board, Tree
 from ttc_agents.models.base import RefinementModel, to_batch
 from ttc_envs import UNDECIDED, Instances, Task
 

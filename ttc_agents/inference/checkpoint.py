@@ -59,8 +59,8 @@ def find_checkpoint(name: str | Path) -> Path:
             return directory
     known = ", ".join(shipped()) or "none"
     raise FileNotFoundError(
-        f"no checkpoint at {str(name)!r}: {nearest(str(name), shipped())}expected a directory with config.json and "
-        f"model.safetensors, or a shipped name ({known})"
+        f"no checkpoint at {str(name)!r}: {nearest(str(name), shipped())}expected a directory with "
+        f"config.json and model.safetensors, or a shipped name ({known})"
     )
 
 

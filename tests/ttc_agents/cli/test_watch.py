@@ -46,7 +46,8 @@ def test_a_film_in_the_place_of_the_page(tmp_path):
     out, film = tmp_path / "watch.html", tmp_path / "film.gif"
     options = (*QUICK, "--gif", str(film), "--out", str(out))
     assert main(["watch", "sorting-adjacent-cpu", *options]) == 0
-    assert Image.open(film).n_frames == 3
+    with Image.open(film) as opened:
+        assert opened.n_frames >= 2
     assert not out.exists()
 
 

@@ -1,4 +1,4 @@
-"""The command `ttc`: train, evaluate, play, compare, probe, solve, watch, demo, data.
+"""The command `ttc` with its subcommands, see `_parse`.
 
 Whatever is the user's to mend (a wrong argument, a missing file, a puzzle with a clash, a training
 that diverges) is one line on stderr and exit code 2; Ctrl-C is one line and 130. docs/commands.md
@@ -101,6 +101,7 @@ def _parse(words: Sequence[str]) -> Command | int:
     from ttc_agents.cli.evaluate import Evaluate
     from ttc_agents.cli.play import Play
     from ttc_agents.cli.probe import ProbePlaces
+    from ttc_agents.cli.report import Report
     from ttc_agents.cli.solve import Solve
     from ttc_agents.cli.train import Train
     from ttc_agents.cli.watch import Watch
@@ -113,6 +114,7 @@ def _parse(words: Sequence[str]) -> Command | int:
         "probe": ProbePlaces,
         "solve": Solve,
         "watch": Watch,
+        "report": Report,
         "demo": Demo,
         "data": Data,
     }

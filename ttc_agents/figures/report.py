@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
@@ -47,17 +47,11 @@ class Page:
 
     def html(self) -> str:
         """The page."""
-        template = resources.files("ttc_agents.figures").joinpath("report.html")
         tiles = "".join(
             f'<div class="tile"><b>{escape(number)}</b><span>{escape(what)}</span></div>'
             for number, what in self.tiles
         )
-        return Template(template.read_text(encoding="utf-8")).substitute(
-            title=escape(self.title),
-            lead=escape(self.lead),
-            tiles=tiles,
-            sections="\n".join(self._sections()),
-        )
+        return render_page(self.title, self.lead, tiles, self._sections())
 
     def _sections(self) -> Iterator[str]:
         yield _themed_image(self.sweep_images, "Solved share against refinement steps")
@@ -84,6 +78,14 @@ class Page:
         yield f"<h2>What was run</h2><dl>{''.join(pairs)}</dl>"
         lines = escape("\n".join(self.commands))
         yield f"<h2>How to go on</h2><pre><code>{lines}</code></pre>"
+
+
+def render_page(title: str, lead: str, tiles: str, sections: Iterable[str]) -> str:
+    """A page of the template; tiles and sections are HTML."""
+    template = resources.files("ttc_agents.figures").joinpath("report.html")
+    return Template(template.read_text(encoding="utf-8")).substitute(
+        title=escape(title), lead=escape(lead), tiles=tiles, sections="\n".join(sections)
+    )
 
 
 def _html_table(document: dict[str, Any]) -> str:

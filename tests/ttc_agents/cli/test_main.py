@@ -11,7 +11,18 @@ import pytest
 from ttc_agents.cli import EXTRA, main
 from ttc_agents.training.recipes import RECIPES
 
-COMMANDS = ("train", "evaluate", "play", "compare", "probe", "solve", "watch", "demo", "data")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "play",
+    "compare",
+    "probe",
+    "solve",
+    "watch",
+    "report",
+    "demo",
+    "data",
+)
 ROOT = Path(__file__).parents[3]
 PYPROJECT = ROOT / "pyproject.toml"
 SCRIPTED = {

@@ -131,7 +131,7 @@ class Solve(Imports):
         """Show an instance that the user has not named."""
         answer = task.initial_answer(drawn)
         say(f"No PUZZLE was given, so one of level {level} is drawn; --seed draws others:")
-        print(coloured(task.render(drawn, answer[0], "ansi")))
+        print(coloured(task.render(drawn, answer, "ansi")))
         with suppress(ValueError):  # not every task reads what it spells
             task.parse(spelled := task.spell(answer[0]))
             say(spelled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Self
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
@@ -27,7 +27,8 @@ class Screen:
 
     def __init__(self, task: Task, instance: Instances, num_steps: int) -> None:
         self._task, self._instance, self._num_steps = task, instance, num_steps
-        self._live = Live(auto_refresh=False)
+        # A console of its own: the shared one keeps what stdout was when it was first asked for.
+        self._live = Live(console=Console(), auto_refresh=False)
         self._due, self._note = 0.0, ""
 
     def __enter__(self) -> Self:

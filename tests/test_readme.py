@@ -182,7 +182,8 @@ SMALL = {
     "evaluate": ["--count", "2", "--steps", "1"],
     "play": ["--count", "2", "--steps", "1"],
     "demo": ["--seconds", "1", "--count", "4"],
-    "solve": ["--steps", "4"],
+    "solve": ["--steps", "32"],
+    "watch": ["--count", "1", "--steps", "32"],
     "compare": [
         *("--seconds", "1", "--seeds", "1", "--count", "2"),
         *("--table", "sudoku4", "--only", "A2C, MLP"),

@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 # Two pytest workers with one thread each are quicker on two cores than workers that fight for threads.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help install demo test test-slow test-compat trust check format bench clean
+.PHONY: help install demo test test-slow test-gpu test-compat trust check format bench clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -33,6 +33,9 @@ test: $(INSTALLED)  ## The fast tests
 
 test-slow: $(INSTALLED)  ## The slow tests: learning runs of minutes each
 	$(PYTEST) -m slow
+
+test-gpu: $(INSTALLED)  ## The device tests on CUDA, against the CPU; a minute
+	$(PYTEST) -m gpu tests/device
 
 test-compat:  ## Install RL libraries and old and new Gymnasium into .venv-compat/, see who runs with no glue
 	$(PYTHON) tests/compat/run.py --pip-flags="$(PIP_FLAGS)"

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ttc_agents.models import RefinementModel
-from ttc_agents.models.base import to_batch, to_tensor
+from ttc_agents.models.base import device_of, to_batch, to_tensor
 from ttc_agents.training.loop import Hook, Metrics
 from ttc_agents.training.update import Training
 from ttc_envs import Instances, Task
@@ -170,7 +170,7 @@ def place_embeddings(model: RefinementModel) -> np.ndarray:
     table = model.choice_embeddings()
     if table is None:
         raise ValueError(f"{type(model).__name__} has no table with a row for each place")
-    return table.double().cpu().numpy()
+    return table.cpu().double().numpy()  # some devices have no float64
 
 
 @torch.no_grad()
@@ -183,10 +183,13 @@ def place_states(
     (`reading`); of others the slots that are to name it, after each step (`step 1`, ...). Places
     that stand nowhere are NaN.
     """
-    answer = to_tensor(instances.labels["answer"])
-    found = model.choice_states(to_batch(instances.fields), answer, num_steps)
+    device = device_of(model)
+    answer = to_tensor(instances.labels["answer"], device)
+    found = model.choice_states(to_batch(instances.fields, device), answer, num_steps)
     choices = model.spec.num_choices
-    return {name: mean_by_place(z, places, choices) for name, (z, places) in found.items()}
+    return {
+        name: mean_by_place(z.cpu(), places.cpu(), choices) for name, (z, places) in found.items()
+    }
 
 
 def mean_by_place(states: Tensor, places: Tensor, choices: int) -> np.ndarray:

@@ -22,7 +22,15 @@ import torch
 from torch import Tensor
 
 from ttc_agents.implicit.safeguard import CARRIED, GuardedMemory, beginning, chosen, flat, judged
-from ttc_agents.implicit.solvers import SMALLEST_NORM, Map, at_least_one, check_damping
+from ttc_agents.implicit.solvers import (
+    SMALLEST_NORM,
+    Map,
+    at_least_one,
+    check_damping,
+    chosen_rows,
+    free_to_look,
+    surely_all,
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ class Anderson:
 def pushed(kept: Tensor, new: Tensor, known: Tensor) -> Tensor:
     """(B, m, D) with `new` (B, D) as the last of m where `known` (B,) bool, else as it was."""
     shifted = torch.cat([kept[:, 1:], new[:, None]], dim=1)
-    return shifted if known.all() else torch.where(known[:, None, None], shifted, kept)
+    return chosen_rows(known, shifted, kept)
 
 
 def combined(weights: Tensor, columns: Tensor) -> Tensor:
@@ -129,13 +137,26 @@ def least_squares(columns: Tensor, target: Tensor, ridge: float) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(gram)
     solution = torch.cholesky_solve(right, factor)
     lost = ((failed != 0) | ~solution.isfinite().all(2).all(1))[:, None, None]
-    if lost.any():
+    if not surely_all(~lost):
         # The rows that were lost pass NaN even to a gradient of zero.
         eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
         usable = gram.isfinite().all(2, keepdim=True).all(1, keepdim=True)
         usable = torch.where(usable, gram, eye).detach()
-        rank = len(eye) * torch.finfo(gram.dtype).eps
-        inverse = torch.linalg.pinv(usable, rtol=rank, hermitian=True)
+        inverse = inverted(usable)
         solution = torch.cholesky_solve(right, torch.where(lost, eye, factor))
         solution = torch.where(lost, inverse @ right, solution)
     return solution[:, :, 0] / norms
+
+
+def inverted(gram: Tensor) -> Tensor:
+    """The pseudo-inverse of Gram matrices (B, m, m) of columns of unit length.
+
+    Where the host would wait for a device, which eigenvalues need, a ridge takes their place: it
+    damps the directions that the pseudo-inverse drops.
+    """
+    size, eps = gram.shape[-1], torch.finfo(gram.dtype).eps
+    if free_to_look(gram):
+        return torch.linalg.pinv(gram, rtol=size * eps, hermitian=True)
+    eye = torch.eye(size, dtype=gram.dtype, device=gram.device)
+    factor, _ = torch.linalg.cholesky_ex(gram + eps**0.5 * size * eye)
+    return torch.cholesky_solve(eye.expand_as(gram), factor)

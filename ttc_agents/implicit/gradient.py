@@ -199,9 +199,10 @@ class Unrolled:
         f = careful(f)
         solution = run(solver, f, z0, max_steps, tol, trajectory)
         left = (max_steps - solution.num_steps) * solution.converged
-        if not torch.is_grad_enabled() or not left.any():
+        most = int(left.max()) if torch.is_grad_enabled() else 0
+        if not most:
             return solution
-        left = left * contracting(f, solution.value, int(left.max()))
+        left = left * contracting(f, solution.value, most)
         z = solution.value
         for step in range(int(left.max())):
             z = chosen_rows(left > step, f(z).to(z.dtype), z)

@@ -30,6 +30,8 @@ from torch import Tensor
 Map = Callable[[Tensor], Tensor]
 """(B, ...) -> (B, ...); rows do not see each other."""
 
+LOOK_EVERY = 8
+"""Steps between two looks at whether all rows have stopped, where a look makes the host wait."""
 SMALLEST_NORM = 1e-12
 """Residuals are relative to at least this, so that a fixed point at zero can be reached."""
 
@@ -173,7 +175,8 @@ def run(
     residual = change = torch.full_like(memory.residual, torch.inf)
     num_steps = torch.zeros_like(residual, dtype=torch.int64)
     active = torch.ones_like(residual, dtype=torch.bool)
-    for _ in range(max_steps):
+    every = 1 if free_to_look(residual) else LOOK_EVERY
+    for step in range(1, max_steps + 1):
         new = solver.step(inner, memory)
         better = active & ((new.change < change) | (new.residual < tol))
         value = chosen_rows(better, new.point, value)
@@ -183,12 +186,13 @@ def run(
         if trajectory:
             points.append(chosen_rows(active, new.point, value).to(z0.dtype))
         active = active & ~(residual < tol)
-        if not active.any():
+        if step < max_steps and step % every == 0 and not active.any():
             break
         # Half precision: a residual is that of the point at which the map is evaluated.
         z = chosen_rows(active, new.z, value).to(z0.dtype)
         memory = dataclasses.replace(new, z=promote(z))
-    stacked = torch.stack(points) if trajectory else None
+    # A row that has stopped stays where it is, whether the host knows or not.
+    stacked = torch.stack(points[: int(num_steps.max())]) if trajectory else None
     converged = (residual < tol) & (tol > torch.finfo(z0.dtype).eps)
     return Solution(value.to(z0.dtype), residual, num_steps, converged, stacked)
 
@@ -223,9 +227,19 @@ def promoting(f: Map, dtype: torch.dtype) -> Map:
     return lambda z: f(z.to(dtype)).to(z.dtype)
 
 
+def free_to_look(values: Tensor) -> bool:
+    """Whether the host can read these values without waiting for a device."""
+    return values.device.type == "cpu"
+
+
+def surely_all(rows: Tensor) -> bool:
+    """Whether all rows (B,) bool are set; False as well where the host would have to wait."""
+    return free_to_look(rows) and bool(rows.all())
+
+
 def chosen_rows(rows: Tensor, yes: Tensor, no: Tensor) -> Tensor:
-    """`yes` (B, ...) in these rows (B,) bool, else `no`; no copy where all rows are `yes`."""
-    return yes if rows.all() else torch.where(like(rows, yes), yes, no)
+    """`yes` (B, ...) in these rows (B,) bool, else `no`; no copy where surely all are `yes`."""
+    return yes if surely_all(rows) else torch.where(like(rows, yes), yes, no)
 
 
 def like(rows: Tensor, z: Tensor) -> Tensor:
@@ -249,7 +263,7 @@ def evaluate(f: Map, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     # Where a norm overflows the row has diverged; finite over infinite would look converged.
     finite = size.isfinite() & change.isfinite()
     residual = change / size.clamp_min(SMALLEST_NORM)
-    if finite.all():
+    if surely_all(finite):
         return g, residual, change
     g = torch.where(like(finite, g), g, torch.zeros_like(g))
     return g, torch.where(finite, residual, torch.inf), torch.where(finite, change, torch.inf)

@@ -47,7 +47,7 @@ class Answers:
         self.answer = after
 
     def replace(self, rows: np.ndarray, instances: Instances) -> None:
-        """Put fresh instances with their first answers into the rows (B,) bool."""
+        """Put fresh instances with their first answers into the rows (n,)."""
         self.instances.assign(rows, instances)
         self.answer[rows] = self.task.initial_answer(instances)
 

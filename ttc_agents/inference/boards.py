@@ -22,7 +22,7 @@ from ttc_agents.inference.batches import map_batches, pick_batch_size
 from ttc_agents.inference.refine import finite_rows, norms
 from ttc_agents.inference.search import Accept, Branching, Search
 from ttc_agents.inference.tree import Refined, Tree, Visit
-from ttc_agents.models.base import Batch, Context, RefinementModel, device_of, to_batch
+from ttc_agents.models.base import Batch, Context, RefinementModel, device_of, sent, to_batch
 from ttc_envs import UNDECIDED, Instances, Task, TaskSpec
 
 CHECK_EVERY = 8
@@ -143,7 +143,8 @@ class Boards:
             taken += stride
             over = self._enter(boards, left, logits, z, taken)
             if over.any():
-                left, z, context = left[~over], z[torch.from_numpy(~over).to(z.device)], None
+                rest = np.flatnonzero(~over)
+                left, z, context = left[rest], z[sent(torch.from_numpy(rest), z.device)], None
 
     def _possible(self, boards: Refined, rows: np.ndarray, left: np.ndarray) -> np.ndarray:
         """The boards that leave every node a choice; the others are not alive."""
@@ -159,9 +160,11 @@ class Boards:
         self, boards: Refined, left: np.ndarray, logits: Tensor, z: Tensor, taken: int
     ) -> np.ndarray:
         """Note what boards have come to; (n,) bool, which of them go no further."""
-        boards.alive[left] = finite_rows(logits, norms(z))
-        probability = logits.float().softmax(-1).nan_to_num(0.0).cpu().numpy()
-        boards.probability[left] = probability * boards.possible[left]
+        finite = finite_rows(logits, norms(z)).float()[:, None]
+        probability = logits.float().softmax(-1).nan_to_num(0.0)
+        known = torch.cat([finite, probability.flatten(1)], 1).cpu().numpy()  # one wait for both
+        boards.alive[left] = known[:, 0] > 0
+        boards.probability[left] = known[:, 1:].reshape(logits.shape) * boards.possible[left]
         boards.steps[left] = taken
         givens = boards.givens[left]
         if self.told:

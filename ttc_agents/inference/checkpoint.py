@@ -84,9 +84,18 @@ def save_model(
     files = {WEIGHT_FILE: safetensors.torch.save(plain)}
     if training is not None:
         buffer = io.BytesIO()
-        torch.save(training, buffer)
+        torch.save(on_host(training), buffer)
         files[TRAINING_FILE] = buffer.getvalue()
     replace_files(directory, files, {**config, "spec": spec.to_json()})
+
+
+def on_host(value: Any) -> Any:
+    """A state with all its tensors on the CPU, so that it can be read where there is no device."""
+    if isinstance(value, Tensor):
+        return value.detach().cpu()
+    if isinstance(value, dict):
+        return {name: on_host(part) for name, part in value.items()}
+    return type(value)(map(on_host, value)) if isinstance(value, list | tuple) else value
 
 
 def load_config(name: str | Path) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from ttc_agents.inference.boards import BUDGET, DEFAULT, Boards, check_search
 from ttc_agents.inference.observation import read_observation, starting_rows
-from ttc_agents.inference.refine import decide, finite_rows, norms
+from ttc_agents.inference.refine import norms, packed, unpacked
 from ttc_agents.inference.search import Branching, Search
-from ttc_agents.models.base import Context, RefinementModel, device_of, to_batch
+from ttc_agents.models.base import Context, RefinementModel, device_of, sent, to_batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +77,9 @@ class RefinementPolicy:
         context = self.model.encode(to_batch({**seen.fields, **read}, self._device))
         z, finite = self._begin(context, state, starts, deterministic)
         ((logits, z),) = self.model.steps(context, z, 1)
-        finite = finite & finite_rows(logits, norms(z))
-        answer, confidence = decide(logits)
+        norm = norms(z)
+        usable, answer, confidence, _ = unpacked(packed(logits, norm, norm).cpu().numpy())
+        finite = finite & usable
         answer[~finite] = 0
         return seen.unbatched(answer), PolicyState(z, finite, confidence)
 
@@ -95,7 +96,7 @@ class RefinementPolicy:
         fresh = self.model.initial_state(context, None if deterministic else self._generator)
         if state is None or starts.all():
             return fresh, np.ones_like(starts)
-        mask = torch.from_numpy(starts).to(self._device)
+        mask = sent(torch.from_numpy(starts), self._device)
         z = torch.where(mask.view(-1, *[1] * (fresh.ndim - 1)), fresh, state.z)
         return z, state.finite | starts
 

@@ -22,6 +22,10 @@ from ttc_agents.models.base import RefinementModel, device_of, to_batch
 from ttc_envs import Baseline, Instances, Task
 
 SMALLEST_NORM = 1e-12
+BLOCK = 16
+"""Steps that a device takes at most before the host asks what came of them."""
+BLOCK_BYTES = 2**30
+"""Room for the states and logits of these steps."""
 Source = RefinementModel | Baseline
 """What gives answers: a model, or a classical method."""
 
@@ -91,14 +95,37 @@ def _by_model(
     before = model.initial_state(context, generator)
     # The model asks what to read next after the answer below has moved on.
     steps = model.steps(context, before, num_steps, lambda logits: answers.shown(device))
+    block: list[tuple[Tensor, Tensor, Tensor]] = []
     for logits, z in steps:
         norm = norms(z)
-        residual = (norms(z - before) / norm.clamp_min(SMALLEST_NORM)).cpu().numpy()
-        finite = finite_rows(logits, norm)
-        choice, confidence = decide(logits)
+        residual = norms(z - before) / norm.clamp_min(SMALLEST_NORM)
+        block.append((packed(logits, norm, residual), logits, z))
+        before = z
+        if len(block) == block_size(model, logits, z):
+            yield from _moved_on(answers, block)
+            block = []
+    if block:
+        yield from _moved_on(answers, block)
+
+
+def _moved_on(answers: Answers, block: list[tuple[Tensor, Tensor, Tensor]]) -> Iterator[Step]:
+    """Move the answers on by some steps (what `packed` gives, logits, state), and yield them."""
+    home = torch.stack([known for known, _, _ in block]).cpu().numpy()
+    for known, (_, logits, z) in zip(home, block, strict=True):
+        finite, choice, confidence, residual = unpacked(known)
         answers.apply(choice, finite)
         yield Step(answers.answer, finite, choice, confidence, residual, logits, z)
-        before = z
+
+
+def block_size(model: RefinementModel, logits: Tensor, z: Tensor) -> int:
+    """Steps after which the host asks what came of them.
+
+    One, where asking is free or the next step reads the answer, which the task moves on.
+    """
+    if z.device.type == "cpu" or model.reads_answer:
+        return 1
+    each = z.numel() * z.element_size() + logits.numel() * logits.element_size()
+    return max(1, min(BLOCK, BLOCK_BYTES // max(1, each)))
 
 
 def _by_method(
@@ -186,19 +213,37 @@ def norms(z: Tensor) -> Tensor:
     return z.flatten(1).norm(dim=1)
 
 
-def finite_rows(logits: Tensor, norm: Tensor) -> np.ndarray:
+def finite_rows(logits: Tensor, norm: Tensor) -> Tensor:
     """(B,) bool: all logits and the norm of the state are finite.
 
     A norm takes one pass over the state, and overflows only where all is lost anyway.
     """
-    finite = logits.isfinite().flatten(1).all(1) & norm.isfinite()
-    return finite.cpu().numpy()
+    return logits.isfinite().flatten(1).all(1) & norm.isfinite()
 
 
-def decide(logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """The most likely choice of each node (B, N) int64, and its probability (B, N) float32.
+def packed(logits: Tensor, norm: Tensor, residual: Tensor) -> Tensor:
+    """(B, 2 N + 2) int32, what the host wants to know of a step, so that it waits but once.
 
-    Rows that are not finite are for the caller to set aside.
+    Args:
+        logits: (B, N, C).
+        norm: (B,), of the state.
+        residual: (B,).
     """
-    probability, answer = logits.float().softmax(-1).max(-1)
-    return answer.cpu().numpy(), probability.nan_to_num(0.0).cpu().numpy()
+    confidence, choice = logits.float().softmax(-1).max(-1)
+    reals = torch.cat([confidence.nan_to_num(0.0), residual.float()[:, None]], 1)
+    finite = finite_rows(logits, norm).int()[:, None]
+    return torch.cat([choice.int(), finite, reals.view(torch.int32)], 1)
+
+
+def unpacked(known: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The inverse of `packed`.
+
+    Returns:
+        (B,) bool, which rows are finite (the others are for the caller to set aside); the most
+        likely choice of each node (B, N) int64, and its probability (B, N) float32; the residual
+        (B,) float32.
+    """
+    nodes = known.shape[1] // 2 - 1
+    reals = np.ascontiguousarray(known[:, nodes + 1 :]).view(np.float32)
+    choice = known[:, :nodes].astype(np.int64)
+    return known[:, nodes] > 0, choice, reals[:, :nodes], reals[:, nodes]

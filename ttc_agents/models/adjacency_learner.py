@@ -184,8 +184,8 @@ class AdjacencyLearner(Wrapper):
         if self.stop is None:
             return logits
         stop = TABLE_SCALE * self.stop
-        if self.training and self.updates < self.prune_from:
-            stop = torch.full_like(stop, -torch.inf)
+        if self.training and self.prune_from:
+            stop = torch.where(self.updates < self.prune_from, -torch.inf, stop)
         return torch.cat([logits, stop.expand(len(logits), -1)[..., None]], dim=-1)
 
     def likely_graph(self, batch: Batch) -> Tensor:
@@ -193,9 +193,11 @@ class AdjacencyLearner(Wrapper):
         logits = self.edge_logits(batch)
         return most_likely(logits, self.neighbours, len(logits)).neighbours[0]
 
-    def scheduled(self, ends: tuple[float, float]) -> float:
+    def scheduled(self, ends: tuple[float, float]) -> Tensor | float:
         """A value between the first and the last of a schedule."""
-        share = min(1.0, int(self.updates) / self.schedule)
+        if ends[0] == ends[1]:
+            return ends[0]
+        share = (self.updates / self.schedule).clamp(max=1.0)
         return ends[0] + share * (ends[1] - ends[0])
 
     def draw(self, logits: Tensor, batch: Batch, count: int) -> Drawn:

@@ -251,7 +251,12 @@ def to_batch(fields: dict[str, np.ndarray], device: torch.device | str = "cpu") 
 def to_tensor(values: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """An array as int64 or float32 tensor."""
     dtype = torch.float32 if np.issubdtype(values.dtype, np.floating) else torch.int64
-    return torch.from_numpy(np.ascontiguousarray(values)).to(device=device, dtype=dtype)
+    return sent(torch.from_numpy(np.ascontiguousarray(values)).to(dtype), device)
+
+
+def sent(values: Tensor, device: torch.device | str) -> Tensor:
+    """The values on a device. The host does not wait until what was begun there is done."""
+    return values.to(device, non_blocking=True)
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -261,7 +266,8 @@ def device_of(model: nn.Module) -> torch.device:
 
 def noise(like: Tensor, generator: torch.Generator) -> Tensor:
     """Normal numbers of the shape and type of a tensor, drawn where the generator is."""
-    return torch.randn(like.shape, generator=generator, device=generator.device).to(like)
+    drawn = torch.randn(like.shape, generator=generator, device=generator.device)
+    return sent(drawn.to(like.dtype), like.device)
 
 
 def present_nodes(spec: TaskSpec, batch: Batch) -> Tensor | None:

@@ -137,6 +137,7 @@ class Equilibrium(Wrapper):
         self.jacobian_weight, self.stop = jacobian_weight, stop
         self.gate = nn.Parameter(torch.logit(torch.tensor(float(gate))))
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+        self._passes: int | None = None
 
     @classmethod
     def supports(cls, spec: TaskSpec) -> str | None:
@@ -222,6 +223,7 @@ class Equilibrium(Wrapper):
         penalty = None
         if self.jacobian_weight:
             penalty = self.jacobian_weight * self.penalty(f, states[-1])
+        self._passes = self.passes + 1
         self.calls += 1
         last = self.pack(self.solver.init(f, states[-1]))
         return Trace(logits, last, penalty, replace(solution, trajectory=None))
@@ -234,13 +236,25 @@ class Equilibrium(Wrapper):
         """The map without damping, at the point that the solver is to evaluate next."""
         return self.map(context), self.unpack(context, z).z
 
+    @property
+    def passes(self) -> int:
+        """What `calls` holds, as the host knows it: it is read where the weights were loaded."""
+        if self._passes is None:
+            self._passes = int(self.calls)
+        return self._passes
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        """As in the base; the host's number is read anew."""
+        super()._load_from_state_dict(*arguments)
+        self._passes = None
+
     def cap(self) -> int:
         """Steps of this forward pass's solve at most."""
         if self.gradient == "unrolled":
             return 0
         if self.depths is None:
             return self.max_steps
-        return self.depths[int(self.calls) % len(self.depths)]
+        return self.depths[self.passes % len(self.depths)]
 
     def at_equilibrium(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
         """Some iterates after one step each, and the equilibrium with its implicit gradient."""
@@ -265,7 +279,7 @@ class Equilibrium(Wrapper):
 
     def penalty(self, f: Map, z: Tensor) -> Tensor:
         """The mean Jacobian penalty at z, with random signs that depend on the calls so far."""
-        generator = torch.Generator(z.device).manual_seed(int(self.calls))
+        generator = torch.Generator(z.device).manual_seed(self.passes)
         return jacobian_penalty(f, z, 1, generator).mean()
 
 

@@ -84,7 +84,7 @@ class FactorGraphNetwork(RefinementModel):
         )
 
     def encode(self, batch: Batch) -> Context:
-        """The graph of the open choices."""
+        """The open choices."""
         givens = batch[self.given]
         choices = torch.arange(self.spec.num_choices, device=givens.device)
         given = (givens[..., None] == choices).flatten(1)
@@ -92,7 +92,14 @@ class FactorGraphNetwork(RefinementModel):
             self.spec.num_choices, 1
         )
         certain = CERTAIN * (2.0 * given.to(self.bias.dtype) - 1.0)
-        return {"graph": self.tables.graph(is_open), "certain": certain, "open": is_open | given}
+        return {"is_open": is_open, "certain": certain, "open": is_open | given}
+
+    def graph(self, context: Context) -> OpenGraph:
+        """The graph of the open choices, made when first asked for: first states need none."""
+        if "graph" not in context:
+            context["graph"] = self.tables.graph(context["is_open"])
+        graph: OpenGraph = context["graph"]
+        return graph
 
     def possible_choices(self, context: Context) -> Tensor:
         """Those that are given, or that no given of their groups excludes."""
@@ -101,11 +108,10 @@ class FactorGraphNetwork(RefinementModel):
 
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """The same unit state at every open choice, or an independent random one each."""
-        rows = context["graph"].rows
-        states = self.start.expand(len(rows), -1)
-        if generator is not None:
-            states = F.rms_norm(noise(states, generator), (self.width,))
-        return self.unpack(context, states)
+        if generator is None:
+            return torch.where(context["is_open"][..., None], self.start, 0.0)
+        states = self.start.expand(len(self.graph(context).rows), -1)
+        return self.unpack(context, F.rms_norm(noise(states, generator), (self.width,)))
 
     def pack(self, context: Context, z: Tensor) -> Tensor:
         """(B, N * C, H) -> (R, H), the states of the open choices.
@@ -114,13 +120,13 @@ class FactorGraphNetwork(RefinementModel):
         twice a step.
         """
         made, states = context.get("last", (None, None))
-        return states if made is z else z.reshape(-1, self.width)[context["graph"].rows]
+        return states if made is z else z.reshape(-1, self.width)[self.graph(context).rows]
 
     def unpack(self, context: Context, states: Tensor) -> Tensor:
         """(R, H) -> (B, N * C, H)."""
         size, choices = context["certain"].shape
         full = states.new_zeros(size * choices, self.width)
-        full = full.index_copy_(0, context["graph"].rows, states)
+        full = full.index_copy_(0, self.graph(context).rows, states)
         context["last"] = full.view(size, choices, self.width), states
         return context["last"][0]
 
@@ -141,12 +147,12 @@ class FactorGraphNetwork(RefinementModel):
         """(R, H) -> (B, N, C)."""
         certain = context["certain"]
         open_logits = (h @ self.to_logit).to(certain.dtype)
-        full = certain.flatten().index_copy(0, context["graph"].rows, open_logits)
+        full = certain.flatten().index_copy(0, self.graph(context).rows, open_logits)
         return full.view(len(certain), self.spec.num_nodes, self.spec.num_choices)
 
     def step(self, context: Context, z: Tensor) -> Tensor:
         """One refinement step."""
-        return self.unpack(context, self.advance(context["graph"], self.pack(context, z)))
+        return self.unpack(context, self.advance(self.graph(context), self.pack(context, z)))
 
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits of a state."""

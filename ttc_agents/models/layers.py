@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ttc_agents.models.base import sent
 from ttc_envs import TaskSpec
 
 
@@ -98,10 +99,6 @@ class GroupTables(nn.Module):
         spec: With groups; all of them count, sorted by kind.
     """
 
-    members: Tensor
-    member_of: Tensor
-    kind_of: Tensor
-    kind_counts: Tensor
     incidence: Tensor
 
     def __init__(self, spec: TaskSpec) -> None:
@@ -116,15 +113,14 @@ class GroupTables(nn.Module):
         for group, members in enumerate(groups):
             incidence[group, members] = 1
         of_kind = [incidence[kind_of == kind].sum(0) for kind in range(self.num_kinds)]
-        tables = {
-            "members": padded(groups, self.num_choices),
-            "member_of": padded([row.nonzero()[0] for row in incidence.T], len(groups)),
-            "kind_of": kind_of,
-            "kind_counts": np.stack(of_kind, axis=1).astype(np.int64),
-            "incidence": incidence,
-        }
-        for name, table in tables.items():
-            self.register_buffer(name, torch.as_tensor(table), persistent=False)
+        self.register_buffer("incidence", torch.as_tensor(incidence), persistent=False)
+        # These stay on the host, where graphs are made.
+        self.members = torch.as_tensor(padded(groups, self.num_choices))
+        self.member_of = torch.as_tensor(
+            padded([row.nonzero()[0] for row in incidence.T], len(groups))
+        )
+        self.kind_of = torch.as_tensor(kind_of)
+        self.kind_counts = torch.as_tensor(np.stack(of_kind, axis=1).astype(np.int64))
 
     def open_choices(self, given: Tensor) -> Tensor:
         """(B, V) bool: neither given nor excluded by a given; `given` (B, V) bool."""
@@ -132,7 +128,11 @@ class GroupTables(nn.Module):
         return (hits @ self.incidence) == 0
 
     def graph(self, is_open: Tensor) -> OpenGraph:
-        """The graph of the open choices (B, V) bool."""
+        """The graph of the open choices (B, V) bool.
+
+        Its sizes depend on values, so it is made on the host: a device is waited for once.
+        """
+        device, is_open = is_open.device, is_open.cpu()
         size, kinds, num_groups = len(is_open), self.num_kinds, len(self.kind_of)
         rows = is_open.flatten().nonzero()[:, 0]
         instance, choice = rows // self.num_choices, rows % self.num_choices
@@ -145,21 +145,30 @@ class GroupTables(nn.Module):
         occupied = counts > 0
         new_id = occupied.cumsum(0) - 1
         counts = counts[occupied]
-        sent = (members * kinds + self.kind_of[:, None, None])[there]
+        told = (members * kinds + self.kind_of[:, None, None])[there]
         per_kind = torch.zeros(kinds, dtype=torch.int64, device=rows.device)
         per_kind.index_add_(0, self.kind_of, occupied.view(num_groups, size).sum(1))
 
         mine = self.member_of[choice]
         valid = mine < num_groups
         heard = new_id[(mine * size + instance[:, None]).clamp(max=len(new_id) - 1)][valid]
-        begin = exclusive_cumsum(counts)
+        tables = (
+            rows,
+            told,
+            exclusive_cumsum(counts),
+            heard,
+            exclusive_cumsum(self.kind_counts[choice].flatten()),
+            exclusive_cumsum(valid.sum(1)),
+            torch.div(told, kinds, rounding_mode="floor"),
+        )
+        rows, told, begin, heard, by_kind, by_row, from_groups = (sent(t, device) for t in tables)
         return OpenGraph(
             rows,
             per_kind.tolist(),
-            to_groups=Bags(sent, begin),
-            from_groups=Bags(heard, exclusive_cumsum(self.kind_counts[choice].flatten())),
-            to_rows=Bags(heard, exclusive_cumsum(valid.sum(1))),
-            from_rows=Bags(torch.div(sent, kinds, rounding_mode="floor"), begin),
+            to_groups=Bags(told, begin),
+            from_groups=Bags(heard, by_kind),
+            to_rows=Bags(heard, by_row),
+            from_rows=Bags(from_groups, begin),
         )
 
 

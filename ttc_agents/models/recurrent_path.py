@@ -16,7 +16,6 @@ Shapes: B instances, N slots, C places; state (B, N, C + 1).
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ttc_agents.models.path_model import PathModel, SlotCache
@@ -48,7 +47,7 @@ class RecurrentPath(PathModel):
     def cache(self, rows: int) -> SlotCache:
         """States of zeros."""
         shape = (self.lstm.num_layers, rows, self.lstm.hidden_size)
-        zeros = torch.zeros(shape).to(self.logits.weight)
+        zeros = self.logits.weight.detach().new_zeros(shape)
         return CellStates(self.lstm, zeros, zeros)
 
 

@@ -38,7 +38,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch, Context, RefinementModel, check_name, shows_answer
+from ttc_agents.models.base import (
+    Batch,
+    Context,
+    RefinementModel,
+    check_name,
+    sent,
+    shows_answer,
+)
 from ttc_agents.models.neighbour_graph import NeighbourGraph
 from ttc_agents.models.neighbour_messages import (
     NeighbourMessages,
@@ -162,7 +169,8 @@ class RelationalNetwork(RefinementModel):
         z = torch.cat(parts, dim=-1)
         if generator is None:
             return z
-        noise = torch.rand(z.shape, generator=generator, device=generator.device).to(z)
+        drawn = torch.rand(z.shape, generator=generator, device=generator.device)
+        noise = sent(drawn.to(z.dtype), z.device)
         bounded = torch.arange(z.shape[-1], device=z.device) < 2 * self.sizes[0]
         return torch.where(bounded, 2 * noise - 1, z)
 

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ttc_agents.implicit.solvers import like
 from ttc_agents.inference.answers import Answers
-from ttc_agents.models.base import Batch, RefinementModel, Trace, to_batch, to_tensor
+from ttc_agents.models.base import Batch, RefinementModel, Trace, sent, to_batch, to_tensor
 from ttc_agents.training.objectives import Labels
 from ttc_agents.training.schedule import Spent
 from ttc_envs import Instances, Task
@@ -35,7 +36,7 @@ def read_labels(instances: Instances, device: torch.device | str = "cpu") -> Lab
     """What objectives read: `answer` (B, N) int64 and, if there is one, `right` (B, N, C) bool."""
     labels = {"answer": to_tensor(instances.labels["answer"], device)}
     if "right" in instances.labels:
-        labels["right"] = torch.from_numpy(instances.labels["right"]).to(device)
+        labels["right"] = sent(torch.from_numpy(instances.labels["right"]), device)
     return labels
 
 
@@ -66,7 +67,7 @@ class CarriedBatch:
         task: Where fresh instances come from.
         levels: Their levels; each refill draws one of them.
         size: B.
-        restart: The probability that an instance is replaced by a fresh one after a segment.
+        restart: The share of the instances that is replaced by fresh ones after a segment.
         generator: Source of all randomness (on the CPU).
         device: Where the tensors live.
         random_start: The probability that the first state of a fresh instance is drawn at random.
@@ -87,20 +88,28 @@ class CarriedBatch:
     age: Tensor = field(default_factory=lambda: torch.empty(0))
     drawn: int = 0
     answers: Answers | None = None
+    finite: bool = False
 
     def refill(self, model: RefinementModel) -> None:
-        """Replace instances by fresh ones: all at first, later each with probability `restart`.
+        """Replace instances by fresh ones: all at first, later a share `restart`.
 
-        A row whose state is not finite is always replaced.
+        Which rows, is drawn. How many, is one of the two whole numbers next to that share of B, so
+        that shapes stand still. A row whose state is not finite is always replaced.
         """
-        if self.state is None:
-            rows = torch.ones(self.size, dtype=torch.bool)
-        else:
+        rows = torch.arange(self.size) if self.state is None else self.due()
+        if len(rows):
+            self.replace(rows, self.fresh(len(rows)), model)
+
+    def due(self) -> Tensor:
+        """(n,) the rows to be replaced, ascending."""
+        share = self.restart * self.size
+        count = int(share + float(torch.rand((), generator=self.generator)))
+        rows = torch.randperm(self.size, generator=self.generator)[: min(count, self.size)]
+        if not self.finite and self.state is not None:  # the host waits only where it must
             broken = ~torch.isfinite(self.state.flatten(1)).all(1).cpu()
-            rows = (torch.rand(self.size, generator=self.generator) < self.restart) | broken
-        count = int(rows.sum())
-        if count:
-            self.replace(rows, self.fresh(count), model)
+            broken[rows] = True
+            return broken.nonzero()[:, 0]
+        return rows.sort().values
 
     def fresh(self, count: int) -> Instances:
         """So many instances of the source, or of the task, all of one level that is drawn."""
@@ -114,7 +123,7 @@ class CarriedBatch:
         return self.task.sample(random_keys(count, self.generator), self.levels[turn])
 
     def replace(self, rows: Tensor, instances: Instances, model: RefinementModel) -> None:
-        """Put fresh instances, with their first states, into the rows (B,) bool."""
+        """Put fresh instances, with their first states, into the rows (n,)."""
         batch, labels = to_batch(instances.fields, self.device), read_labels(instances, self.device)
         if model.reads_answer:
             fresh = Answers(self.task, instances)
@@ -129,11 +138,12 @@ class CarriedBatch:
             self.batch, self.labels, self.state = batch, labels, state
             self.age = torch.zeros(self.size, dtype=torch.int64, device=self.device)
             return
-        rows = rows.to(self.device)
+        rows = sent(rows, self.device)
         for mine, new in ((self.batch, batch), (self.labels, labels)):
             for name, values in new.items():
-                mine[name][rows] = values
-        self.state[rows], self.age[rows] = state.to(self.state), 0
+                mine[name].index_copy_(0, rows, values)
+        self.state.index_copy_(0, rows, state.to(self.state))
+        self.age.index_fill_(0, rows, 0)
 
     def first_states(self, model: RefinementModel, batch: Batch) -> Tensor:
         """The model's own first state for some instances, a random one for the others."""
@@ -142,14 +152,19 @@ class CarriedBatch:
         state = model.initial_state(context).clone()
         if self.random_start:
             rows = torch.rand(len(state), generator=self.generator) < self.random_start
-            rows = rows.to(state.device)
             drawn = model.initial_state(context, self.generator)
-            state[rows] = drawn[rows]
+            state = torch.where(like(sent(rows, state.device), state), drawn, state)
         return state
 
-    def keep(self, trace: Trace, steps: int) -> None:
-        """Carry the detached state that `steps` more steps have led to, and their answer."""
-        self.state = trace.state.detach()
+    def keep(self, trace: Trace, steps: int, finite: bool = False) -> None:
+        """Carry the detached state that `steps` more steps have led to, and their answer.
+
+        Args:
+            trace: Of these steps.
+            steps: How many.
+            finite: Whether the state is known to be finite; else `refill` has to look.
+        """
+        self.state, self.finite = trace.state.detach(), finite
         self.age += steps
         if self.answers is not None:
             self.move_on(trace.logits[-1])
@@ -164,7 +179,7 @@ class CarriedBatch:
     def discard(self) -> None:
         """Mark all states as broken, so that the next refill replaces every instance."""
         if self.state is not None:
-            self.state = torch.full_like(self.state, torch.nan)
+            self.state, self.finite = torch.full_like(self.state, torch.nan), False
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed training needs to go on bit by bit."""
@@ -183,7 +198,7 @@ class CarriedBatch:
         """The inverse of `state_dict`."""
 
         def mine(values: Tensor) -> Tensor:
-            return values.to(self.device, copy=True)
+            return sent(values.clone(), self.device)
 
         self.drawn = saved["drawn"]
         self.generator.set_state(saved["generator"])

@@ -1,15 +1,17 @@
-"""How an update is computed: number format and compilation, chosen by timing where left open.
+"""How an update is computed: number format, compilation and threads, timed where left open.
 
 bfloat16 is two to three times faster on some processors and emulated, thus several times slower,
-on others; compilation helps some models and slows others. So neither is assumed: three steps of
-each are timed.
+on others; compilation helps some models and slows others; a second thread helps on a quiet machine
+and does much harm on a busy one. So nothing is assumed: three steps of each are timed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,6 +25,8 @@ Inputs = Callable[[int], tuple[Any, ...]]
 
 COMPILE_FROM_SECONDS = 600.0
 """Shorter trainings never try to compile: that alone takes half a minute or more."""
+FEWEST, SLOW = 3, 3.0
+"""Updates that say something, and how many times longer than expected they have to take."""
 
 
 def pick_device(device: str) -> torch.device:
@@ -43,19 +47,23 @@ def pick_device(device: str) -> torch.device:
 
 @dataclass(frozen=True)
 class Engine:
-    """A model with a number format, compiled or not.
+    """A model with a number format and a number of threads, compiled or not.
 
     Args:
         forward: The model, or with teacher forcing its `forced`.
         device: The type of its device, such as `cpu`.
         bfloat16: Whether matrix products run in bfloat16 (autocast); weights stay float32.
         compiled: Whether `forward` is compiled.
+        threads: Threads of an operation on a CPU.
+        seconds: Of a refinement step, forward and backward, where it was timed.
     """
 
     forward: Callable[..., Trace]
     device: str
     bfloat16: bool
     compiled: bool
+    threads: int
+    seconds: float | None = None
 
     def run(self, *inputs: Any, **options: Any) -> Trace:
         """One segment of refinement steps, by the arguments of `forward`."""
@@ -63,18 +71,46 @@ class Engine:
             return self.forward(*inputs, **options)
 
     def __str__(self) -> str:
-        """Such as `float32, eager`."""
+        """Such as `float32, eager, 1 thread`; of threads only where there is a choice."""
         number = "bfloat16" if self.bfloat16 else "float32"
-        return f"{number}, {'compiled' if self.compiled else 'eager'}"
+        threads = f", {self.threads} thread{'s' * (self.threads > 1)}"
+        shown = threads if self.device == "cpu" else ""
+        return f"{number}, {'compiled' if self.compiled else 'eager'}{shown}"
 
 
-def candidates(recipe: Recipe) -> list[tuple[bool, bool]]:
-    """The (bfloat16, compiled) pairs that a recipe leaves open, eager float32 first."""
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Operations inside take so many threads."""
+    before = torch.get_num_threads()
+    if count == before:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def candidates(recipe: Recipe, device: str = "cpu") -> list[tuple[bool, bool, int]]:
+    """The (bfloat16, compiled, threads) that a recipe leaves open, eager float32 first.
+
+    Threads are a choice in trainings of given seconds alone: sums of several threads differ in
+    their last bits, and one of given updates is to be the same on a busy machine.
+    """
     formats = {"auto": [False, True], "float32": [False], "bfloat16": [True]}[recipe.precision]
     long_enough = recipe.seconds is not None and recipe.seconds >= COMPILE_FROM_SECONDS
     auto = [False, True] if long_enough else [False]
     compiled = {"auto": auto, "on": [True], "off": [False]}[recipe.compile]
-    return [(number, compilation) for compilation in compiled for number in formats]
+    counts = [torch.get_num_threads()]
+    if recipe.seconds is not None and device == "cpu":
+        counts = sorted({1, *counts})
+    return [
+        (number, compilation, count)
+        for compilation in compiled
+        for number in formats
+        for count in counts
+    ]
 
 
 def seconds_per_step(engine: Engine, inputs: Inputs, limit: float) -> float:
@@ -88,11 +124,12 @@ def seconds_per_step(engine: Engine, inputs: Inputs, limit: float) -> float:
 
 def timed_steps(engine: Engine, inputs: Inputs, num_steps: int) -> float:
     """Seconds of so many steps, forward and backward."""
-    start = time.perf_counter()
-    engine.run(*inputs(num_steps)).logits.float().square().mean().backward()
-    if engine.device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+    with threads(engine.threads):
+        start = time.perf_counter()
+        engine.run(*inputs(num_steps)).logits.float().square().mean().backward()
+        if engine.device != "cpu":
+            torch.accelerator.synchronize()
+        return time.perf_counter() - start
 
 
 def choose_engine(
@@ -101,6 +138,7 @@ def choose_engine(
     recipe: Recipe,
     inputs: Inputs,
     say: Callable[[str], None],
+    present: Engine | None = None,
 ) -> Engine:
     """The fastest engine that the recipe allows and that works here.
 
@@ -110,17 +148,24 @@ def choose_engine(
         recipe: Says what is left open.
         inputs: What to time with.
         say: Told the choice, and what failed.
+        present: One that has become slow: it keeps its number format, and is not compiled anew.
     """
     device = device_of(model).type
+    open_choices = candidates(recipe, device)
+    if present is not None:
+        counts = dict.fromkeys(count for _, _, count in open_choices)
+        engines = [replace(present, threads=count) for count in counts]
+    else:
+        compiled_or_not = {False: forward}
+        if any(compilation for _, compilation, _ in open_choices):
+            compiled_or_not[True] = torch.compile(forward, dynamic=True)
+        engines = [Engine(compiled_or_not[c[1]], device, *c) for c in open_choices]
+    if len(engines) == 1 and not engines[0].compiled:
+        return engines[0]
     timed: list[tuple[float, Engine]] = []
-    open_choices = candidates(recipe)
-    for bfloat16, compiled in open_choices:
-        run = torch.compile(forward, dynamic=True) if compiled else forward
-        engine = Engine(run, device, bfloat16, compiled)
-        if len(open_choices) == 1 and not compiled:
-            return engine
+    for engine in engines:
         try:
-            if compiled:
+            if engine.compiled and present is None:
                 timed_steps(engine, inputs, 1)  # the compilation itself is not timed
             limit = 3 * min((s for s, _ in timed), default=float("inf"))
             timed.append((seconds_per_step(engine, inputs, limit), engine))
@@ -128,8 +173,31 @@ def choose_engine(
             say(f"{engine} does not work here ({str(error).splitlines()[0]}), going on without")
         model.zero_grad(set_to_none=True)
     if not timed:
-        return Engine(forward, device, recipe.precision == "bfloat16", False)
-    best = min(timed, key=lambda pair: pair[0])[1]
+        return Engine(forward, device, recipe.precision == "bfloat16", False, engines[0].threads)
+    seconds, best = min(timed, key=lambda pair: pair[0])
     times = ", ".join(f"{e}: {1000 * s:.0f} ms" for s, e in timed)
-    say(f"number format and mode: {best}, the fastest here ({times} per update)")
-    return best
+    say(f"number format, mode and threads: {best}, the fastest here ({times} per step)")
+    return replace(best, seconds=seconds)
+
+
+class Pace:
+    """Says when updates have become so slow that an engine should be chosen anew.
+
+    On a machine with other work, small operations of several threads wait for each other: they
+    take a hundred times longer than those of one thread. The other work may come at any time.
+
+    Args:
+        expected: Seconds of an update, as they were timed; None: unknown.
+    """
+
+    def __init__(self, expected: float | None = None) -> None:
+        self.least = float("inf") if expected is None else expected
+        self.recent: deque[float] = deque(maxlen=8)
+
+    def slow(self, seconds: float) -> bool:
+        """Take the seconds of one more update; whether the last ones were slow."""
+        self.recent.append(seconds)
+        mean = sum(self.recent) / len(self.recent)
+        if len(self.recent) == self.recent.maxlen:
+            self.least = min(self.least, mean)
+        return len(self.recent) >= FEWEST and mean > SLOW * self.least

@@ -28,6 +28,7 @@ from ttc_agents.inference.search import Branching
 from ttc_agents.inference.tree import Tree
 from ttc_agents.models import RefinementModel
 from ttc_agents.training.data import random_keys
+from ttc_agents.training.engine import threads
 from ttc_agents.training.flops import answer_cost
 from ttc_agents.training.schedule import NOTHING, Spent
 from ttc_envs import UNDECIDED, Instances, Task
@@ -59,6 +60,7 @@ class Expert:
         self, task: Task, levels: tuple[str, ...], model: Callable[[], RefinementModel]
     ) -> None:
         self._task, self._levels, self._model = task, levels, model
+        self._threads = torch.get_num_threads()
         self.pool: Instances | None = None
         self.level, self.left, self.accepted, self.cost = 0, 0, 0.0, NOTHING
 
@@ -99,7 +101,8 @@ class Expert:
         """Search so many instances, each within a budget of refinement steps."""
         model, keys = self._model(), random_keys(count, generator)
         fresh = unlabelled(self._task.sample(keys, self._levels[self.level]))
-        trees = search(model, self._task, fresh, budget, SEARCH, rules=True)
+        with threads(self._threads):  # searches share them better than operations do
+            trees = search(model, self._task, fresh, budget, SEARCH, rules=True)
         self._note_cost(model, fresh, trees)
         found = np.array([tree.accepted for tree in trees])
         self.accepted = float(found.mean())

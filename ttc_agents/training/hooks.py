@@ -172,13 +172,13 @@ class Alarm(Hook):
         self.instances = self.task.sample(np.arange(COUNT, dtype=np.uint64), recipe.levels()[-1])
         self.best: dict[str, float] = {}
         self.kept: dict[str, Any] | None = None
-        self.settled: list[float] = []
+        self.settled: list[Tensor] = []
         self.last = 0.0
 
     def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
         """Check where it is time to; `validation` and `rollbacks` join the metrics."""
         if "settled" in metrics:
-            self.settled.append(float(metrics["settled"]))
+            self.settled.append(metrics["settled"])
         if training.updates % self.every == 0:
             self.check(training)
         return {
@@ -191,7 +191,7 @@ class Alarm(Hook):
         self.last = solved_share(training.model, self.task, self.instances, STEPS)
         now = {"validation": self.last}
         if self.settled:
-            now["settled"] = float(np.mean(self.settled))
+            now["settled"] = float(np.mean([float(share) for share in self.settled]))
         self.settled = []
         if self.kept is not None and any(
             value < KEEP[name] * self.best.get(name, 0.0) for name, value in now.items()
@@ -204,12 +204,14 @@ class Alarm(Hook):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed training needs to go on bit by bit."""
-        return {name: getattr(self, name) for name in SAVED}
+        settled = [float(share) for share in self.settled]
+        return {**{name: getattr(self, name) for name in SAVED}, "settled": settled}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
         for name in SAVED:
             setattr(self, name, saved[name])
+        self.settled = [torch.tensor(share) for share in saved["settled"]]
 
 
 class ProgressBar:

@@ -22,11 +22,10 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
-from torch.distributions import Categorical
 
 from ttc_agents.inference.observation import read_observation
 from ttc_agents.models import RefinementModel
-from ttc_agents.models.base import device_of, free_nodes, to_batch
+from ttc_agents.models.base import device_of, free_nodes, sent, to_batch
 from ttc_agents.training.schedule import NOTHING, Spent
 from ttc_envs import RefinementVectorEnv, Task
 
@@ -164,14 +163,15 @@ class VerifierTraining:
         flat = logits.detach().softmax(-1).view(-1, choices)
         samples = self.settings.samples
         drawn = torch.multinomial(flat, samples, replacement=True, generator=self._generator)
-        answers = drawn.view(batch, nodes, samples).transpose(1, 2)
-        each = Categorical(logits=logits[:, None]).log_prob(answers)
+        drawn = drawn.view(batch, nodes, samples)
+        answers = drawn.transpose(1, 2)
+        each = logits.log_softmax(-1).gather(2, drawn).transpose(1, 2)
         if self._free is not None:
             each = each * self._free[:, None]
         return answers.reshape(-1, nodes).cpu().numpy(), each.sum(-1)
 
     def _per_instance(self, values: np.ndarray) -> Tensor:
-        scores = torch.from_numpy(values.astype(np.float32)).to(self._device)
+        scores = sent(torch.from_numpy(values.astype(np.float32)), self._device)
         return scores.view(-1, self.settings.samples)
 
     def _learn(self, loss: Tensor) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +23,7 @@ from ttc_agents.inference.boards import check_search
 from ttc_agents.models import RefinementModel, Trace, make_model
 from ttc_agents.models.base import free_nodes
 from ttc_agents.training.data import CarriedBatch, Passed
-from ttc_agents.training.engine import Engine, choose_engine
+from ttc_agents.training.engine import Engine, Pace, choose_engine, threads
 from ttc_agents.training.expert import Expert
 from ttc_agents.training.objectives import Labels, solved_rows, solver_metrics
 from ttc_agents.training.optimizer import Update
@@ -56,6 +57,7 @@ class Training:
         self.recipe, self.task, self.device = recipe, task, torch.device(device)
         self._say = say
         self.engine: Engine | None = None
+        self.pace = Pace()
         torch.manual_seed(recipe.seed)
         self.model = model_of(recipe, task)
         self.model.to(self.device)
@@ -104,15 +106,25 @@ class Training:
         Raises:
             FloatingPointError: Too many gradients in a row were not finite.
         """
-        engine, carried, source = self.engine or self.begin(), self.carried, self.carried.source
+        engine, start = self.engine or self.begin(), time.perf_counter()
+        with threads(engine.threads):
+            metrics = self._update(engine, done)
+        if self.pace.slow(time.perf_counter() - start):
+            self.begin()
+        return metrics
+
+    def _update(self, engine: Engine, done: float) -> dict[str, Tensor]:
+        carried, source = self.carried, self.carried.source
         carried.refill(self.model)
         free = free_nodes(self.task.spec, carried.batch)
         trace, labels = self.refine(engine)
         loss, norm = self.learning.differentiate(trace, labels, free)
         rate = self.rate(done)
-        if torch.isfinite(norm):
+        # The one look of an update at its device. A sum is finite where all of it is.
+        usable, finite = torch.stack([norm, trace.state.detach().float().sum()]).isfinite().tolist()
+        if usable:
             self.learning.take(rate)
-            carried.keep(trace, self.recipe.segment_steps)
+            carried.keep(trace, self.recipe.segment_steps, finite)
             env_steps = self.recipe.batch_size * self.recipe.segment_steps
             self.spent, self.skipped = self.spent + Spent(updates=1, env_steps=env_steps), 0
             self.spent += source.take_cost() if source else NOTHING
@@ -168,11 +180,17 @@ class Training:
         self.model.zero_grad()
 
     def begin(self) -> Engine:
-        """Fill the batch and choose how the model is run; the first update does so if need be."""
+        """Fill the batch and choose how the model is run, in the first update and where it is slow.
+
+        The other engine that comes of it may be the same one.
+        """
         if self.carried.state is None:  # a resumed one goes on with what it had
             self.carried.refill(self.model)
         forward = self.model.forced if self.recipe.forcing else self.model
-        self.engine = choose_engine(forward, self.model, self.recipe, self.inputs, self._say)
+        settings = forward, self.model, self.recipe, self.inputs, self._say, self.engine
+        self.engine = choose_engine(*settings)
+        each = self.engine.seconds
+        self.pace = Pace(None if each is None else each * self.recipe.segment_steps)
         return self.engine
 
     def averaged_model(self) -> RefinementModel:

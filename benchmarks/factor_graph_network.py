@@ -48,7 +48,7 @@ def indexed_sum(bags: Bags) -> Callable[[Tensor], Tensor]:
 def indexed_forward(model: FactorGraphNetwork, batch: Batch) -> Tensor:
     """Logits (T, B, N, C)."""
     context = model.encode(batch)
-    graph = IndexedGraph(context["graph"])
+    graph = IndexedGraph(model.graph(context))
     h = model.pack(context, model.initial_state(context))
     logits = []
     for _ in range(STEPS):
@@ -65,7 +65,7 @@ def plain_forward(model: FactorGraphNetwork, batch: Batch, num_steps: int) -> Te
     context = model.encode(batch)
     certain, spec = context["certain"], model.spec
     is_open = torch.zeros_like(certain).flatten()
-    is_open[context["graph"].rows] = 1.0
+    is_open[model.graph(context).rows] = 1.0
     is_open = is_open.view(*certain.shape, 1)
     members = [
         torch.as_tensor(g.members[..., 0] * spec.num_choices + g.members[..., 1]).long()

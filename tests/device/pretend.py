@@ -193,9 +193,8 @@ def check(packet, args, given, mine, target):
             raise RuntimeError(f"Expected all tensors to be on the same device: {packet}")
         waits.note("index on the host")
     for drawn in given:
-        if isinstance(drawn, RealGenerator):
-            if PretendGenerator.owns(drawn) != target:
-                raise RuntimeError(f"Expected a generator of the other device: {packet}")
+        if isinstance(drawn, RealGenerator) and PretendGenerator.owns(drawn) != target:
+            raise RuntimeError(f"Expected a generator of the other device: {packet}")
 
 
 def count(packet, args, kwargs, mine, target):

@@ -1,4 +1,6 @@
-"""What measures models, on a device: the figures of a CPU, brought home a block of steps at a time."""
+"""What measures models, on a device: as on a CPU, and brought home a block of steps at a time."""
+
+import sys
 
 import numpy as np
 import pytest
@@ -8,10 +10,10 @@ from ttc_agents.evaluation.calibration import calibrate
 from ttc_agents.evaluation.probe import place_embeddings, place_states
 from ttc_agents.evaluation.stability import stability
 from ttc_agents.evaluation.sweep import sweep
-from ttc_agents.inference import refine as refining
 from ttc_agents.inference.boards import search
 from ttc_agents.inference.checkpoint import load_model, load_task
 from ttc_agents.inference.policy import BeamPolicy, RefinementPolicy
+from ttc_agents.inference.refine import refine
 from ttc_agents.inference.search import Branching
 from ttc_agents.models import make_model
 from ttc_envs import make_task
@@ -72,11 +74,11 @@ def test_sweeps_are_those_of_a_cpu(there, sudoku, protocol):
 def test_blocks_of_steps_are_the_steps(there, sudoku, monkeypatch):
     task, instances = sudoku
     mine, theirs = pair(there, "factor_graph_network", task, **NARROW)
-    monkeypatch.setattr(refining, "BLOCK", 4)
+    monkeypatch.setattr(sys.modules["ttc_agents.inference.refine"], "BLOCK", 4)
     with torch.no_grad(), there.at_most(1 + 3):  # one for the graph
-        steps = list(refining.refine(mine, task, instances, 10))
+        steps = list(refine(mine, task, instances, 10))
     with torch.no_grad():
-        expected = list(refining.refine(theirs, task, instances, 10))
+        expected = list(refine(theirs, task, instances, 10))
     assert len(steps) == 10
     for step, other in zip(steps, expected, strict=True):
         there.close(step.logits, other.logits)
@@ -93,7 +95,7 @@ def test_a_reader_is_asked_at_every_step(there):
     answers = []
     for model in pair(there, "relational_network", task, **options):
         with torch.no_grad(), there.at_most(6):
-            answers.append([s.answer for s in refining.refine(model, task, instances, 6)])
+            answers.append([s.answer for s in refine(model, task, instances, 6)])
     if there.exact:
         assert np.array_equal(*answers)
 
@@ -160,7 +162,7 @@ def test_shipped_weights_are_loaded_onto_a_device(there):
     steps = []
     for device in (there.device, "cpu"):
         with torch.no_grad():
-            *_, last = refining.refine(load_model("sorting-cpu", device), task, instances, 3)
+            *_, last = refine(load_model("sorting-cpu", device), task, instances, 3)
         steps.append(last)
     there.close(torch.from_numpy(steps[0].confidence), torch.from_numpy(steps[1].confidence))
     assert np.array_equal(steps[0].answer, steps[1].answer)

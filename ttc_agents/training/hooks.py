@@ -6,7 +6,7 @@ import copy
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +27,8 @@ CHECKPOINT_SECONDS = 120.0
 COUNT, STEPS = 64, 64
 """Validation instances of a check, and the refinement steps that each is given."""
 LEARNT = 0.2
+SLOW_AFTER, FAR_SLOWER = 10.0, 0.25
+"""Seconds after which a pace is compared, and the share of the expected one that is far slower."""
 KEEP = {"validation": 0.75, "settled": 0.5}
 """The share of its best so far that each number has to keep."""
 SAVED = ("best", "kept", "settled", "last")
@@ -212,6 +214,40 @@ class Alarm(Hook):
         for name in SAVED:
             setattr(self, name, saved[name])
         self.settled = [torch.tensor(share) for share in saved["settled"]]
+
+
+class SlowWatch(Hook):
+    """Says once that a training is far slower than its recipe was where its figures are from.
+
+    A length in seconds then buys far fewer updates, and worse weights than the figures promise.
+
+    Args:
+        expected: Updates per second there; None: unknown, and nothing is said.
+        say: Told so.
+    """
+
+    counted = False
+
+    def __init__(self, expected: float | None, say: Callable[[str], None]) -> None:
+        self.expected, self.say = expected, say
+        self.begun: tuple[int, float] | None = None
+
+    def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
+        """Compare, once there is something to compare."""
+        updates, seconds = training.updates, training.spent.seconds
+        self.begun = self.begun or (updates, seconds)
+        seconds -= self.begun[1]
+        if self.expected is None or seconds < SLOW_AFTER:
+            return {}
+        pace = (updates - self.begun[0]) / seconds
+        if pace < FAR_SLOWER * self.expected:
+            self.say(
+                f"{pace:.2g} updates a second: this recipe made {self.expected:g} where its "
+                "figures are from. Other work on this machine, or a slower one? Expect worse "
+                "weights from so many seconds"
+            )
+            self.expected = None
+        return {}
 
 
 class ProgressBar:

@@ -10,10 +10,10 @@ from typing import Any
 from ttc_agents.inference import checkpoint
 from ttc_agents.inference.directory import METRICS, can_resume, has_checkpoint, held_directory
 from ttc_agents.training.engine import pick_device
-from ttc_agents.training.hooks import Alarm, ProgressBar, Reporter, Saver
+from ttc_agents.training.hooks import Alarm, ProgressBar, Reporter, Saver, SlowWatch
 from ttc_agents.training.loop import Hook, StopRequest, run
 from ttc_agents.training.recipe import Recipe
-from ttc_agents.training.recipes import find_recipe
+from ttc_agents.training.recipes import find_recipe, measured
 from ttc_agents.training.update import Training
 from ttc_envs import Task
 
@@ -109,7 +109,8 @@ def trained(
         StopRequest() as stop,
         Reporter(out / METRICS, training.updates, bar) as reporter,
     ):
-        run(training, recipe.length, [*watching, reporter, saver], stop=stop)
+        slow = SlowWatch(measured(recipe), bar.line)
+        run(training, recipe.length, [*watching, reporter, saver, slow], stop=stop)
     saver.save(training)
     spent = training.spent
     finished = recipe.length.share(spent) >= 1

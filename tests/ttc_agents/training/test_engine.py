@@ -1,4 +1,4 @@
-"""The choice of number format and compilation: by time, with a line, and never fatal."""
+"""The choice of number format, compilation and threads: by time, with a line, never fatal."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import torch
 
 from ttc_agents.models import FactorGraphNetwork
 from ttc_agents.training import engine
-from ttc_agents.training.engine import candidates, choose_engine, pick_device
+from ttc_agents.training.engine import Pace, candidates, choose_engine, pick_device, threads
 from ttc_agents.training.recipes import RECIPES
 from ttc_envs import make_task
 
@@ -16,31 +16,35 @@ OPEN = dataclasses.replace(RECIPES["sudoku4-demo"], seconds=3600, compile="auto"
 
 @pytest.fixture
 def timed(monkeypatch):
-    """Times by (bfloat16, compiled), in place of a clock."""
-    seconds: dict[tuple[bool, bool], float] = {}
+    """Times by (bfloat16, compiled, threads), in place of a clock."""
+    seconds: dict[tuple[bool, bool, int], float] = {}
     steps = []
 
     def fake(chosen, inputs, num_steps):
-        steps.append((chosen.bfloat16, chosen.compiled, num_steps))
-        return num_steps * seconds[chosen.bfloat16, chosen.compiled]
+        steps.append((chosen.bfloat16, chosen.compiled, chosen.threads, num_steps))
+        return num_steps * seconds[chosen.bfloat16, chosen.compiled, chosen.threads]
 
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     monkeypatch.setattr(engine, "timed_steps", fake)
     monkeypatch.setattr(torch, "compile", lambda model, **options: model)
     return seconds, steps
 
 
-def choose(recipe, lines):
+def choose(recipe, lines, present=None):
     model = FactorGraphNetwork(make_task(recipe.env_id).spec)
-    return choose_engine(model, model, recipe, lambda num_steps: (), lines.append)
+    return choose_engine(model, model, recipe, lambda num_steps: (), lines.append, present)
 
 
-@pytest.mark.parametrize("fastest", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(
+    "fastest", [(False, False, 1), (True, False, 2), (False, True, 1), (True, True, 2)]
+)
 def test_the_fastest_is_taken_and_printed(timed, fastest):
     seconds, lines = timed[0], []
-    for pair in candidates(OPEN):
-        seconds[pair] = 0.5 if pair == fastest else 1.0
+    for choice in candidates(OPEN):
+        seconds[choice] = 0.5 if choice == fastest else 1.0
     chosen = choose(OPEN, lines)
-    assert (chosen.bfloat16, chosen.compiled) == fastest
+    assert (chosen.bfloat16, chosen.compiled, chosen.threads) == fastest
+    assert chosen.seconds == 0.5
     assert len(lines) == 1
     assert lines[0].startswith(f"{chosen}: ")
     assert "500 ms" in lines[0]
@@ -48,9 +52,63 @@ def test_the_fastest_is_taken_and_printed(timed, fastest):
 
 def test_a_hopeless_format_is_not_tried_further(timed):
     seconds, steps = timed
-    seconds.update({(False, False): 1.0, (True, False): 9.0})
-    choose(dataclasses.replace(OPEN, compile="off"), [])
-    assert steps == [(False, False, 1), (False, False, 3), (True, False, 1)]
+    seconds.update({(False, False, 1): 1.0, (False, False, 2): 9.0})
+    choose(dataclasses.replace(OPEN, compile="off", precision="float32"), [])
+    assert steps == [(False, False, 1, 1), (False, False, 1, 3), (False, False, 2, 1)]
+
+
+def test_threads_are_a_choice_where_a_training_is_given_in_seconds(timed):
+    plain = dataclasses.replace(OPEN, compile="off", precision="float32")
+    assert candidates(plain) == [(False, False, 1), (False, False, 2)]
+    assert candidates(plain, "cuda") == [(False, False, 2)]
+    of_updates = dataclasses.replace(plain, seconds=None, updates=10)
+    assert candidates(of_updates) == [(False, False, 2)]
+    lines = []
+    assert choose(of_updates, lines).threads == 2
+    assert lines == []
+
+
+def test_an_engine_that_has_become_slow_is_timed_for_its_threads_alone(timed):
+    seconds, steps = timed
+    for choice in candidates(OPEN):
+        seconds[choice] = 1.0 if choice == (True, True, 2) else 2.0
+    chosen = choose(OPEN, [])
+    seconds[True, True, 2] = 100.0
+    steps.clear()
+    again = choose(OPEN, [], chosen)
+    assert (again.bfloat16, again.compiled, again.threads) == (True, True, 1)
+    assert {step[:2] for step in steps} == {(True, True)}
+
+
+def test_an_engine_works_with_its_threads_and_leaves_those_of_others():
+    before = torch.get_num_threads()
+    with threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_updates_are_slow_by_what_was_timed_and_by_the_quickest():
+    pace = Pace(1.0)
+    assert [pace.slow(s) for s in (1.2, 1.2, 30.0)] == [False, False, True]
+    pace = Pace()  # nothing was timed
+    assert not any(pace.slow(1.0) for _ in range(20))
+    assert [pace.slow(30.0)] == [True]
+
+
+def test_a_training_chooses_anew_when_its_updates_become_slow(begun, tiny, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(
+        "ttc_agents.training.update.choose_engine",
+        lambda *args: chosen.append(args[-1]) or choose_engine(*args),
+    )
+    training = begun(tiny)
+    for _ in range(8):
+        training.update(0.0)
+    assert chosen == [None]
+    monkeypatch.setattr(training.pace, "slow", lambda seconds: True)
+    training.update(0.0)
+    assert len(chosen) == 2
+    assert chosen[1] is not None
 
 
 def test_a_failed_compilation_falls_back_with_a_line(monkeypatch, timed):
@@ -67,17 +125,18 @@ def test_a_failed_compilation_falls_back_with_a_line(monkeypatch, timed):
         lines = []
         chosen = choose(recipe, lines)
         assert (chosen.bfloat16, chosen.compiled) == (bfloat16, False)
+        both = [dataclasses.replace(chosen, compiled=True, threads=count) for count in (1, 2)]
         assert lines == [
-            f"{dataclasses.replace(chosen, compiled=True)} does not work here "
-            "(no compiler found), going on without"
+            f"{each} does not work here (no compiler found), going on without" for each in both
         ]
 
 
 def test_short_trainings_do_not_try_to_compile():
-    short = dataclasses.replace(OPEN, seconds=60)
-    assert candidates(short) == [(False, False), (True, False)]
+    count = torch.get_num_threads()
+    short = dataclasses.replace(OPEN, seconds=None, updates=60)
+    assert candidates(short) == [(False, False, count), (True, False, count)]
     assert candidates(dataclasses.replace(short, compile="on", precision="bfloat16")) == [
-        (True, True)
+        (True, True, count)
     ]
 
 

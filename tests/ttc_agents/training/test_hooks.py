@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from ttc_agents.inference import checkpoint
 from ttc_agents.training import hooks
 from ttc_agents.training.hooks import Alarm, ProgressBar, Reporter, Saver
 from ttc_agents.training.loop import Hook, run
+from ttc_agents.training.schedule import Spent
 
 NAME = "sudoku4-demo"
 METRICS = {"loss": 0.25, "solved": 0.5, "instances": 30, "seconds": 2.0, "update": 7}
@@ -268,3 +270,25 @@ def test_a_probe_leaves_the_training_as_it_was(begun, recipe):
     run(watched, recipe.length, [Alarm(recipe)])
     assert watched.rollbacks == 0
     assert equal(weights(plain), weights(watched))
+
+
+# A slow machine
+
+
+def test_a_training_that_is_far_slower_than_measured_says_so_once():
+    said = []
+    watch = hooks.SlowWatch(10.0, said.append)
+    training = SimpleNamespace(updates=1, spent=Spent(seconds=0.5))
+    for updates, seconds in ((1, 0.5), (5, 9.0), (10, 20.5), (11, 40.0)):
+        training.updates, training.spent = updates, Spent(seconds=seconds)
+        watch.after_update(training, {}, 0.0)
+    assert len(said) == 1
+    assert said[0].startswith("0.45 updates a second: this recipe made 10 where")
+
+
+@pytest.mark.parametrize("expected", [None, 0.5])
+def test_nothing_is_said_where_nothing_is_slow(expected):
+    watch = hooks.SlowWatch(expected, pytest.fail)
+    for updates, seconds in ((1, 0.5), (10, 20.5)):
+        training = SimpleNamespace(updates=updates, spent=Spent(seconds=seconds))
+        assert watch.after_update(training, {}, 0.0) == {}

@@ -6,7 +6,7 @@ import pytest
 
 from ttc_agents.models import MODELS, make_model
 from ttc_agents.training.recipe import Recipe
-from ttc_agents.training.recipes import RECIPES, default_recipe, find_recipe
+from ttc_agents.training.recipes import MEASURED, RECIPES, default_recipe, find_recipe, measured
 from ttc_envs import make_task
 
 CODE = (
@@ -132,3 +132,11 @@ def test_a_model_of_the_users_is_trained(module, begun):
 def test_what_does_not_exist_is_named(env_id, model, message):
     with pytest.raises(ValueError, match=message):
         default_recipe(env_id, model)
+
+
+def test_a_recipe_is_as_fast_as_measured_only_as_it_was_measured():
+    recipe = RECIPES["sudoku9-cpu-2min"]
+    assert set(MEASURED) <= set(RECIPES)
+    assert measured(recipe) == measured(recipe.replaced(seconds=5, seed=3)) == 12.5
+    assert measured(recipe.replaced(batch_size=64)) is None
+    assert measured(recipe.replaced(name="mine")) is None

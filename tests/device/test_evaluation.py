@@ -109,6 +109,8 @@ def test_stability_and_calibration(there, sudoku):
         with there.at_most(4):
             calibration = calibrate(model, task, instances, (1, 16))
         found.append((report.to_json(), calibration.to_json()))
+    radii = [[e.pop("radius")["max"] for e in r["steps"].values()] for r, _ in found]
+    assert radii[0] == pytest.approx(radii[1], rel=1e-3)
     if there.exact:
         assert found[0] == found[1]
 
@@ -136,7 +138,7 @@ def test_places_are_probed(there):
     with there.at_most(2):
         states = place_states(mine, instances, 1)
     for name, expected in place_states(theirs, instances, 1).items():
-        there.close(torch.from_numpy(states[name]), torch.from_numpy(expected))
+        np.testing.assert_allclose(states[name], expected, atol=1e-4)  # NaN where no path leads
     seen = {name: values.reshape(4, -1) for name, values in instances.fields.items()}
     seen["answer"] = task.initial_answer(instances)
     with there.at_most(1):

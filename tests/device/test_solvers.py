@@ -74,7 +74,8 @@ def test_rows_without_a_cholesky_factor_still_get_an_answer(there):
     columns = torch.randn(2, 3, 5, generator=generator)
     columns[0, 1] = columns[0, 0]  # parallel, without a ridge
     target = columns[:, 0] + columns[:, 2]
+    mine = columns.to(there.device), target.to(there.device)
     with there.at_most(0):
-        found = least_squares(columns.to(there.device), target.to(there.device), 0.0)
+        found = least_squares(*mine, 0.0)
     reached = (found.cpu()[:, None] @ columns)[:, 0]
     torch.testing.assert_close(reached, target, rtol=0, atol=2e-2)

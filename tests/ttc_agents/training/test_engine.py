@@ -46,7 +46,7 @@ def test_the_fastest_is_taken_and_printed(timed, fastest):
     assert (chosen.bfloat16, chosen.compiled, chosen.threads) == fastest
     assert chosen.seconds == 0.5
     assert len(lines) == 1
-    assert lines[0].startswith(f"{chosen}: ")
+    assert lines[0].startswith(f"number format, mode and threads: {chosen}, the fastest here (")
     assert "500 ms" in lines[0]
 
 

@@ -86,11 +86,12 @@ def test_every_recipe_trains_and_resumes(there, name, tmp_path):
         for loss in losses:
             there.close(torch.tensor(loss), other.update(0.0)["loss"])
     Saver(tmp_path, []).save(training)
+    done = training.updates
+    training.update(0.0)
     resumed = begun(recipe, there.device)
-    Saver(tmp_path, []).load(resumed)
-    assert resumed.updates == training.updates == (3 if recipe.target != "search" else 2)
+    Saver(tmp_path, []).load(resumed)  # with the random numbers, of which there is one stream
+    assert resumed.updates == done == (3 if recipe.target != "search" else 2)
     if there.exact:
-        for each in (training, resumed):
-            each.update(0.0)
+        resumed.update(0.0)
         pairs = zip(training.learning.parameters, resumed.learning.parameters, strict=True)
         assert all(torch.equal(one.cpu(), two.cpu()) for one, two in pairs)

@@ -18,14 +18,8 @@ def load(name):
     return module
 
 
-_LOADED = {}
-
-
-def pretend():
-    """The module, whose back end PyTorch takes once in a process."""
-    if not _LOADED:
-        _LOADED["pretend"] = load("pretend")
-    return _LOADED["pretend"]
+# Before any test: PyTorch takes no new kind of device once it has computed a derivative.
+pretend = load("pretend")
 
 
 class CudaWaits:
@@ -82,9 +76,8 @@ def there(request):
             pytest.skip("there is no CUDA device")
         yield Device(torch.device("cuda"), CudaWaits(), exact=False)
         return
-    module = pretend()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with module.present() as device:
-        yield Device(device, module.waits, exact=True)
+    with pretend.present() as device:
+        yield Device(device, pretend.waits, exact=True)
     torch.set_num_threads(threads)

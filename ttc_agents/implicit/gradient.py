@@ -32,6 +32,7 @@ from ttc_agents.implicit.solvers import (
     check_damping,
     chosen_rows,
     evaluate,
+    largest,
     like,
     norms,
     run,
@@ -199,12 +200,12 @@ class Unrolled:
         f = careful(f)
         solution = run(solver, f, z0, max_steps, tol, trajectory)
         left = (max_steps - solution.num_steps) * solution.converged
-        most = int(left.max()) if torch.is_grad_enabled() else 0
+        most = largest(left) if torch.is_grad_enabled() else 0
         if not most:
             return solution
         left = left * contracting(f, solution.value, most)
         z = solution.value
-        for step in range(int(left.max())):
+        for step in range(largest(left)):
             z = chosen_rows(left > step, f(z).to(z.dtype), z)
         return replace(solution, value=valued(solution.value, z))
 

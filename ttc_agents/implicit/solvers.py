@@ -192,7 +192,7 @@ def run(
         z = chosen_rows(active, new.z, value).to(z0.dtype)
         memory = dataclasses.replace(new, z=promote(z))
     # A row that has stopped stays where it is, whether the host knows or not.
-    stacked = torch.stack(points[: int(num_steps.max())]) if trajectory else None
+    stacked = torch.stack(points[: largest(num_steps)]) if trajectory else None
     converged = (residual < tol) & (tol > torch.finfo(z0.dtype).eps)
     return Solution(value.to(z0.dtype), residual, num_steps, converged, stacked)
 
@@ -230,6 +230,11 @@ def promoting(f: Map, dtype: torch.dtype) -> Map:
 def free_to_look(values: Tensor) -> bool:
     """Whether the host can read these values without waiting for a device."""
     return values.device.type == "cpu"
+
+
+def largest(counts: Tensor) -> int:
+    """The largest of some counts, 0 where there is none; the host waits for it."""
+    return int(counts.max()) if len(counts) else 0
 
 
 def surely_all(rows: Tensor) -> bool:

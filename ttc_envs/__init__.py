@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ttc_envs.tasks.sorting.networks import bitonic_network, odd_even_network, rounds_needed
     from ttc_envs.tasks.sorting.task import SortingTask
     from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzle, spell_puzzle
+    from ttc_envs.tasks.sudoku.puzzle_sets import write_puzzles
     from ttc_envs.tasks.sudoku.task import SudokuTask
     from ttc_envs.vector import RefinementVectorEnv
 
@@ -58,6 +59,7 @@ __all__ = [
     "rounds_needed",
     "spell_puzzle",
     "write_paths",
+    "write_puzzles",
 ]
 
 register("ttc/Sudoku-v0", "ttc_envs.tasks.sudoku.task:SudokuTask", size=9, action_mode="full")
@@ -104,6 +106,7 @@ _AT_FIRST_USE = {
     "rounds_needed": "ttc_envs.tasks.sorting.networks",
     "spell_puzzle": "ttc_envs.tasks.sudoku.files",
     "write_paths": "ttc_envs.tasks.maps.paths",
+    "write_puzzles": "ttc_envs.tasks.sudoku.puzzle_sets",
 }
 """Names that are imported when they are asked for, so that importing the package takes no time."""
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro import conf
 
 
 @dataclass(frozen=True)
-class Data:
-    """Write a data set: `paths`, shortest paths between US places, for models that read them.
+class Paths:
+    """Shortest paths between US places, for models that read them.
 
     The folder holds the vocabulary with coordinates (cities.csv), and train, validation and test
     shards (npz: tokens, starts, km). A path and its reverse are always in the same split. Run again
@@ -29,7 +29,6 @@ class Data:
         json: Print one JSON document, as the last line.
     """
 
-    what: Annotated[Literal["paths"], conf.Positional]
     out: Path
     cities: str = "all"
     radius_km: float = 70.0
@@ -62,3 +61,64 @@ class Data:
             f"{result['paths_written']} of them written now, {rate:.0f} per second"
         )
         return 0
+
+
+@dataclass(frozen=True)
+class Sudoku:
+    """New Sudoku puzzles, no two of one symmetry class.
+
+    The file is a csv with the columns puzzle, solution and guesses (of the exact solver), for
+    --puzzles of ttc train and ttc evaluate. Run again after an interruption, it goes on.
+    Example: ttc data sudoku --level extreme --count 5000 --seed 1 --out runs/extreme.csv.gz
+
+    Args:
+        out: The file; gzip'd if its name ends in .gz.
+        level: extreme (9x9), minimal, easy, ..., givens=K or givens=LOW..HIGH.
+        count: Puzzles.
+        seed: Of the puzzles.
+        size: 4, 6, 9, 16 or 25.
+        json: Print one JSON document, as the last line.
+    """
+
+    out: Path
+    level: str = "minimal"
+    count: int = 1000
+    seed: int = 0
+    size: int = 9
+    json: conf.FlagCreatePairsOff[bool] = False
+
+    def run(self) -> int:
+        """Write the puzzles that are missing, and say how hard all are."""
+        from ttc_agents.cli.output import progress_line
+        from ttc_envs import write_puzzles
+
+        result = write_puzzles(
+            self.out, self.level, self.count, self.seed, self.size, progress_line()
+        )
+        if self.json:
+            print(json.dumps(result))
+            return 0
+        rate = result["puzzles_written"] / max(result["seconds"], 1e-9)
+        median, most_of_them, most = result["guesses"]
+        print(
+            f"{result['puzzles']} puzzles in {result['out']}, {result['puzzles_written']} of them "
+            f"written now, {rate:.0f} per second; guesses of the exact solver: "
+            f"median {median:.0f}, 90% {most_of_them:.0f}, most {most:.0f}"
+        )
+        return 0
+
+
+@dataclass(frozen=True)
+class Data:
+    """Write a data set: `paths` or `sudoku`."""
+
+    what: conf.OmitArgPrefixes[
+        conf.OmitSubcommandPrefixes[
+            Annotated[Paths, conf.subcommand("paths")]
+            | Annotated[Sudoku, conf.subcommand("sudoku")]
+        ]
+    ]
+
+    def run(self) -> int:
+        """Write it."""
+        return self.what.run()

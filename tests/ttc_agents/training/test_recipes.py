@@ -82,6 +82,11 @@ def test_the_recipe_of_a_model_on_an_environment(monkeypatch):
     )
 
 
+def test_nothing_is_trained_on_extreme_puzzles_where_no_level_is_named():
+    levels = default_recipe("ttc/Sudoku-v0", "factor_graph_network").levels()
+    assert levels == ("easy", "medium", "hard", "minimal")
+
+
 def test_a_model_says_what_suits_it(monkeypatch):
     kind = MODELS["transformer"]
     suits = {"learning_rate": 1e-3, "updates": 50, "model_options": {"width": 8, "heads": 1}}

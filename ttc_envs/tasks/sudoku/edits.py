@@ -36,7 +36,7 @@ class EditTables:
         bits: (E,) int32, 1 << digit.
         lines: (3, N), the row, column and box of each cell.
         lines_of: The same as N lists of three.
-        unpacked: (2^S, S) int8, the bits of a number.
+        unpacked: (2^S, S) int8, the bits of a number; None where that is too long.
         quality: (L + 1,) float32, quality by the number of complete lines.
         solved: (L + 1,) bool, whether all lines are complete.
         accuracy: (N + 1,) float32, accuracy by the number of right cells.
@@ -47,7 +47,7 @@ class EditTables:
     bits: Array
     lines: Array
     lines_of: list[list[int]]
-    unpacked: Array
+    unpacked: Array | None
     quality: Array
     solved: Array
     accuracy: Array
@@ -73,11 +73,24 @@ def tables_of(size: int) -> EditTables:
         bits=np.left_shift(1, digits).astype(np.int32),
         lines=lines,
         lines_of=lines.T.tolist(),
-        unpacked=(np.arange(2**size)[:, None] >> np.arange(size) & 1).astype(np.int8),
+        unpacked=bits_of(np.arange(2**size), size) if size <= 16 else None,
         quality=shares(3 * size),
         solved=np.arange(3 * size + 1) == 3 * size,
         accuracy=shares(grid.num_cells),
     )
+
+
+def bits_of(numbers: Array, size: int) -> Array:
+    """(..., S) int8: the lowest S bits of numbers."""
+    bits: Array = (numbers[..., None] >> np.arange(size) & 1).astype(np.int8)
+    return bits
+
+
+def _unpack(bits: Array, size: int) -> Array:
+    """(B, E) int8 from the bits (B, N) of each cell."""
+    table = tables_of(size).unpacked
+    unpacked = bits_of(bits, size) if table is None else table.take(bits, axis=0)
+    return unpacked.reshape(len(bits), -1)
 
 
 def shares(total: int) -> Array:
@@ -98,16 +111,15 @@ def edit_mask(givens: Array, answer: Array, size: int, strict: bool) -> Array:
     if strict:
         return strict_mask(answer, held_by_line(answer, size), size)
     bits = np.where(givens == UNDECIDED, ~digit_bits(answer) & (2**size - 1), 0)
-    return tables_of(size).unpacked.take(bits, axis=0).reshape(len(answer), -1)
+    return _unpack(bits, size)
 
 
 def strict_mask(answer: Array, held: Array, size: int) -> Array:
     """`edit_mask` with `strict`, from `held_by_line`."""
-    tables = tables_of(size)
-    lines = tables.lines
+    lines = tables_of(size).lines
     clash = held[:, lines[0]] | held[:, lines[1]] | held[:, lines[2]]
     bits = np.where(answer == UNDECIDED, ~clash & (2**size - 1), 0)
-    return tables.unpacked.take(bits, axis=0).reshape(len(answer), -1)
+    return _unpack(bits, size)
 
 
 def digit_bits(answer: Array) -> Array:

@@ -16,8 +16,8 @@ Text, csv, JSON, XML or npy, plain, gzip'd or alone in a zip file; UTF-8 or UTF-
 - npy: integers (B, N), (B, n, n), or (B, 2, n, n) for pairs of puzzle and solution, 0 for blank.
 
 A blank cell is one of `0 . * _ - ? x` or a space. The digits of 16x16 are 1-9 and A-G, or 0-9 and
-A-F, or A-P, or numbers; `layouts.symbols` says how a file's alphabet is found. Lines that begin
-with `#` are comments.
+A-F, or A-P, or numbers; those of 25x25 are 1-9 and A-P, or 0-9 and A-O, or numbers.
+`layouts.symbols` says how a file's alphabet is found. Lines that begin with `#` are comments.
 """
 
 from __future__ import annotations

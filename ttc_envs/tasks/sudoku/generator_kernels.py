@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ttc_envs.tasks.sudoku.kernels import (
+    NO_END,
     Tables,
     Words,
     digit_of,
@@ -19,11 +20,15 @@ from ttc_envs.tasks.sudoku.kernels import (
     zeros,
 )
 
-__all__ = ["fill_all", "generate_all", "words"]
+__all__ = ["BY_SINGLES", "NO_END", "fill_all", "generate_all", "words"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 WORD = 0xFFFFFFFF
 GUESSES_BEFORE_RESTART = 1000
+BY_SINGLES = -1
+"""In the place of a number of guesses: singles have to solve the puzzle."""
+PUT_BACK = 25
+"""One cell of so many is put back before a grid is dug again."""
 
 
 def jit(function: F) -> F:
@@ -144,14 +149,16 @@ def candidates_without(
     cell_groups: Words,
     num_cells: int,
 ) -> int:
-    """Candidates of the dug grid, with the true digit of `cell` ruled out there.
+    """Candidates of the dug grid, with the true digit of `cell` ruled out there (none if -1).
 
     Returns:
         The number of settled blank cells queued, -1 if `cell` has nothing left: the quick answer
         for most cells of a nearly full grid.
     """
     k = 3 * cell
-    if free[cell_groups[k]] & free[cell_groups[k + 1]] & free[cell_groups[k + 2]] == bits[cell]:
+    if cell >= 0 and bits[cell] == (
+        free[cell_groups[k]] & free[cell_groups[k + 1]] & free[cell_groups[k + 2]]
+    ):
         return -1
     tail = 0
     for i in range(num_cells):
@@ -170,26 +177,52 @@ def candidates_without(
 
 
 @jit
+def may_go(
+    cell: int,
+    bits: Words,
+    given: Words,
+    most: int,
+    work: Words,
+    tables: Tables,
+    size: int,
+) -> bool:
+    """Whether the puzzle has one solution without the cell that was blanked last.
+
+    The puzzle with it has one; so without it, it has another one exactly if that differs there. The
+    digit is therefore taken from the cell's candidates, and what is asked is whether anything is
+    left. With BY_SINGLES, whether singles solve the puzzle.
+    """
+    cand, queue, _, other, free, stack = work
+    n = size * size
+    if most == BY_SINGLES:
+        tail = candidates_without(-1, bits, given, free, cand, queue, tables[1], n)
+        return propagate(cand, queue, tail, tables, size) and pick_cell(cand, n) < 0
+    tail = candidates_without(cell, bits, given, free, cand, queue, tables[1], n)
+    if tail < 0:
+        return True
+    found, _ = search(cand, queue, tail, stack, 1, most, other, tables, size)
+    return found == 0
+
+
+@jit
 def dig(
     rng: Words,
     bits: Words,
     given: Words,
     target: int,
+    most: int,
     work: Words,
     tables: Tables,
     size: int,
 ) -> int:
     """Blank cells in random order while the solution stays unique, down to `target` givens.
 
-    The puzzle with cell i has one solution; so without it, it has another one exactly if that
-    differs at i. The test therefore takes the digit from cell i's candidates and asks whether
-    anything is left.
-
     Args:
         rng: (4,) generator state.
         bits: (N,) the grid as masks.
-        given: (N,) receives 1 where a cell stays given.
+        given: (N,) 1 where a cell is given, 0 where it is blank; changed in place.
         target: The number of givens to stop at.
+        most: A cell stays given if it takes more guesses to see that it may go; or BY_SINGLES.
         work: Five workspaces and the stack of `search`, as `generate_all` allocates them.
         tables: See `Tables`.
         size: n.
@@ -198,27 +231,56 @@ def dig(
         The number of givens left.
     """
     n = size * size
-    cand, queue, order, other, free, stack = work
+    order, free = work[2], work[4]
     for group in range(3 * size):
-        free[group] = 0
+        free[group] = (1 << size) - 1
+    left = 0
     for i in range(n):
-        given[i] = 1
+        if given[i]:
+            given[i] = 0
+            flip(given, free, i, bits[i], tables[1])
+            left += 1
     shuffle(rng, order, n)
-    left = n
     for step in range(n):
         if left == target:
             break
         cell = order[step]
-        flip(given, free, cell, bits[cell], tables[1])
-        tail = candidates_without(cell, bits, given, free, cand, queue, tables[1], n)
-        if tail < 0:
-            left -= 1
-            continue
-        found, _ = search(cand, queue, tail, stack, 1, other, tables, size)
-        if found:
+        if given[cell]:
             flip(given, free, cell, bits[cell], tables[1])
-        else:
-            left -= 1
+            if may_go(cell, bits, given, most, work, tables, size):
+                left -= 1
+            else:
+                flip(given, free, cell, bits[cell], tables[1])
+    return left
+
+
+@jit
+def dig_again(
+    rng: Words,
+    bits: Words,
+    given: Words,
+    left: int,
+    target: int,
+    most: int,
+    before: Words,
+    work: Words,
+    tables: Tables,
+    size: int,
+) -> int:
+    """Put some cells back at random and `dig`; what was is restored where more than `left` stay.
+
+    Returns the number of givens left. `before` (N,) is a workspace.
+    """
+    n = size * size
+    for i in range(n):
+        before[i] = given[i]
+    for _ in range(n // PUT_BACK):
+        given[(next_word(rng) * n) >> 32] = 1
+    now = dig(rng, bits, given, target, most, work, tables, size)
+    if now <= left:
+        return now
+    for i in range(n):
+        given[i] = before[i]
     return left
 
 
@@ -228,6 +290,8 @@ def generate_all(
     targets: Words,
     batch: int,
     attempts: int,
+    rounds: int,
+    most: int,
     puzzles: Words,
     solutions: Words,
     lefts: Words,
@@ -237,22 +301,32 @@ def generate_all(
     """Fill and dig a grid for each row of `seeds` (B * 4,), down to `targets` (B,) givens.
 
     Target 0 digs until the puzzle is minimal. Fills puzzles and solutions (B * N,) and the numbers
-    of givens left, lefts (B,); a row that misses its target in `attempts` grids keeps the last one.
+    of givens left, lefts (B,); a row that misses its target in `attempts` grids, each dug again in
+    up to `rounds`, keeps the last one.
     """
     n = size * size
     rng = zeros(4)
     given = zeros(n)
+    before = zeros(n)
     bits = zeros(n)
     stack = zeros(n * (n + 1))
     work = (zeros(n), zeros(n), zeros(n), zeros(n), zeros(3 * size), stack)
     for row in range(batch):
+        target = targets[row]
         for i in range(4):
             rng[i] = seeds[4 * row + i]
         for _ in range(attempts):
             while not try_fill(rng, bits, work[1], stack, tables, size):
                 pass
-            lefts[row] = dig(rng, bits, given, targets[row], work, tables, size)
-            if targets[row] == 0 or lefts[row] == targets[row]:
+            for i in range(n):
+                given[i] = 1
+            left = dig(rng, bits, given, target, most, work, tables, size)
+            for _ in range(rounds):
+                if left <= target:
+                    break
+                left = dig_again(rng, bits, given, left, target, most, before, work, tables, size)
+            lefts[row] = left
+            if target == 0 or left == target:
                 break
         for i in range(n):
             digit = digit_of(bits[i])

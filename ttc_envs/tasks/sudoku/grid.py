@@ -14,10 +14,10 @@ import numpy as np
 
 from ttc_envs.spec import Array
 
-BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3), 16: (4, 4)}
+BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3), 16: (4, 4), 25: (5, 5)}
 """Rows and columns of a box, by size."""
-SYMBOLS = "123456789ABCDEFG"
-"""How digits are written; 16x16 goes on with letters."""
+SYMBOLS = "123456789ABCDEFGHIJKLMNOP"
+"""How digits are written; 16x16 and 25x25 go on with letters."""
 
 
 @dataclass(frozen=True, eq=False)

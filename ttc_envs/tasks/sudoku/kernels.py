@@ -181,7 +181,7 @@ def take_back(cand: Words, stack: Words, depth: int) -> int:
 
 
 @jit
-def search_within(
+def search(
     cand: Words,
     queue: Words,
     tail: int,
@@ -238,21 +238,6 @@ def search_within(
             cell = take_back(cand, stack, depth)
         queue[0] = cell
         tail = 1 if cand[cell] & (cand[cell] - 1) == 0 else 0
-
-
-@jit
-def search(
-    cand: Words,
-    queue: Words,
-    tail: int,
-    stack: Words,
-    limit: int,
-    solution: Words,
-    tables: Tables,
-    size: int,
-) -> tuple[int, int]:
-    """`search_within`, however many guesses it takes."""
-    return search_within(cand, queue, tail, stack, limit, NO_END, solution, tables, size)
 
 
 @jit
@@ -329,7 +314,7 @@ def solve_all(
         counts[row] = 0
         guesses[row] = 0
         if tail >= 0:
-            counts[row], guesses[row] = search_within(
+            counts[row], guesses[row] = search(
                 cand, queue, tail, stack, limit, most, solution, tables, size
             )
         for i in range(n):

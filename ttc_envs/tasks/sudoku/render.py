@@ -40,7 +40,7 @@ def render(
         givens: (N,) integers, class indices 0..size-1, -1 where the cell is free.
         answer: (N,) integers, class indices, -1 where undecided. Where there is a given, the
             given is shown.
-        size: Digits on the board: 4, 6, 9 or 16.
+        size: Digits on the board: 4, 6, 9, 16 or 25.
         mode: `ansi` or `rgb_array`.
         confidence: (N,) probabilities of the shown digits, or None: then all digits have one tint.
 
@@ -67,7 +67,7 @@ def clashes(digits: Array, size: int) -> Array:
 
     Args:
         digits: (N,) class indices, -1 where undecided.
-        size: Digits on the board: 4, 6, 9 or 16.
+        size: Digits on the board: 4, 6, 9, 16 or 25.
     """
     same = digits[grid_of(size).peers] == digits[:, None]
     clashing: Array = (digits != UNDECIDED) & same.any(axis=1)

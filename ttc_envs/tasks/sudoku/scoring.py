@@ -30,11 +30,12 @@ def score(instances: Instances, answer: Array, size: int) -> dict[str, Array]:
 def _complete_lines(answer: Array, size: int) -> Array:
     """(B,) how many rows, columns and boxes hold each digit once."""
     # Cells first, so that each operation runs along the batch; a shift by -1 is out of range and 0.
-    digits = np.ascontiguousarray(answer.T).astype(np.uint16)
-    bits = np.left_shift(np.uint16(1), digits).reshape(size, size, -1)
+    word = np.uint16 if size <= 16 else np.uint32
+    digits = np.ascontiguousarray(answer.T).astype(word)
+    bits = np.left_shift(word(1), digits).reshape(size, size, -1)
     height, width = BOXES[size]
     boxes = bits.reshape(size // height, height, size // width, width, -1)
-    full = np.uint16(2**size - 1)
+    full = word(2**size - 1)
     lines = (
         np.bitwise_or.reduce(bits, axis=1),
         np.bitwise_or.reduce(bits, axis=0),

@@ -4,9 +4,9 @@ The moves: relabel the digits; permute bands, rows within a band, stacks, column
 transpose, where boxes are square. There are 9! * 6^8 * 2 = 1.2e12 of them for 9x9. A puzzle keeps
 its number of solutions, its difficulty and, moved alike, its solution.
 
-Moves are looked up in tables of all orders of rows, of columns and of digits. For 16x16 these would
-be too long, and moves are drawn from fixed random samples of them: 4,096 orders of rows, as many of
-columns, 65,536 relabellings.
+Moves are looked up in tables of all orders of rows, of columns and of digits. For 16x16 and
+25x25 these would be too long, and moves are drawn from fixed random samples of them: 4,096 orders
+of rows, as many of columns, 65,536 relabellings.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Moves:
     """One move per row.
 
     Args:
-        cells: (B, N) uint8, the cell of the old grid that each cell of the new one takes its digit
-            from.
+        cells: (B, N) uint8 (25x25: uint16), the cell of the old grid that each cell of the new one
+            takes its digit from.
         digits: (B, n + 1) int8, the new label of each digit, after one column for blank (-1).
     """
 
@@ -88,8 +88,8 @@ def _tables(size: int) -> tuple[Array, Array, Array]:
     """What moves are made of.
 
     Returns:
-        Row parts (1 or 2, R, N) and column parts (1 or 2, R', N) uint8, whose sum is the old cell
-        of each new one; the second of two is for transposed grids. And relabellings (P, n + 1)
+        Row parts (1 or 2, R, N) and column parts (1 or 2, R', N), whose sum is the old cell of
+        each new one; the second of two is for transposed grids. And relabellings (P, n + 1)
         int8.
     """
     grid = grid_of(size)
@@ -99,16 +99,17 @@ def _tables(size: int) -> tuple[Array, Array, Array]:
     down = np.stack([np.tile(columns, (1, size)) * column_step for _, column_step in steps])
     digits = _orders(size)
     blank = np.full((len(digits), 1), -1, dtype=np.int8)
-    return across.astype(np.uint8), down.astype(np.uint8), np.concatenate([blank, digits], axis=1)
+    cell = np.uint8 if size * size <= 256 else np.uint16
+    return across.astype(cell), down.astype(cell), np.concatenate([blank, digits], axis=1)
 
 
 def _line_orders(size: int, lines: int) -> Array:
     """(R, n) orders that keep bands of `lines` lines together: all, or SAMPLED_ORDERS of them."""
     bands = size // lines
     count = math.factorial(bands) * math.factorial(lines) ** bands
-    choice = np.arange(count)
+    choice = np.arange(min(count, SAMPLED_ORDERS))
     if count > SAMPLED_ORDERS:
-        choice = random_words(choice[:SAMPLED_ORDERS], MOVE_STREAM, 1)[:, 0] % np.uint64(count)
+        choice = random_words(choice, MOVE_STREAM, 1)[:, 0] % np.uint64(count)
         choice = choice.astype(np.int64)
     inner = _orders(lines)
     places = []

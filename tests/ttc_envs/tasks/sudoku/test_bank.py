@@ -8,10 +8,13 @@ import pytest
 from ttc_envs.tasks.sudoku import bank as bank_module
 from ttc_envs.tasks.sudoku.bank import SPLITS, draw, level_names, load_bank, pack, parse_file
 from ttc_envs.tasks.sudoku.grid import BOXES, grid_of
+from ttc_envs.tasks.sudoku.levels import parse_level
 from ttc_envs.tasks.sudoku.solver import solve
 from ttc_envs.tasks.sudoku.symmetry import fingerprint
+from ttc_envs.tasks.sudoku.vicinity import extreme_island
 
 SIZES = sorted(BOXES)
+BANKS = [*((size, "") for size in SIZES), (9, "extreme"), (16, "few")]
 DATA = Path(bank_module.__file__).parent / "data"
 SCRIPT = Path(__file__).parents[4] / "scripts/make_sudoku_bank.py"
 
@@ -27,53 +30,80 @@ def test_there_are_some_30000_puzzles_of_9x9_in_under_2_megabytes():
     assert (DATA / "sudoku9.npz").stat().st_size < 2_000_000
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_every_split_holds_puzzles_with_their_solutions(size):
+def test_there_are_some_15000_extreme_puzzles_in_under_700_kilobytes():
+    banks = [load_bank(9, split, "extreme") for split in SPLITS]
+    assert sum(map(len, banks)) > 14_000
+    assert len(banks[0]) > 12_000
+    assert min(map(len, banks)) > 1500
+    assert (DATA / "sudoku9-extreme.npz").stat().st_size < 700_000
+    assert min(np.median(bank.guesses) for bank in banks) > 20
+    assert np.median(load_bank(9).guesses) == 1
+
+
+@pytest.mark.parametrize(("size", "kind"), BANKS)
+def test_every_split_holds_puzzles_with_their_solutions(size, kind):
     for split in SPLITS:
-        bank = load_bank(size, split)
+        bank = load_bank(size, split, kind)
         assert len(bank) >= 50
         assert (np.sort(bank.solutions[:, grid_of(size).groups], axis=2) == np.arange(size)).all()
         given = bank.puzzles >= 0
         assert (bank.puzzles[given] == bank.solutions[given]).all()
-        assert (given.sum(axis=1) == 110).all() == (size == 16)
+        wanted = {(16, ""): 110, (16, "few"): 80, (25, ""): 267}.get((size, kind))
+        assert wanted is None or (given.sum(axis=1) == wanted).all()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_puzzles_of_the_bank_have_one_solution_and_no_spare_given(size):
-    bank = load_bank(size)
-    chosen = some(np.arange(len(bank)), 10 if size == 16 else 100)
+@pytest.mark.parametrize(("size", "kind"), BANKS)
+def test_puzzles_of_the_bank_have_one_solution_and_no_spare_given(size, kind):
+    bank = load_bank(size, "train", kind)
+    chosen = some(np.arange(len(bank)), 10 if size > 9 else 100)
     assert (solve(bank.puzzles[chosen], size)[1] == 1).all()
     minimal = chosen[bank.minimal[chosen]]
-    assert len(minimal) == {4: len(minimal), 16: 0}.get(size, len(chosen))
+    assert len(minimal) == {4: len(minimal), 16: 0, 25: 0}.get(size, len(chosen))
     fewer = bank.puzzles[minimal].copy()
     fewer[np.arange(len(minimal)), (fewer >= 0).argmax(axis=1)] = -1
     assert (solve(fewer, size)[1] == 2).all()
 
 
-def classes(size, split, count):
+def classes(size, split, count, kind=""):
     """Fingerprints by which a split is made: of puzzles for 4x4, of solutions otherwise."""
-    bank = load_bank(size, split)
+    bank = load_bank(size, split, kind)
     return set(fingerprint(some(bank.puzzles if size == 4 else bank.solutions, count), size))
 
 
-@pytest.mark.parametrize(("size", "count"), [(4, 9000), (6, 9000), (9, 2000), (16, 100)])
-def test_splits_share_no_symmetry_class(size, count):
-    train, validation, test = (classes(size, split, count) for split in SPLITS)
+@pytest.mark.parametrize(
+    ("size", "kind", "count"),
+    [
+        (4, "", 9000),
+        (6, "", 9000),
+        (9, "", 2000),
+        (9, "extreme", 4000),
+        (16, "", 100),
+        (16, "few", 100),
+        (25, "", 50),
+    ],
+)
+def test_splits_share_no_symmetry_class(size, kind, count):
+    train, validation, test = (classes(size, split, count, kind) for split in SPLITS)
     assert not train & validation
     assert not train & test
     assert not validation & test
 
 
 @pytest.mark.slow
-def test_splits_of_9x9_share_no_symmetry_class_over_all_rows():
-    train, validation, test = (classes(9, split, 100_000) for split in SPLITS)
+def test_splits_of_9x9_share_no_symmetry_class_over_all_rows_of_both_banks():
+    train, validation, test = (
+        classes(9, split, 100_000) | classes(9, split, 100_000, "extreme") for split in SPLITS
+    )
     assert not train & validation
     assert not train & test
     assert not validation & test
     assert len(train) > 23_000
 
 
-@pytest.mark.parametrize(("size", "level"), [(4, "easy"), (4, "minimal"), (6, "hard"), (9, "hard")])
+@pytest.mark.parametrize(
+    ("size", "level"),
+    [(4, "easy"), (4, "minimal"), (6, "hard"), (9, "hard"), (9, "extreme"), (16, "givens=95")],
+)
 def test_what_is_drawn_shares_no_class_between_splits(size, level):
     found = []
     for split in SPLITS:
@@ -102,13 +132,15 @@ def test_drawn_puzzles_belong_to_their_solutions_rows_and_levels(size, split):
         assert (np.sort(solutions[:, grid_of(size).groups], axis=2) == np.arange(size)).all()
         given = puzzles >= 0
         assert (puzzles[given] == solutions[given]).all()
-        base = load_bank(size, split).solutions[rows[:10]]
+        base = load_bank(size, split, parse_level(level, size).bank).solutions[rows[:10]]
         assert (fingerprint(solutions[:10], size) == fingerprint(base, size)).all()
-        few = 1 if size == 16 else 20
+        few = 1 if size > 9 else 20
         assert (solve(puzzles[:few], size)[1] == 1).all()
 
 
-@pytest.mark.parametrize(("size", "givens"), [(4, 9), (6, 15), (9, 40), (16, 133)])
+@pytest.mark.parametrize(
+    ("size", "givens"), [(4, 9), (6, 15), (9, 40), (16, 133), (16, 85), (25, 305)]
+)
 def test_drawn_puzzles_have_the_wanted_number_of_givens(size, givens):
     puzzles, _, _ = draw(np.arange(500), size, f"givens={givens}")
     assert ((puzzles >= 0).sum(axis=1) == givens).all()
@@ -182,13 +214,20 @@ def test_a_damaged_bank_is_named(damage):
         data[5000] ^= 1
     data = {"flip": data, "cut": data[:-10], "empty": b""}[damage]
     with pytest.raises(ValueError, match=r"sudoku6.npz is damaged: sha256 [0-9a-f]{64}, expected"):
-        parse_file(bytes(data), "sudoku6.npz", bank_module.SHA256[6])
+        parse_file(bytes(data), "sudoku6.npz", bank_module.SHA256["sudoku6"])
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_banks_record_the_command_that_made_them(size):
-    assert load_bank(size).made_by.startswith("python scripts/make_sudoku_bank.py")
-    assert load_bank(size).made_by.split(" (")[0] in bank_module.__doc__
+@pytest.mark.parametrize(("size", "kind"), BANKS)
+def test_banks_record_the_command_that_made_them(size, kind):
+    made_by = load_bank(size, kind=kind).made_by
+    assert made_by.startswith("python scripts/make_sudoku_bank.py")
+    assert made_by.split(" (")[0] in bank_module.__doc__
+
+
+@pytest.mark.parametrize("kind", ["extreme", "hard"])
+def test_a_bank_that_does_not_exist_is_refused(kind):
+    with pytest.raises(ValueError, match=f"there is no bank '{kind}' of 6x6 Sudoku"):
+        load_bank(6, kind=kind)
 
 
 def test_splitting_keeps_classes_whole_and_gives_each_split_its_share():
@@ -216,9 +255,19 @@ def test_packing_can_be_undone():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", SIZES)
-def test_the_recorded_command_makes_the_same_puzzles_again(size):
+@pytest.mark.parametrize("name", sorted(set(bank_module.SHA256) - {"sudoku9-extreme"}))
+def test_the_recorded_command_makes_the_same_puzzles_again(name):
     pytest.importorskip("numba")
-    made = np.load(io.BytesIO(runpy.run_path(str(SCRIPT))["make"](size)))
-    packaged = np.load(DATA / f"sudoku{size}.npz")
+    made = np.load(io.BytesIO(runpy.run_path(str(SCRIPT))["make"](name)))
+    packaged = np.load(DATA / f"{name}.npz")
     assert all((made[name] == packaged[name]).all() for name in packaged.files)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "split"), [(0, "train"), (8, "validation"), (9, "test")])
+def test_an_island_of_the_extreme_bank_can_be_made_again(number, split):
+    pytest.importorskip("numba")
+    seed = runpy.run_path(str(SCRIPT))["SEED"]
+    island = {row.tobytes() for row in extreme_island(seed + number)[0]}
+    packed = {row.tobytes() for row in load_bank(9, split, "extreme").puzzles}
+    assert len(island & packed) > 0.9 * len(island)

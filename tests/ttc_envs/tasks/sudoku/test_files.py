@@ -12,7 +12,7 @@ from ttc_envs.tasks.sudoku.files import load_puzzles, parse_puzzle, spell_puzzle
 PUZZLES, SOLUTIONS, _ = draw(np.arange(6), 9, "medium")
 
 
-def text_of(grid, blank="0", symbols="123456789ABCDEFG"):
+def text_of(grid, blank="0", symbols="123456789ABCDEFGHIJKLMNOP"):
     return "".join(blank if digit < 0 else symbols[digit] for digit in grid)
 
 
@@ -91,12 +91,24 @@ def test_other_sizes_are_told_by_the_number_of_cells(tmp_path, size):
 def test_16x16_takes_letters_in_both_cases(tmp_path):
     solutions = load_bank(16).solutions[:2]
     puzzles = np.where(np.arange(256) % 3 == 0, -1, solutions)
-    lines = [text_of(puzzles[0]), text_of(puzzles[1]).lower()]
+    lines = [text_of(puzzles[0], "."), text_of(puzzles[1], ".").lower()]
     loaded = load_puzzles(write(tmp_path / "p.txt", lines), on_error="skip")
     assert loaded.size == 16
     assert len(loaded) + len(loaded.rejected) == 2
     assert all("several" in reason for _, reason in loaded.rejected)
     assert (loaded.puzzles == puzzles[loaded.lines - 1]).all()
+
+
+def test_25x25_goes_on_to_the_letter_p(tmp_path):
+    puzzles, solutions, _ = draw(np.arange(2), 25, "easy")
+    lines = [text_of(puzzles[0], "."), text_of(puzzles[1], ".").lower()]
+    assert "P" in lines[0]
+    loaded = load_puzzles(write(tmp_path / "p.txt", lines))
+    assert loaded.size == 25
+    assert (loaded.solutions == solutions).all()
+    assert spell_puzzle(loaded.puzzles[0]) == lines[0]
+    with pytest.raises(ValueError, match=r"expected 1-9, A-P, or 0 or '.' for blank, got 'Q' at"):
+        parse_puzzle(changed(lines[0], 7, "Q"))
 
 
 def changed(text, place, symbol):
@@ -216,7 +228,7 @@ EMPTY = {
     "empty": (b"", "the file holds no puzzle"),
     "blank lines": (b"\n \r\n", "the file holds no puzzle"),
     "comments": (b"# nothing\n", "the file holds no puzzle"),
-    "header alone": (b"puzzle,solution\n", "no puzzle of 16, 36, 81 or 256 cells"),
+    "header alone": (b"puzzle,solution\n", "no puzzle of 16, 36, 81, 256 or 625 cells"),
     "prose": (b"once upon a time\n", "got 'once upon a time' in the first line"),
     "short rows": (b"puzzle\n123\n", "line 2: got 3 cells"),
     "cut gzip": (gzip.compress(b"1" * 81)[:12], "no puzzle; the gzip file is cut off"),
@@ -240,7 +252,7 @@ def test_a_file_without_any_puzzle_is_an_error_of_its_own(tmp_path, kind, on_err
     ("array", "message"),
     [
         (np.zeros((2, 81)), r"expected integers .* got float64 of shape \(2, 81\)"),
-        (np.zeros((2, 80), int), "expected puzzles of 16, 36, 81 or 256 cells, got 80"),
+        (np.zeros((2, 80), int), "expected puzzles of 16, 36, 81, 256 or 625 cells, got 80"),
         (np.zeros((2, 8, 9), int), r"got int64 of shape \(2, 8, 9\)"),
         (np.zeros((2, 18, 9), int), r"got int64 of shape \(2, 18, 9\)"),
         (np.zeros((0, 81), int), "B > 0"),
@@ -286,7 +298,7 @@ def test_one_puzzle_is_parsed_from_a_line_or_a_square():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "a puzzle has 16, 36, 81 or 256 cells, got 0"),
+        ("", "a puzzle has 16, 36, 81, 256 or 625 cells, got 0"),
         (ROWS[0][0][:80], "got 80"),
         (changed(ROWS[0][0], 10, "a"), "got 'a' at position 11"),
         (changed(ROWS[0][0], 10, "٣"), "got '٣' at position 11"),

@@ -5,7 +5,7 @@ from ttc_envs.tasks.sudoku import generator
 from ttc_envs.tasks.sudoku.generator import filled_grids, generate
 from ttc_envs.tasks.sudoku.grid import grid_of
 from ttc_envs.tasks.sudoku.levels import level_names, parse_level
-from ttc_envs.tasks.sudoku.solver import solve
+from ttc_envs.tasks.sudoku.solver import parallel_singles, solve
 
 KEYS = np.arange(100, 106, dtype=np.uint64)
 
@@ -28,14 +28,28 @@ def test_minimal_puzzles_have_one_solution_and_need_every_given(size):
 
 
 @pytest.mark.parametrize(
-    ("size", "givens"), [(4, 5), (4, 10), (6, 11), (9, 26), (9, 40), (16, 130)]
+    ("size", "givens"),
+    [(4, 5), (4, 10), (6, 11), (9, 26), (9, 40), (16, 130), (16, 85), (25, 280)],
 )
 def test_puzzles_have_the_wanted_number_of_givens(size, givens):
-    puzzles, solutions = generate(KEYS[: 2 if size == 16 else 6], size, f"givens={givens}")
+    puzzles, solutions = generate(KEYS[: 2 if size > 9 else 6], size, f"givens={givens}")
     assert ((puzzles >= 0).sum(axis=1) == givens).all()
     found, counts = solve(puzzles, size)
     assert (counts == 1).all()
     assert (found == solutions).all()
+
+
+def test_singles_solve_25x25():
+    puzzles, solutions = generate(KEYS[:2], 25, "givens=275")
+    answer = puzzles
+    for _ in range(250):
+        answer = parallel_singles(puzzles, answer, 25)
+    assert (answer == solutions).all()
+
+
+def test_extreme_puzzles_are_not_made_one_by_one():
+    with pytest.raises(ValueError, match="bred many at a time"):
+        generate(KEYS, 9, "extreme")
 
 
 def test_a_range_of_givens_is_used_to_both_ends():
@@ -75,7 +89,11 @@ def test_fewer_givens_than_are_found_are_an_error(monkeypatch):
         ("difficult", 9),
         ("", 9),
         ("minimal", 16),
-        ("givens=109", 16),
+        ("givens=79", 16),
+        ("minimal", 25),
+        ("givens=266", 25),
+        ("extreme", 6),
+        ("extreme", 16),
         ("givens=15", 4),
     ],
 )
@@ -84,7 +102,7 @@ def test_unknown_levels_are_refused_with_their_name(level, size):
         generate(KEYS, size, level)
 
 
-@pytest.mark.parametrize("size", [4, 6, 9, 16])
+@pytest.mark.parametrize("size", [4, 6, 9, 16, 25])
 def test_named_levels_get_harder(size):
     highs = [parse_level(name, size).high for name in level_names(size)]
     assert highs == sorted(highs, reverse=True)

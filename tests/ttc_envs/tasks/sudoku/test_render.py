@@ -37,7 +37,7 @@ def board_text(text):
 def test_ansi_shows_every_symbol_in_its_place(size):
     answer = solved_board(size)
     answer[5] = -1
-    symbols = "".join("." if d < 0 else "123456789ABCDEFG"[d] for d in answer)
+    symbols = "".join("." if d < 0 else "123456789ABCDEFGHIJKLMNOP"[d] for d in answer)
     expected = [symbols[start : start + size] for start in range(0, size * size, size)]
     assert board_text(render(free(size), answer, size, "ansi")) == expected
 

@@ -169,7 +169,7 @@ def test_malformed_puzzles_are_refused(puzzles, message):
 
 
 def test_an_unknown_size_is_refused():
-    with pytest.raises(ValueError, match=r"size must be one of \[4, 6, 9, 16\], got 5"):
+    with pytest.raises(ValueError, match=r"size must be one of \[4, 6, 9, 16, 25\], got 5"):
         solve(np.zeros((1, 25), int), 5)
 
 

@@ -40,7 +40,7 @@ def test_moves_permute_cells_and_keep_groups_together(size):
     assert (moves.digits[:, 0] == -1).all()
 
 
-@pytest.mark.parametrize(("size", "share"), [(4, 0.5), (6, 0.0), (9, 0.5), (16, 0.5)])
+@pytest.mark.parametrize(("size", "share"), [(4, 0.5), (6, 0.0), (9, 0.5), (16, 0.5), (25, 0.5)])
 def test_half_of_the_moves_transpose_where_boxes_are_square(size, share):
     cells = random_moves(np.arange(1000), size).cells.astype(int)
     row_from_row = cells[:, 0] // size == cells[:, 1] // size
@@ -86,7 +86,7 @@ def test_fingerprints_tell_the_classes_of_small_grids_apart():
     assert 30 <= classes <= 49
 
 
-@pytest.mark.parametrize("size", [9, 16])
+@pytest.mark.parametrize("size", [9, 16, 25])
 def test_fingerprints_tell_large_grids_and_puzzles_apart(size, grids):
     assert len(np.unique(fingerprint(grids[size], size))) == 40
     assert len(np.unique(fingerprint(with_holes(grids[size], 3), size))) == 40

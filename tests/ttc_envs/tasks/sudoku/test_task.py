@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from ttc_envs import Instances, SudokuTask, make_task
 
-SIZES = [4, 6, 9, 16]
-BOX_HEIGHT = {4: 2, 6: 2, 9: 3, 16: 4}
+SIZES = [4, 6, 9, 16, 25]
+BOX_HEIGHT = {4: 2, 6: 2, 9: 3, 16: 4, 25: 5}
 
 
 def keys_of(*keys):
@@ -240,6 +240,16 @@ def test_levels_fix_the_number_of_givens(size, level):
         assert (counts >= int(low)).all()
         assert (counts <= int(high or low)).all()
     assert task.level_index(level) == (3 if level == "minimal" else -1)
+
+
+def test_extreme_puzzles_are_drawn_where_they_are_named_and_listed_nowhere():
+    task = SudokuTask(9)
+    instances = task.sample(np.arange(50, dtype=np.uint64), "extreme")
+    assert task.score(instances, instances.labels["answer"])["solved"].all()
+    assert task.level_index("extreme") == -1
+    assert "extreme" not in task.spec.levels
+    with pytest.raises(ValueError, match="one of easy, medium, hard, minimal, extreme, givens=K"):
+        task.level_index("extrem")
 
 
 def test_a_file_is_a_level(tmp_path):

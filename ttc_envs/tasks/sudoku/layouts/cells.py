@@ -1,12 +1,14 @@
 """The cells that a piece of text spells: a whole puzzle, or a row of one.
 
-Cells may be parted by blanks, bars, commas, semicolons or tabs; numbers past 9 are those of 16x16.
+Cells may be parted by blanks, bars, commas, semicolons or tabs; numbers past 9 are those of 16x16
+and 25x25.
 """
 
 from __future__ import annotations
 
 import re
 
+from ttc_envs.tasks.sudoku.grid import SYMBOLS
 from ttc_envs.tasks.sudoku.layouts.symbols import OTHER_BLANKS, number_symbol
 
 SEPARATORS = (",", ";", "\t")
@@ -43,7 +45,7 @@ def cells(text: str, wanted: tuple[int, ...]) -> str | None:
 
 
 def _of_tokens(tokens: list[str], wanted: tuple[int, ...]) -> str | None:
-    """One cell per token: a character, or a number up to 16."""
+    """One cell per token: a character, or a number up to 25."""
     if len(tokens) not in wanted:
         return None
     if all(len(token) == 1 for token in tokens):
@@ -52,7 +54,7 @@ def _of_tokens(tokens: list[str], wanted: tuple[int, ...]) -> str | None:
     for token in tokens:
         if len(token) == 1:
             symbols.append(token)
-        elif NUMBER.fullmatch(token) and 0 < int(token) <= 16:
+        elif NUMBER.fullmatch(token) and 0 < int(token) <= len(SYMBOLS):
             symbols.append(number_symbol(int(token)))
         else:
             return None

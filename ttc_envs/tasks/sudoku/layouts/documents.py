@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.etree import ElementTree
 
+from ttc_envs.tasks.sudoku.grid import SYMBOLS
 from ttc_envs.tasks.sudoku.layouts.cells import cells
 from ttc_envs.tasks.sudoku.layouts.rows import Gathered
 from ttc_envs.tasks.sudoku.layouts.symbols import SIZE_OF, is_grid, number_symbol
@@ -102,7 +103,7 @@ def _cell(value: Any) -> str | None:
     """The character of a cell; None if it is none."""
     if value is None or value == "":
         return BLANK
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 16:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= len(SYMBOLS):
         return number_symbol(value)
     return value if isinstance(value, str) and len(value) == 1 else None
 

@@ -2,9 +2,9 @@
 
 The alphabet of n digits is decided for a file as a whole:
 
-- `1..n` (16x16: 1-9, A-G): the usual one, in which 0 is blank;
-- `0..n-1` (16x16: 0-9, A-F): where n never stands, and solutions hold 0 or a puzzle has both 0 and
-  another blank. 0 is then the digit n, so that all others keep their names;
+- `1..n` (16x16: 1-9, A-G; 25x25: 1-9, A-P): the usual one, in which 0 is blank;
+- `0..n-1` (16x16: 0-9, A-F; 25x25: 0-9, A-O): where n never stands, and solutions hold 0 or a
+  puzzle has both 0 and another blank. 0 is then the digit n, so that all others keep their names;
 - `A..P` (16x16): where letters past G stand, and no digit but 0, which is blank.
 
 Shapes: B rows, N cells.
@@ -18,7 +18,7 @@ from ttc_envs.spec import UNDECIDED, Array
 from ttc_envs.tasks.sudoku.grid import BOXES, SYMBOLS
 
 SIZE_OF = {size * size: size for size in BOXES}
-LENGTHS = "16, 36, 81 or 256"
+LENGTHS = "16, 36, 81, 256 or 625"
 OTHER_BLANKS = ".*_-?xX "
 """What stands for a blank cell, beside 0."""
 BLANKS = "0" + OTHER_BLANKS
@@ -48,7 +48,7 @@ def looks_like_grid(text: str) -> bool:
 
 
 def number_symbol(number: int) -> str:
-    """The symbol of a number in 0..16, as 16x16 grids write them."""
+    """The symbol of a number in 0..25, as large grids write them."""
     return "0" if number == 0 else SYMBOLS[number - 1]
 
 
@@ -73,7 +73,7 @@ def table_of(puzzles: Array, answers: Array | None, size: int) -> Array:
 def _alphabet(puzzles: Array, answers: Array | None, size: int) -> str:
     """The symbols of the digits of a file."""
     used = _counts(puzzles) + (0 if answers is None else _counts(answers))
-    if size > 9 and _count(used, LETTERS[7:]) > _count(used, "123456789"):
+    if size == 16 and _count(used, LETTERS[7:]) > _count(used, "123456789"):
         return LETTERS
     if used[ZERO] and not _count(used, SYMBOLS[size - 1]) and _zero_is_a_digit(puzzles, answers):
         return SYMBOLS[: size - 1] + "0"
@@ -128,6 +128,6 @@ def symbol_fault(text: str, table: Array, size: int) -> str:
     """Which character of a puzzle is no digit and no blank; "" if all are."""
     for place, symbol in enumerate(text, start=1):
         if not symbol.isascii() or table[ord(symbol)] == BAD:
-            known = f"1-{size}" if size <= 9 else "1-9, A-G"
+            known = f"1-{size}" if size <= 9 else f"1-9, A-{SYMBOLS[size - 1]}"
             return f"expected {known}, or 0 or '.' for blank, got {symbol!r} at position {place}"
     return ""

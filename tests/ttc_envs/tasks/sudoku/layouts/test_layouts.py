@@ -200,7 +200,7 @@ REFUSED = {
     "JSON of a number": ('[1.5, {"puzzle": 7}]', "expected a puzzle as text or array, got '1.5'"),
     "a state that is cut": (
         LAYOUTS["OpenSudoku 3"].replace("|", "", 1),
-        "the file holds no puzzle of 16, 36, 81 or 256 cells",
+        "the file holds no puzzle of 16, 36, 81, 256 or 625 cells",
     ),
     "a row of another size": (
         "\n".join([*(p for p, _ in PAIRS), "1234" * 4]),

@@ -71,6 +71,19 @@ def test_digits_from_zero_are_known_in_9x9_too():
     assert (found.puzzles == np.where(puzzles >= 0, (puzzles - 1) % 9, -1)).all()
 
 
+def test_25x25_goes_on_to_the_letter_p():
+    puzzles, _, _ = draw(np.arange(2), 25, "easy")
+    symbols = "123456789ABCDEFGHIJKLMNOP"
+    from_one = [
+        "\n".join(word(p, symbols) for p in puzzles),
+        "\n".join(" ".join(str(d + 1) for d in p) for p in puzzles),
+    ]
+    for text in from_one:
+        assert (parse_puzzles(text).puzzles == puzzles).all()
+    from_zero = parse_puzzles("\n".join(word(p, "0" + symbols[:24]) for p in puzzles))
+    assert (from_zero.puzzles == np.where(puzzles >= 0, (puzzles - 1) % 25, -1)).all()
+
+
 def test_a_zero_that_may_be_a_digit_or_a_blank_is_refused(tmp_path):
     path = tmp_path / "full.txt"
     path.write_text(word(SOLUTIONS[0], HEXADECIMAL))

@@ -56,6 +56,15 @@ SUDOKU: tuple[Recipe, ...] = (
         restart=0.15,
     ),
     FACTOR_GRAPH_9.replaced(
+        name="sudoku9-best-cpu-60min",
+        description="A wider one for an hour, half of it on extreme puzzles, made to branch",
+        level="givens=17..30,extreme",
+        model_options={"width": 48, "message_width": 48, "hidden_width": 96},
+        seconds=3600,
+        restart=0.15,
+        precision="float32",
+    ),
+    FACTOR_GRAPH_9.replaced(
         name="sudoku9-expert-cpu-10min",
         description="The same without labels: its own searches teach it, ten minutes on a laptop",
         target="search",

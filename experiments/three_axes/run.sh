@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Depth, restarts and branching on families of real puzzles, files of your own, one family each:
-# ./run.sh puzzles/*.csv.gz (formats: `ttc evaluate --help`). NETWORKS names checkpoints.
+# Depth, restarts, noise and branching on families of real puzzles, files of your own, one family each:
+# ./run.sh puzzles/*.csv.gz (formats: `ttc evaluate --help`). NETWORKS names checkpoints, COUNT is the
+# number of puzzles of each file. LONG=1 also searches the whole files, with and without the rules.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 ttc=${TTC:-.venv/bin/ttc}
 python=${PYTHON:-.venv/bin/python}
-results=experiments/three_axes/results
-for network in ${NETWORKS:-sudoku-best}; do
-    "$ttc" evaluate "$network" --puzzles "$@" --protocol p2-branch --steps 64,256,1024,4096,16384 \
-        --no-classical --json | tail -n 1 >"$results/$network-branch.json"
+here=experiments/three_axes
+results=$here/results
+for network in ${NETWORKS:-sudoku-cpu sudoku-best sudoku-deq-cpu sudoku-learned-graph-cpu}; do
+    "$python" $here/axes.py "$network" --puzzles "$@" --count "${COUNT:-100}" | tail -n 1 >"$results/$network-axes.json"
+    "$python" $here/picture.py "$results/$network-axes.json" --out "$results/$network-axes.png"
     if [ -n "${LONG:-}" ]; then
-        "$ttc" evaluate "$network" --puzzles "$@" --protocol p1,p2,p3,p3-branch --trajectories 8 \
-            --steps 16,64,256,1024 --no-classical --json | tail -n 1 >"$results/$network-axes.json"
+        "$ttc" evaluate "$network" --puzzles "$@" --protocol p2-branch,p3-branch \
+            --steps 64,256,1024,4096,16384 --no-classical --json | tail -n 1 >"$results/$network-branch.json"
     fi
-    "$python" experiments/three_axes/controls.py "$network" --puzzles "$@" | tail -n 1 >"$results/$network-controls.json"
 done
+"$python" $here/controls.py "${CONTROL:-sudoku-cpu}" --puzzles "$@" | tail -n 1 >"$results/${CONTROL:-sudoku-cpu}-controls.json"

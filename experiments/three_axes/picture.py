@@ -56,7 +56,7 @@ def picture(document: dict[str, Any], families: list[str], theme: str = "light")
     places = np.atleast_1d(places)
     for axes, family in zip(places, families, strict=True):
         panel(axes, TITLES.get(family, family), document["families"][family])
-    legend(places[-1], "lower right")
+    legend(places[-1], "best")
     places[0].set_ylabel("solved, no rules read")
     figure.suptitle(
         f"{document['network']}: the same weights and operations, spent in four ways",

@@ -3,6 +3,7 @@
     python scripts/trust.py                 every check, in full
     python scripts/trust.py --short         the form that stands in the fast tests
     python scripts/trust.py killed_train    one check
+    python scripts/trust.py mutated_cities --tries 10000
 
 A check is a file of `tests/trust/checks/`. Its name is that of its row. It has
 
@@ -121,6 +122,29 @@ class Place:
         return Outcome(status, out, err, time.perf_counter() - start)
 
     @staticmethod
+    def recipe(**changes: Any) -> Any:
+        """A `Recipe` that trains on 4x4 Sudoku in a moment.
+
+        Args:
+            changes: Entries of it that differ, by name.
+        """
+        from ttc_agents.training.recipe import Recipe
+
+        tiny: dict[str, Any] = {
+            "name": "tiny",
+            "description": "",
+            "env_id": "ttc/Sudoku4-v0",
+            "model": "factor_graph_network",
+            "level": "easy",
+            "model_options": {"width": 4, "message_width": 4, "hidden_width": 4},
+            "precision": "float32",
+            "updates": 2,
+            "batch_size": 2,
+            "segment_steps": 1,
+        }
+        return Recipe(**tiny | changes)
+
+    @staticmethod
     def fork(work: Callable[[], object]) -> int:
         """Do something in a copy of this process, which ends with what that says, or 0, or 1.
 
@@ -173,10 +197,11 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def row(path: Path, short: bool, seed: int = 0) -> dict[str, Any]:
+def row(path: Path, short: bool, tries: int | None = None, seed: int = 0) -> dict[str, Any]:
     """The row of one check, in a folder that is removed afterwards."""
-    module, start = load(path), time.perf_counter()
-    tries = module.SHORT if short else module.TRIES
+    module, start, cpu = load(path), time.perf_counter(), sum(os.times()[:4])
+    if tries is None:
+        tries = module.SHORT if short else module.TRIES
     with tempfile.TemporaryDirectory(prefix=f"trust-{path.stem}-") as folder:
         try:
             found = module.check(tries, Place(Path(folder), random.Random(seed)))
@@ -184,28 +209,28 @@ def row(path: Path, short: bool, seed: int = 0) -> dict[str, Any]:
             line = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(line.filename).name}:{line.lineno}"
             found = {"faults": [f"the check failed at {where}: {type(error).__name__}: {error}"]}
-    seconds = round(time.perf_counter() - start, 1)
     return {"check": path.stem, "promise": module.PROMISE, "tries": tries, **found} | {
-        "seconds": seconds
+        "seconds": round(time.perf_counter() - start, 1),
+        "cpu_seconds": round(sum(os.times()[:4]) - cpu, 1),
     }
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """One line a check, and the first faults of each below."""
-    lines = [f"{'check':28} {'tries':>7} {'faults':>6} {'s':>7}  promise"]
+    lines = [f"{'check':20} {'tries':>8} {'faults':>6} {'s':>7} {'CPU s':>7}  promise"]
     for entry in rows:
         lines.append(
-            f"{entry['check']:28} {entry['tries']:>7} {len(entry['faults']):>6} "
-            f"{entry['seconds']:>7.1f}  {entry['promise']}"
+            f"{entry['check']:20} {entry['tries']:>8} {len(entry['faults']):>6} "
+            f"{entry['seconds']:>7.1f} {entry['cpu_seconds']:>7.1f}  {entry['promise']}"
         )
         lines += [f"    {fault}" for fault in entry["faults"][:SHOWN]]
     return "\n".join(lines)
 
 
-def run(chosen: Sequence[str], short: bool, jobs: int) -> list[dict[str, Any]]:
+def run(chosen: Sequence[str], short: bool, jobs: int, tries: int | None) -> list[dict[str, Any]]:
     """The rows of these checks; of several, each in a process of its own."""
     if len(chosen) == 1:
-        return [row(CHECKS / f"{chosen[0]}.py", short)]
+        return [row(CHECKS / f"{chosen[0]}.py", short, tries)]
     with ThreadPoolExecutor(jobs) as pool:
         return list(pool.map(lambda name: apart(name, short), chosen))
 
@@ -218,8 +243,10 @@ def apart(name: str, short: bool) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["rows"][0]
     except (ValueError, IndexError):
         fault = f"the check ended with status {done.returncode}"
-        found = {"check": name, "promise": "", "tries": 0, "faults": [fault], "seconds": 0.0}
-    print(f"{name}: {len(found['faults'])} faults, {found['seconds']} s", file=sys.stderr)
+        found = {"check": name, "promise": "", "tries": 0, "faults": [fault]}
+        found |= {"seconds": 0.0, "cpu_seconds": 0.0}
+    said = f"{len(found['faults'])} faults, {found['seconds']} s, CPU {found['cpu_seconds']} s"
+    print(f"{name}: {said}", file=sys.stderr)
     return found
 
 
@@ -230,12 +257,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("checks", nargs="*", metavar="CHECK", help=", ".join(names()))
     parser.add_argument("--short", action="store_true", help="the form of the fast tests")
+    parser.add_argument("--tries", type=int, help="how many tries, of one check")
     parser.add_argument("--jobs", type=int, default=2, help="checks at a time")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.checks) - set(names()))
     if unknown:
         parser.error(f"no check {', '.join(unknown)}, expected some of {', '.join(names())}")
-    rows = run(options.checks or names(), options.short, options.jobs)
+    if options.tries is not None and (options.tries < 1 or len(options.checks) != 1):
+        parser.error("--tries is a number above 0, for one check")
+    rows = run(options.checks or names(), options.short, options.jobs, options.tries)
     faults = sum(len(entry["faults"]) for entry in rows)
     print(table(rows))
     print(json.dumps({"short": options.short, "faults": faults, "rows": rows}))

@@ -38,7 +38,6 @@ RANKS = {
     "ttc_envs.registration": 7,
     "ttc_envs": 8,
     "ttc_agents.weights": 0,
-    "ttc_agents.files": 0,
     "ttc_agents.names": 0,
     "ttc_agents.implicit": 0,
     "ttc_agents.stochastic": 0,

@@ -15,6 +15,7 @@ from ttc_envs.task import Task
 
 if TYPE_CHECKING:
     from ttc_envs.env import RefinementEnv
+    from ttc_envs.files import clear_leftovers, is_leftover, locked, write_atomically
     from ttc_envs.tasks.maps.cities import load_cities
     from ttc_envs.tasks.maps.graph import city_graph
     from ttc_envs.tasks.maps.paths import write_paths
@@ -48,9 +49,12 @@ __all__ = [
     "Wording",
     "bitonic_network",
     "city_graph",
+    "clear_leftovers",
     "env_options",
+    "is_leftover",
     "load_cities",
     "load_puzzles",
+    "locked",
     "make_task",
     "odd_even_network",
     "parse_puzzle",
@@ -58,6 +62,7 @@ __all__ = [
     "registered",
     "rounds_needed",
     "spell_puzzle",
+    "write_atomically",
     "write_paths",
     "write_puzzles",
 ]
@@ -99,12 +104,16 @@ _AT_FIRST_USE = {
     "SudokuTask": "ttc_envs.tasks.sudoku.task",
     "bitonic_network": "ttc_envs.tasks.sorting.networks",
     "city_graph": "ttc_envs.tasks.maps.graph",
+    "clear_leftovers": "ttc_envs.files",
+    "is_leftover": "ttc_envs.files",
     "load_cities": "ttc_envs.tasks.maps.cities",
     "load_puzzles": "ttc_envs.tasks.sudoku.files",
+    "locked": "ttc_envs.files",
     "odd_even_network": "ttc_envs.tasks.sorting.networks",
     "parse_puzzle": "ttc_envs.tasks.sudoku.files",
     "rounds_needed": "ttc_envs.tasks.sorting.networks",
     "spell_puzzle": "ttc_envs.tasks.sudoku.files",
+    "write_atomically": "ttc_envs.files",
     "write_paths": "ttc_envs.tasks.maps.paths",
     "write_puzzles": "ttc_envs.tasks.sudoku.puzzle_sets",
 }

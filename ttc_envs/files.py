@@ -1,4 +1,4 @@
-"""Files that users bring, and files that are written whole or not at all.
+"""Files that users bring, files that are written whole or not at all, and locks on them.
 
 What is read is a regular file: a FIFO or a device could hang or never end. What is written stands
 under a temporary name of its own until it is on the disk.
@@ -68,6 +68,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 
     Two writers do not disturb each other: each has a temporary name of its own, and the last one to
     finish wins. A writer that fails leaves nothing behind; one that is killed leaves a hidden file.
+
+    Raises:
+        OSError: It cannot be written; the error names `path`.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     partial = Path(name)
@@ -80,10 +83,22 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         os.umask(umask)
         partial.chmod(0o666 & ~umask)  # mkstemp keeps others out
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk names no file
         raise
     _sync_folder(path.parent)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file as `written_whole` does: readers find the old one or the new one.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with written_whole(path) as file:
+        file.write(data)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -96,23 +111,39 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def is_leftover(name: str, of: str) -> bool:
+    """Whether a file has the name of a temporary one of `written_whole` for the file `of`."""
+    return name.startswith(f".{of}-")
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what killed writers of a file have left; only for who keeps others from writing."""
+    for other in list(path.parent.iterdir()):
+        if is_leftover(other.name, path.name):
+            other.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Holds a lock on a folder, which dies with its owner.
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Holds a lock beside a file, which dies with its owner.
 
     Windows has no such locks: there, nothing is held.
 
+    Args:
+        path: The file.
+        wait: Wait as long as another holds it.
+
     Raises:
-        ValueError: Another process holds it.
+        BlockingIOError: Another holds it, and this one does not wait.
     """
     try:
         import fcntl
     except ModuleNotFoundError:
         yield
         return
-    with (folder / ".lock").open("w") as file:
+    with path.with_name(f".{path.name}.lock").open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"{folder}: another process is writing there") from None
+            raise BlockingIOError(f"another process is writing in {path.parent}") from None
         yield

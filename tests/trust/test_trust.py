@@ -70,6 +70,19 @@ def test_several_checks_run_in_processes_of_their_own(tmp_path, monkeypatch, cap
     ]
 
 
+def test_one_check_may_have_another_number_of_tries(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(trust, "CHECKS", tmp_path)
+    write(tmp_path, "    return {'faults': []}")
+    assert trust.main(["some_check", "--tries", "3"]) == 0
+    (found,) = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
+    assert found["tries"] == 3
+    assert found["seconds"] >= found["cpu_seconds"] == 0
+    for wrong in (["--tries", "3"], ["some_check", "--tries", "0"]):
+        with pytest.raises(SystemExit):
+            trust.main(wrong)
+        assert "--tries is a number above 0, for one check" in capsys.readouterr().err
+
+
 def test_an_unknown_check_is_named(capsys):
     with pytest.raises(SystemExit):
         trust.main(["no_such"])

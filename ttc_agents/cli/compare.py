@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro import conf
 
 from ttc_agents.cli.options import Imports, warn
-from ttc_agents.cli.output import say
-from ttc_agents.files import write_atomically
+from ttc_agents.cli.output import say, write
 
 if TYPE_CHECKING:
     from ttc_agents.comparison.plan import Comparison, Row, Table
@@ -120,7 +119,7 @@ def draw(folder: Path, table: Table, name: str, runs: list[Run]) -> None:
     from ttc_agents.comparison.run import by_row
     from ttc_agents.figures.comparison import comparison_picture, frontier_picture
 
-    write_atomically(folder / f"{name}.png", comparison_picture(name, runs))
+    write(folder / f"{name}.png", comparison_picture(name, runs))
     rows = {n: own for n, own in by_row(runs).items() if "test_flops" in own[0]}
     if table.pairs and rows:
-        write_atomically(folder / f"{name}-frontier.png", frontier_picture(name, rows))
+        write(folder / f"{name}-frontier.png", frontier_picture(name, rows))

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro import conf
 
 from ttc_agents.cli.options import DEFAULT_STEPS, Families, parse_steps, task_options
-from ttc_agents.cli.output import make_room, progress_line, report_sweep, say
-from ttc_agents.files import write_atomically
+from ttc_agents.cli.output import make_room, progress_line, report_sweep, say, write
 
 if TYPE_CHECKING:
     from ttc_agents.evaluation import SweepResult
@@ -163,5 +162,5 @@ class Evaluate(Families):
             return
         name = re.sub(r"[^\w.=-]+", "_", name)
         path = self.out.with_name(f"{self.out.stem}-{name}.png")
-        write_atomically(path, picture())
+        write(path, picture())
         say(str(path), file=sys.stderr)

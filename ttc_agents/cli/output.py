@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ttc_agents.files import write_atomically
-
 if TYPE_CHECKING:
     from ttc_agents.evaluation import SweepResult
     from ttc_agents.inference.batches import Report
@@ -54,6 +52,13 @@ def make_room(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
 
 
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    from ttc_envs import write_atomically
+
+    write_atomically(path, data)
+
+
 def report_sweep(
     result: SweepResult,
     settings: dict[str, Any],
@@ -77,7 +82,7 @@ def report_sweep(
     document = result.to_json(per_instance=out is not None) | extra
     document["settings"] = document["settings"] | settings
     if out is not None:
-        write_atomically(out, (json.dumps(document) + "\n").encode())
+        write(out, (json.dumps(document) + "\n").encode())
         del document["records"]
     if as_json:
         print(json.dumps(document))

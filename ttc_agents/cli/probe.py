@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro import conf
 
 from ttc_agents.cli.options import Imports
-from ttc_agents.cli.output import INTERRUPTED, complain, say
-from ttc_agents.files import write_atomically
+from ttc_agents.cli.output import INTERRUPTED, complain, say, write
 
 if TYPE_CHECKING:
     from ttc_agents.evaluation.probe import Probe
@@ -62,7 +61,7 @@ class ProbePlaces(Imports):
             interval = f"(95% interval {low:.3f} to {high:.3f})"
             say(f"{name}: R2 {each.r2:.3f} {interval}, median error {each.median_km:.0f} km")
         picture = probe_map(found["embedding"], "Embeddings of held-out places")
-        write_atomically(self.out / "map.png", picture)
+        write(self.out / "map.png", picture)
         document: dict[str, Any] = {"checkpoint": str(checkpoint), "seed": self.seed}
         print(json.dumps({**document, **{name: each.to_json() for name, each in found.items()}}))
         return 0
@@ -79,7 +78,7 @@ class ProbePlaces(Imports):
         text = (out / "metrics.jsonl").read_text(encoding="utf-8")
         lines = [line for line in map(json.loads, text.splitlines()) if "probe_r2" in line]
         if lines:
-            write_atomically(self.out / "curve.png", probe_curve(lines))
+            write(self.out / "curve.png", probe_curve(lines))
         return finished
 
     def _probes(self, checkpoint: str | Path) -> dict[str, Probe]:

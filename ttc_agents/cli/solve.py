@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro import conf
 
 from ttc_agents.cli.options import Imports, task_options, warn
-from ttc_agents.cli.output import coloured, make_room, say
-from ttc_agents.files import write_atomically
+from ttc_agents.cli.output import coloured, make_room, say, write
 
 if TYPE_CHECKING:
     from ttc_agents.figures.animation import Frame
@@ -36,7 +35,8 @@ class Solve(Imports):
 
     Digits turn from red to green with the model's confidence. The whole step budget is run; the
     last lines say when the answer settled and whether the rules hold. A file of several puzzles
-    gives a table; its rows that are no puzzle with one solution are named on stderr and left out.
+    gives a table; its rows that are no puzzle are named on stderr and left out. A puzzle with
+    several solutions is solved by any that obeys the rules, and marked as such.
     Without a PUZZLE one is drawn, of whatever task the checkpoint has learnt: a map, a list. A
     classical method may take the place of the checkpoint, on --env.
     Example: ttc solve puzzles.txt --steps 1024
@@ -124,7 +124,7 @@ class Solve(Imports):
         if self.puzzle in shipped():
             raise ValueError(f"{self.puzzle} is a network: ttc solve --checkpoint {self.puzzle}")
         if names_a_file(self.puzzle):
-            return read_file(task, Path(self.puzzle), True, warn), {}
+            return read_file(task, Path(self.puzzle), True, warn, True), {}
         return read_text(task, self.puzzle, True, warn), {}
 
     def _introduce(self, task: Task, drawn: Instances, level: str) -> None:
@@ -163,7 +163,7 @@ class Solve(Imports):
             steps = recorder.through(thought(self.think, source, task, instance, self.budget))
             seen = self._watched(frames(steps, task, instance), task, instance)
         if self.gif is not None:
-            write_atomically(self.gif, gif_of(task, instance, seen))
+            write(self.gif, gif_of(task, instance, seen))
         outcome = {**outcomes(task, instance, recorder.records())[0], **extra}
         say(json.dumps(outcome) if self.json else "\n".join(told(outcome)))
 

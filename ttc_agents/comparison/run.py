@@ -26,11 +26,10 @@ from ttc_agents.comparison.verdict import verdict
 from ttc_agents.evaluation.families import draw
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.evaluation.rollout import Solved, play
-from ttc_agents.files import clear_leftovers, locked, write_atomically
 from ttc_agents.inference.checkpoint import split_task
 from ttc_agents.policies.loading import Agent
 from ttc_agents.training.schedule import Length, Spent
-from ttc_envs import Instances
+from ttc_envs import Instances, clear_leftovers, locked, write_atomically
 
 Run = dict[str, Any]
 """What came of one row with one seed: a JSON document."""

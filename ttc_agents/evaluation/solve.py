@@ -148,13 +148,17 @@ def when_settled(settled: int, steps: int) -> str:
 
 
 def table_lines(found: list[Outcome]) -> list[str]:
-    """One line per instance, and the total."""
+    """One line per instance, the total, and what the total does not say."""
     lines = [f"{'':>6} {'givens':>7} {'settled':>8} {'rules hold':>11}  answer"]
     for number, outcome in enumerate(found, start=1):
         givens = sum(symbol not in ". " for symbol in outcome["puzzle"])
         holds = f"after {outcome['first_solved']}" if outcome["solved"] else "no"
+        holds = holds if outcome["finite"] else "not finite"
         columns = f"{number:>6} {givens:>7} {outcome['settled']:>8} {holds:>11}"
         lines.append(f"{columns}  {outcome['answer']}")
     solved = sum(outcome["solved"] for outcome in found)
     lines.append(f"{solved} of {len(found)} solved in {found[0]['steps']} steps")
+    for number, outcome in enumerate(found, start=1):
+        if outcome["several_solutions"]:
+            lines.append(f"{number:>6} has several solutions, of which any counts")
     return lines

@@ -15,11 +15,10 @@ from ttc_agents.figures.animation import showcase, solve_gif
 from ttc_agents.figures.calibration import calibration_picture
 from ttc_agents.figures.report import Page
 from ttc_agents.figures.sweep import sweep_picture
-from ttc_agents.files import write_atomically
 from ttc_agents.models import RefinementModel
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.train import TrainResult
-from ttc_envs import Instances, Task
+from ttc_envs import Instances, Task, write_atomically
 
 LEAD = (
     "A small network learned {what}, from nothing, in {seconds:.0f} "

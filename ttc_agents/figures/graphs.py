@@ -12,11 +12,10 @@ import numpy as np
 from PIL import Image
 
 from ttc_agents.figures.theme import THEMES, canvas, gif, headline, png
-from ttc_agents.files import write_atomically
 from ttc_agents.inference.checkpoint import load_model, load_task
 from ttc_agents.models.base import to_batch
 from ttc_agents.models.neighbour_graph import true_graph
-from ttc_envs import TaskSpec
+from ttc_envs import TaskSpec, write_atomically
 
 FRAME_MS, LAST_MS = 120, 3000
 PIXELS = 480

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ttc_agents.files import write_atomically
+from ttc_envs import write_atomically
 
 FORMAT = 3
 CONFIG = "config.json"

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ttc_agents.files import clear_leftovers, is_leftover, locked
 from ttc_agents.inference.config import CONFIG
+from ttc_envs import clear_leftovers, is_leftover, locked
 
 METRICS = "metrics.jsonl"
 WEIGHT_FILE, TRAINING_FILE = "model.safetensors", "training.pt"

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ttc_agents.files import write_atomically
 from ttc_agents.inference import checkpoint
 from ttc_agents.inference.refine import solved_share
 from ttc_agents.training.loop import Hook, Metrics
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.saved import check_saved
 from ttc_agents.training.update import Training
+from ttc_envs import write_atomically
 
 REPORT_SECONDS = 2.0
 CHECKPOINT_SECONDS = 120.0

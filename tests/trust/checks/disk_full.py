@@ -6,29 +6,16 @@ import resource
 
 from ttc_agents.cli import main
 from ttc_agents.inference.checkpoint import load_model, load_training
-from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.train import train
 
 PROMISE = "Where the disk is full a training ends in one line, and the checkpoint before is whole."
 TRIES, SHORT = 30, 1
-RECIPE = Recipe(
-    name="tiny",
-    description="",
-    env_id="ttc/Sudoku4-v0",
-    model="factor_graph_network",
-    level="easy",
-    model_options={"width": 4, "message_width": 4, "hidden_width": 4},
-    precision="float32",
-    updates=2,
-    batch_size=2,
-    segment_steps=1,
-)
 
 
 def check(tries, place):
     out, faults = place.folder / "checkpoint", []
-    place.ended(place.fork(lambda: train(RECIPE, out, show=False, device="cpu")))
-    (place.folder / "recipe.toml").write_text(RECIPE.replaced(updates=4).to_toml())
+    place.ended(place.fork(lambda: train(place.recipe(), out, show=False, device="cpu")))
+    (place.folder / "recipe.toml").write_text(place.recipe(updates=4).to_toml())
     kept = {path.name: path.read_bytes() for path in out.iterdir()}
     for count in range(tries):
         size = place.random.randrange(len(kept["training.pt"]))

@@ -5,29 +5,16 @@ import torch
 
 from ttc_agents.inference.checkpoint import load_config, load_model, load_task, load_training
 from ttc_agents.models.base import to_batch
-from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.train import train
 
 PROMISE = "A flipped bit in a checkpoint is refused or changes nothing."
 TRIES, SHORT = 1000, 18
 FILES = ("model.safetensors", "training.pt", "config.json")
-RECIPE = Recipe(
-    name="tiny",
-    description="",
-    env_id="ttc/Sudoku4-v0",
-    model="factor_graph_network",
-    level="easy",
-    model_options={"width": 4, "message_width": 4, "hidden_width": 4},
-    precision="float32",
-    updates=2,
-    batch_size=2,
-    segment_steps=1,
-)
 
 
 def check(tries, place):
     out = place.folder / "checkpoint"
-    train(RECIPE, out, show=False)
+    train(place.recipe(), out, show=False)
     expected, faults = results(out), []
     accepted = dict.fromkeys(FILES, 0)
     for count in range(tries):

@@ -8,7 +8,7 @@ WRITERS = 4
 WRITE = """
 import sys
 from pathlib import Path
-from ttc_agents.files import write_atomically
+from ttc_envs import write_atomically
 for count in range(int(sys.argv[2])):
     write_atomically(Path("file"), bytes([int(sys.argv[1])]) * 200_000)
 """

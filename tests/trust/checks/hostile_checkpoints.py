@@ -11,23 +11,10 @@ import torch
 
 from ttc_agents.cli import main
 from ttc_agents.inference.config import read_config, write_config
-from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.train import train
 
 PROMISE = "No file of a checkpoint runs code; each command ends with one line that names it."
 TRIES, SHORT = 23, 23
-RECIPE = Recipe(
-    name="tiny",
-    description="",
-    env_id="ttc/Sudoku4-v0",
-    model="factor_graph_network",
-    level="easy",
-    model_options={"width": 4, "message_width": 4, "hidden_width": 4},
-    precision="float32",
-    updates=1,
-    batch_size=2,
-    segment_steps=1,
-)
 
 
 class Evil:
@@ -42,11 +29,11 @@ class Evil:
 
 def check(tries, place):
     out, mark = place.folder / "checkpoint", str(place.folder / "it-ran")
-    train(RECIPE, out, show=False)
+    train(place.recipe(updates=1), out, show=False)
     kept = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
     evaluate = ["evaluate", str(out), "--count", "2", "--steps", "1"]
     recipe = place.folder / "recipe.toml"
-    recipe.write_text(RECIPE.replaced(updates=2).to_toml())
+    recipe.write_text(place.recipe(updates=2).to_toml())
     resume = ["train", str(recipe), "--out", str(out), "--resume"]
     faults = []
     cases = [*config_cases(out), *training_cases(out, mark), *weight_cases(out, mark)]

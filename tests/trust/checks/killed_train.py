@@ -10,30 +10,17 @@ import torch
 
 from ttc_agents.inference.checkpoint import load_config, load_model, load_training
 from ttc_agents.training import hooks
-from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.train import train
 
 PROMISE = "A training that is killed at any moment resumes bit for bit."
 TRIES, SHORT = 100, 1
 UPDATES = 8
-RECIPE = Recipe(
-    name="tiny",
-    description="",
-    precision="float32",
-    env_id="ttc/Sudoku4-v0",
-    model="factor_graph_network",
-    level="easy",
-    model_options={"width": 8, "message_width": 8, "hidden_width": 8},
-    updates=UPDATES,
-    batch_size=4,
-    segment_steps=2,
-)
 
 
 @mock.patch.multiple(hooks, CHECKPOINT_SECONDS=0.0, REPORT_SECONDS=0.0)
 def check(tries, place):
     whole, out = place.folder / "whole", place.folder / "killed"
-    place.ended(place.fork(lambda: trained(whole)))
+    place.ended(place.fork(lambda: trained(place, whole)))
     expected, faults, kills, finished = state_of(whole), [], 0, 0
     _, longest = attempt(place, place.folder / "timed", 600.0)
     while kills < tries:
@@ -49,20 +36,21 @@ def check(tries, place):
             faults += compared(out, expected, f"after {kills} kills")
             shutil.rmtree(out)
     if out.exists():
-        place.ended(place.fork(lambda: trained(out)))
+        place.ended(place.fork(lambda: trained(place, out)))
         faults += compared(out, expected, f"after {kills} kills")
     return {"faults": faults, "kills": kills, "finished": finished}
 
 
-def trained(out):
+def trained(place, out):
     """Train, or go on; a status."""
     resume = out.is_dir() and any(out.iterdir())
-    return 0 if train(RECIPE, out, resume=resume, show=False, device="cpu").finished else 3
+    recipe = place.recipe(updates=UPDATES)
+    return 0 if train(recipe, out, resume=resume, show=False, device="cpu").finished else 3
 
 
 def attempt(place, out, seconds):
     """Train on in a process of its own, which is killed after some time; its status, and when."""
-    start, child = time.perf_counter(), place.fork(lambda: trained(out))
+    start, child = time.perf_counter(), place.fork(lambda: trained(place, out))
     while (spent := time.perf_counter() - start) < seconds:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:

@@ -108,9 +108,8 @@ def damaged(data, others, random):
 
 def verdicts(place, names):
     """[name, what, seconds, megabytes] of each file; what is begun and not done is the last."""
-    outcome = place.python(
-        "-c", READ, seconds=120 + len(names), megabytes=4000, text=" ".join(names)
-    )
+    text = " ".join(names)
+    outcome = place.python("-c", READ, seconds=1800, megabytes=4000, text=text)
     found = {}
     for line in outcome.out.splitlines():
         entry = json.loads(line)

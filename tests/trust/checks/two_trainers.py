@@ -3,24 +3,11 @@
 import os
 
 from ttc_agents.inference.checkpoint import load_model, load_training
-from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.train import train
 
 PROMISE = "One process trains in a directory at a time; the others are told so."
 TRIES, SHORT = 40, 1
-TRAINERS = 4
-RECIPE = Recipe(
-    name="tiny",
-    description="",
-    env_id="ttc/Sudoku4-v0",
-    model="factor_graph_network",
-    level="easy",
-    model_options={"width": 4, "message_width": 4, "hidden_width": 4},
-    precision="float32",
-    updates=2,
-    batch_size=2,
-    segment_steps=1,
-)
+TRAINERS, UPDATES = 4, 2
 TRAINED, REFUSED = 0, 7
 
 
@@ -47,7 +34,7 @@ def together(place, out, how):
         def work(seed=seed):
             os.close(write)
             os.read(read, 1)  # ends where the parent closes the pipe
-            return ended(out, how, seed)
+            return ended(place.recipe(seed=seed, updates=UPDATES), out, how)
 
         children.append(place.fork(work))
     os.close(read)
@@ -55,10 +42,10 @@ def together(place, out, how):
     return [place.ended(child) for child in children]
 
 
-def ended(out, how, seed):
+def ended(recipe, out, how):
     """Train; what a process is to exit with."""
     try:
-        train(RECIPE.replaced(seed=seed), out, show=False, device="cpu", **how)
+        train(recipe, out, show=False, device="cpu", **how)
     except (BlockingIOError, FileExistsError):
         return REFUSED
     return TRAINED
@@ -71,6 +58,6 @@ def faults_of(out):
         updates = load_training(out)["spent"]["updates"]
     except (ValueError, OSError) as error:
         return [str(error)]
-    faults = [] if updates == RECIPE.updates else [f"{updates} updates"]
+    faults = [] if updates == UPDATES else [f"{updates} updates"]
     left = sorted(p.name for p in out.iterdir() if p.name.startswith(".") and "lock" not in p.name)
     return [*faults, f"left behind {left}"] if left else faults

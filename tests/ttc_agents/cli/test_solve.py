@@ -82,22 +82,35 @@ def test_solve_a_file_gives_a_table(capsys, tmp_path, solver, puzzles, document)
     assert all(entry["solved"] for entry in found)
 
 
-def test_rows_with_several_solutions_are_named_and_the_others_solved(
+def test_a_file_and_its_text_agree_on_bad_rows_and_on_several_solutions(
     capsys, tmp_path, solver, puzzles
 ):
+    rows = "\n".join([puzzles[0], "11" + "." * 14, "1" + "." * 15, puzzles[1]])
     path = tmp_path / "some.txt"
-    path.write_text("\n".join([puzzles[0], "1" + "." * 15, puzzles[1]]))
-    assert main(["solve", str(path), "--checkpoint", solver, "--steps", "9"]) == 0
-    captured = capsys.readouterr()
-    assert captured.err == f"{path}, line 2, skipped: the puzzle has several solutions\n"
-    assert captured.out.splitlines()[-1] == "2 of 2 solved in 9 steps"
+    path.write_text(rows)
+    for name, given in ((str(path), str(path)), ("the text", rows)):
+        assert main(["solve", given, "--checkpoint", solver, "--steps", "20"]) == 0
+        captured = capsys.readouterr()
+        assert captured.err == f"{name}, line 2, skipped: 1 stands twice in row 1\n"
+        *_, total, last = captured.out.splitlines()
+        assert total == "3 of 3 solved in 20 steps"
+        assert last.strip() == "2 has several solutions, of which any counts"
+
+
+def test_one_puzzle_with_several_solutions_in_a_file_is_solved(capsys, tmp_path, solver):
+    path = tmp_path / "some.txt"
+    path.write_text("1" + "." * 15)
+    assert main(["solve", str(path), "--checkpoint", solver, "--steps", "20"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "all rules hold" in lines[2]
+    assert "several solutions" in lines[3]
 
 
 def test_a_file_without_a_good_row_is_refused(tmp_path, solver, complaint):
     path = tmp_path / "some.txt"
-    path.write_text("1" + "." * 15)
+    path.write_text("11" + "." * 14)
     line = complaint("solve", str(path), "--checkpoint", solver)
-    assert "no row is a puzzle with one solution; line 1: the puzzle has several" in line
+    assert "no row is a puzzle to solve; line 1: 1 stands twice" in line
 
 
 def test_on_a_terminal_every_change_is_drawn(capsys, monkeypatch, solver, puzzles):

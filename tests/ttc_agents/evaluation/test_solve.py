@@ -165,6 +165,14 @@ def test_a_table_has_a_line_for_each_and_the_total():
     assert head.index("answer") == first.index("1234") == second.index("1234")
 
 
+def test_a_table_says_what_is_no_result_and_where_another_answer_would_count_too():
+    lost = {**OUTCOME, "solved": False, "finite": False}
+    _, first, _, total, last = table_lines([lost, {**OUTCOME, "several_solutions": True}])
+    assert first.split() == ["1", "2", "3", "not", "finite", "1234"]
+    assert total == "1 of 2 solved in 8 steps"
+    assert last.strip() == "2 has several solutions, of which any counts"
+
+
 @pytest.mark.parametrize("think", ["branch", "auto"])
 def test_thinking_by_branches_solves_a_hard_puzzle(think):
     (found,) = solve("sudoku-cpu", INKALA, 1000, think=think)

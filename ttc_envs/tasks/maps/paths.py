@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from ttc_envs.files import digest, only_writer, read_regular, written_whole
+from ttc_envs.files import digest, locked, read_regular, write_atomically, written_whole
 from ttc_envs.tasks.maps.fixed_map import SHARES, in_split
 from ttc_envs.tasks.maps.graph import CityGraph, cities_digest, city_graph, select_cities
 from ttc_envs.tasks.maps.shards import PathSettings, plan_of, shard_paths
@@ -64,8 +64,9 @@ def write_paths(
         `paths`, `paths_written` (in this run), `seconds`, `places`, `dropped`, `shards`, `out`.
 
     Raises:
-        ValueError: An argument is out of range, the folder holds other data, another process
-            writes to it, or a file of places changes meanwhile.
+        ValueError: An argument is out of range, the folder holds other data, or a file of places
+            changes meanwhile.
+        BlockingIOError: Another process writes to the folder.
     """
     if processes is not None and processes < 1:
         raise ValueError(f"processes must be at least 1, got {processes}")
@@ -75,7 +76,7 @@ def write_paths(
     settings = PathSettings(str(cities), radius_km, int(count), int(seed), name)
     plan = plan_of(settings.count, len(graph), graph.dropped)
     out.mkdir(parents=True, exist_ok=True)
-    with only_writer(out):
+    with locked(out / "paths", wait=False):
         _prepare(out, settings, graph, vocabulary)
         missing = [shard for shard in range(plan.num_shards) if not _is_there(out, shard)]
         written = 0
@@ -121,12 +122,10 @@ def _prepare(out: Path, settings: PathSettings, graph: CityGraph, vocabulary: by
         if cities.exists() and digest(cities) != settings.vocabulary:
             raise ValueError(f"{cities} has been changed since its paths were written")
     if not cities.exists():
-        with written_whole(cities) as file:
-            file.write(vocabulary)
+        write_atomically(cities, vocabulary)
     if not path.exists():
         # Last, since it says that the vocabulary is complete.
-        with written_whole(path) as file:
-            file.write((json.dumps(document) + "\n").encode())
+        write_atomically(path, (json.dumps(document) + "\n").encode())
 
 
 def _read_settings(path: Path) -> Any:

@@ -156,9 +156,7 @@ def of_size(found: PuzzleFile, size: int) -> PuzzleFile:
     """
     if not len(found):
         line, reason = found.rejected[0]
-        raise ValueError(
-            f"{found.path}: no row is a puzzle with one solution; line {line}: {reason}"
-        )
+        raise ValueError(f"{found.path}: no row is a puzzle to solve; line {line}: {reason}")
     if found.size != size:
         raise ValueError(
             f"{found.path}: expected puzzles of {size * size} cells, "

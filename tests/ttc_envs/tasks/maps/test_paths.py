@@ -13,7 +13,7 @@ import networkx
 import numpy as np
 import pytest
 
-from ttc_envs.files import only_writer
+from ttc_envs.files import locked
 from ttc_envs.tasks.maps import paths, shards
 from ttc_envs.tasks.maps.graph import city_graph, select_cities
 from ttc_envs.tasks.maps.paths import shard_file, write_paths
@@ -72,7 +72,7 @@ def test_the_folder_says_what_the_tokens_mean(tmp_path):
     assert [float(row["latitude"]) for row in rows] == cities["latitude"].tolist()
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert (settings["cities"], settings["count"], settings["seed"]) == ("spread=30", 100, 0)
-    assert [path.name for path in tmp_path.glob(".*")] == [".lock"]
+    assert [path.name for path in tmp_path.glob(".*")] == [".paths.lock"]
 
 
 @pytest.fixture
@@ -187,13 +187,13 @@ def test_damaged_settings_and_another_vocabulary_are_errors(tmp_path):
 
 def test_a_folder_takes_one_writer_at_a_time(tmp_path):
     with (
-        only_writer(tmp_path),
-        pytest.raises(ValueError, match="another process is writing there"),
+        locked(tmp_path / "paths"),
+        pytest.raises(BlockingIOError, match=f"another process is writing in {tmp_path}"),
     ):
         write_paths(tmp_path, count=100, **SMALL)
     (tmp_path / ".train-00000.npz-of-a-killed-run").write_bytes(b"half")
     write_paths(tmp_path, count=100, **SMALL)
-    assert [p.name for p in tmp_path.glob(".*")] == [".lock"]
+    assert [p.name for p in tmp_path.glob(".*")] == [".paths.lock"]
 
 
 @pytest.mark.parametrize("count", [0, -1, 871])

@@ -363,7 +363,7 @@ def test_a_puzzle_that_no_grid_completes_is_refused():
 def test_a_file_of_bad_rows_alone_or_of_another_size_is_refused(tmp_path):
     path = tmp_path / "puzzles.txt"
     path.write_text("11" + "." * 14)
-    with pytest.raises(ValueError, match="no row is a puzzle with one solution; line 1: 1 stands"):
+    with pytest.raises(ValueError, match="no row is a puzzle to solve; line 1: 1 stands"):
         SudokuTask(4).load(path, on_error="skip")
     path.write_text(
         SudokuTask(4).spell(SudokuTask(4).sample(keys_of(1), "easy").fields["givens"][0])

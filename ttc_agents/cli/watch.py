@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro import conf
 
 from ttc_agents.cli.options import Imports, warn
-from ttc_agents.cli.output import make_room, progress_line, say
-from ttc_agents.files import write_atomically
+from ttc_agents.cli.output import make_room, progress_line, say, write
 
 if TYPE_CHECKING:
     from ttc_agents.figures.replay import Run
@@ -79,7 +78,7 @@ class Watch(Imports):
             return 0
         make_room(self.out)
         page = self._page(sets)
-        write_atomically(self.out, page)
+        write(self.out, page)
         if self.json:
             print(json.dumps({"page": str(self.out), "bytes": len(page), "sets": len(sets)}))
             return 0
@@ -162,5 +161,5 @@ class Watch(Imports):
                 seen = list(stream)
         if self.gif is not None:
             make_room(self.gif)
-            write_atomically(self.gif, gif_of(task, first, seen))
+            write(self.gif, gif_of(task, first, seen))
             say(str(self.gif))

@@ -65,13 +65,15 @@ def run_row(table: Table, row: Row, length: Length, seed: int) -> Run:
     if row.trained:
         report(trained.agent, trained.spent)
     instances = draw(test, table.level, table.count, TEST_SEED)
+    played = play(trained.agent, test, instances, steps)
     result: Run = {
         "row": row.name,
         "kind": row.kind,
         "seed": seed,
         "action_mode": trained.agent.action_mode,
         "distinct": distinct(instances),
-        **_shares(table, play(trained.agent, test, instances, steps)),
+        "nonfinite": int((~played.finite).sum()),
+        **_shares(table, played),
         "parameters": trained.parameters,
         "flop_budget": length.flops,
         "flops_spent": trained.spent.flops,
@@ -89,7 +91,8 @@ def run_row(table: Table, row: Row, length: Length, seed: int) -> Run:
 def _shares(table: Table, found: Solved) -> dict[str, Any]:
     """`reached` and `holds` {step: share} of the test instances; steps not run repeat the last."""
     shares = {}
-    for name, solved in found._asdict().items():
+    for name in ("reached", "holds"):
+        solved = getattr(found, name)
         counts = solved.sum(axis=0).tolist()
         counts += counts[-1:] * (len(table.steps) - len(counts))
         by_step = zip(table.steps, counts, strict=True)
@@ -129,6 +132,7 @@ def table_lines(name: str, runs: list[Run]) -> Iterator[str]:
 
     Columns: solved by so many steps; each seed apart at the last; whether the rules hold after the
     last; solved by the last with actions drawn instead of the likeliest; what the training cost.
+    Below it stands what was not finite.
     """
     steps = list(runs[0]["reached"])
     last = steps[-1]
@@ -148,6 +152,10 @@ def table_lines(name: str, runs: list[Run]) -> Iterator[str]:
             *_costs(own),
         ]
         yield f"| {' | '.join(columns)} |"
+    for run in runs:
+        if lost := run.get("nonfinite"):
+            of = f"{lost} of {run['reached'][last]['n']} instances"
+            yield f"\n{run['row']}, seed {run['seed']}: {of} were not finite: they are unsolved."
 
 
 def _costs(runs: list[Run]) -> list[str]:

@@ -40,6 +40,7 @@ class Searched:
         accepted: (n, R) bool, whether that board was accepted.
         steps: (n, R) steps taken.
         boards: (n, R) boards refined.
+        finite: (n,) bool, whether every board within the largest budget was finite.
         cost: Of a step, and of the beginning of a board.
     """
 
@@ -48,6 +49,7 @@ class Searched:
     accepted: np.ndarray
     steps: np.ndarray
     boards: np.ndarray
+    finite: np.ndarray
     cost: AnswerCost
 
     def to_json(self) -> dict[str, dict[str, float | int]]:
@@ -73,7 +75,8 @@ class Searched:
     def records(self) -> dict[str, list[Any]]:
         """Columns with one entry per instance, at the largest budget."""
         names = ("solved", "accepted", "steps", "boards")
-        return {name: getattr(self, name)[:, -1].tolist() for name in names}
+        columns = {name: getattr(self, name)[:, -1].tolist() for name in names}
+        return {**columns, "finite": self.finite.tolist()}
 
 
 def sweep_branching(
@@ -112,11 +115,13 @@ def sweep_branching(
     solved, accepted = (np.zeros((size, columns), dtype=bool) for _ in range(2))
     steps, boards = (np.ones((size, columns), dtype=np.int64) for _ in range(2))
     steps *= np.array(budgets)
+    finite = np.ones(size, dtype=bool)
     if small:
         solved[:, : len(small)] = early(small)
     if large:
         settings: dict[str, Any] = {"rules": rules, "seed": seed, "batch_size": batch_size}
         trees = search(model, task, instances, large[-1], how, report=report, **settings)
+        finite[:] = [tree.finite for tree in trees]
         for column, budget in enumerate(large, start=len(small)):
             ends = [tree.at(budget) for tree in trees]
             solved[:, column] = task.score(instances, _answers(trees, ends))["solved"]
@@ -124,7 +129,7 @@ def sweep_branching(
             steps[:, column] = [end.used for end in ends]
             boards[:, column] = [end.visits for end in ends]
     cost = answer_cost(model, task, instances)
-    return Searched(tuple(budgets), solved, accepted, steps, boards, cost)
+    return Searched(tuple(budgets), solved, accepted, steps, boards, finite, cost)
 
 
 def _answers(trees: Sequence[Tree], ends: Sequence[Event]) -> np.ndarray:

@@ -57,22 +57,22 @@ class Calibration:
     sure: np.ndarray
 
     def error(self) -> np.ndarray:
-        """(R,) expected calibration error."""
-        return np.abs(self.right - self.confidence).sum(axis=1) / np.maximum(
-            self.count.sum(axis=1), 1
-        )
+        """(R,) expected calibration error; NaN where no node counts."""
+        nodes = self.count.sum(axis=1)
+        error = np.abs(self.right - self.confidence).sum(axis=1) / np.maximum(nodes, 1)
+        return np.where(nodes > 0, error, np.nan)
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers by step, and over the whole budget; null where nothing changed or was sure."""
+        """Numbers by step, and over the whole budget; null where nothing counts."""
         changes, seen = self.changes.sum(axis=0), self.seen.sum(axis=0)
         by_step = {
             str(step): {
-                "expected_calibration_error": float(self.error()[i]),
+                "expected_calibration_error": error if error == error else None,
                 "changes_of_doubtful": _ratio(*self.changes[i]),
                 "doubtful": _ratio(*self.seen[i]),
                 "flips_of_sure": _ratio(*self.sure[i]),
             }
-            for i, step in enumerate(self.steps)
+            for i, (step, error) in enumerate(zip(self.steps, self.error().tolist(), strict=True))
         }
         return {
             "steps": by_step,
@@ -192,13 +192,16 @@ def calibration_text(family: str, numbers: dict[str, Any]) -> str:
     def percent(share: float | None) -> str:
         return "none" if share is None else f"{100 * share:.1f}%"
 
+    def plain(error: float | None) -> str:
+        return "none" if error is None else f"{error:.3f}"
+
     lines = [
         f"{family}: {percent(numbers['changes_of_doubtful'])} of changes fall on nodes below 0.5 "
         f"confidence, which are {percent(numbers['doubtful'])} of all"
     ]
     for step, entry in numbers["steps"].items():
         lines.append(
-            f"  step {step:>4}: calibration error {entry['expected_calibration_error']:.3f}, "
+            f"  step {step:>4}: calibration error {plain(entry['expected_calibration_error'])}, "
             f"{percent(entry['flips_of_sure'])} of confident right nodes flip later"
         )
     return "\n".join(lines)

@@ -37,6 +37,7 @@ class SweepResult:
             and p3 under `SEVERAL`.
         settings: What was run: seed, number of trajectories, batch size, how it branched.
         searched: {row: {family: what searches came to}}, of rows whose steps are budgets.
+        finite: {row: {family: (n,) bool}}, of rows without records: whether all was finite.
     """
 
     steps: tuple[int, ...]
@@ -44,6 +45,7 @@ class SweepResult:
     records: dict[str, dict[str, list[Records]]]
     settings: dict[str, Any] = field(default_factory=dict)
     searched: dict[str, dict[str, Searched]] = field(default_factory=dict)
+    finite: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
     def to_json(self, per_instance: bool = False) -> dict[str, Any]:
         """The document of the sweep.
@@ -51,7 +53,7 @@ class SweepResult:
         `rows` is {row: {family: {step: {"solved", "n", "low", "high"}}}}; entries of searches have
         more, see `Searched.to_json`. `scores` and `parts`
         ({row: {family: table}}) and `pace` ({classical row: {family: table}}, of p1) are those of
-        the module `scores`.
+        the module `scores`. `nonfinite` is {row: {family: trajectories that were not finite}}.
 
         Args:
             per_instance: Whether to add `records`, one entry per instance and column.
@@ -72,11 +74,7 @@ class SweepResult:
                 for row, families in self.searched.items()
             },
             **_score_tables(single),
-            "nonfinite": {
-                row: {f: sum(int((r.nonfinite >= 0).sum()) for r in rs) for f, rs in own.items()}
-                for row, own in self.records.items()
-                if row in (*PROTOCOLS, SEVERAL)
-            },
+            "nonfinite": self._nonfinite(),
             "settings": self.settings,
         }
         if per_instance:
@@ -88,6 +86,21 @@ class SweepResult:
                 for row, families in self.searched.items()
             }
         return document
+
+    def _nonfinite(self) -> dict[str, dict[str, int]]:
+        """{row: {family: trajectories, or searches, that were not finite at some step}}."""
+        finite = {
+            row: {
+                family: np.concatenate([r.nonfinite < 0 for r in rs]) for family, rs in own.items()
+            }
+            for row, own in self.records.items()
+            if row in (*PROTOCOLS, SEVERAL)
+        }
+        finite |= {row: {f: s.finite for f, s in own.items()} for row, own in self.searched.items()}
+        return {
+            row: {family: int((~kept).sum()) for family, kept in own.items()}
+            for row, own in {**finite, **self.finite}.items()
+        }
 
     def _shares(self, solved: np.ndarray) -> dict[str, dict[str, float | int]]:
         counts = solved.sum(axis=0).tolist()
@@ -128,6 +141,7 @@ def joined(results: Sequence[SweepResult]) -> SweepResult:
         _merged([result.records for result in results]),
         {name: value for result in results for name, value in result.settings.items()},
         _merged([result.searched for result in results]),
+        _merged([result.finite for result in results]),
     )
 
 

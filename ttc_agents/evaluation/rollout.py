@@ -50,9 +50,22 @@ def rollout(
     Raises:
         ValueError: An episode ended before `num_steps`.
     """
+    solved, finite = _rolled(policy, env, num_steps, seed, options, deterministic)
+    return solved & finite
+
+
+def _rolled(
+    policy: Policy,
+    env: VectorEnv,
+    num_steps: int,
+    seed: int | None,
+    options: dict[str, Any] | None,
+    deterministic: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(T, B) bool each: whether the rules hold, and whether the policy says that all is finite."""
     observation, _ = env.reset(seed=seed, options=options)
     starts, state = np.ones(env.num_envs, dtype=bool), None
-    solved = np.zeros((num_steps, env.num_envs), dtype=bool)
+    solved, finite = np.ones((2, num_steps, env.num_envs), dtype=bool)
     masked = getattr(policy, "reads_masks", False)
     unwrapped: Any = env.unwrapped  # a vector env as such has no masks
     for step in range(num_steps):
@@ -67,23 +80,26 @@ def rollout(
             )
         # The last step may have ended every episode, and the env have begun the next ones.
         solved[step] = info.get("final_info", info)["solved"]
-        solved[step] &= getattr(state, "finite", True)
-    return solved
+        finite[step] = getattr(state, "finite", True)
+    return solved, finite
 
 
 class Solved(NamedTuple):
-    """What an agent did to n instances, (n, R) bool each.
+    """What an agent did to n instances.
 
     Args:
-        holds: Whether the rules held after each recorded step.
-        reached: Whether they had held after that step or one before it. The environment ends an
-            episode there unless told otherwise, and an edit that the mask allows changes something,
-            so a policy that edits by masks cannot keep a solution; but to stop there is to look at
-            the verifier.
+        holds: (n, R) bool, whether the rules held after each recorded step.
+        reached: (n, R) bool, whether they had held after that step or one before it. The
+            environment ends an episode there unless told otherwise, and an edit that the mask
+            allows changes something, so a policy that edits by masks cannot keep a solution; but to
+            stop there is to look at the verifier.
+        finite: (n,) bool, whether logits and state were finite at each step, as the policy says.
+            Where they were not, an instance is unsolved.
     """
 
     holds: np.ndarray
     reached: np.ndarray
+    finite: np.ndarray
 
 
 def play(
@@ -117,14 +133,12 @@ def play(
             max_episode_steps=steps[-1],
         )
         options = {"instance": rows}
-        solved = rollout(
-            agent.policy, envs, steps[-1], seed=0, options=options, deterministic=deterministic
-        )
-        parts.append(solved)
+        parts.append(_rolled(agent.policy, envs, steps[-1], 0, options, deterministic))
         report(min(1.0, (start + BATCH_SIZE) / len(instances)))
-    holds = np.concatenate(parts, axis=1)
-    recorded = np.array(steps) - 1
-    return Solved(holds[recorded].T, np.logical_or.accumulate(holds)[recorded].T)
+    solved, finite = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    holds, recorded = solved & finite, np.array(steps) - 1
+    reached = np.logical_or.accumulate(holds)[recorded].T
+    return Solved(holds[recorded].T, reached, finite.all(axis=0))
 
 
 def sweep_agent(
@@ -151,10 +165,11 @@ def sweep_agent(
         deterministic: Passed to the policy.
         report: Called with the family and the share of it that is done.
     """
-    solved = {}
+    solved, finite = {}, {}
     for family, instances in families.items():
         told = partial(report, family)
         found = play(agent, task, instances, steps, deterministic=deterministic, report=told)
         solved[family] = found.reached if agent.action_mode == "edit" else found.holds
+        finite[family] = found.finite
     modes = {"action_mode": agent.action_mode, "deterministic": deterministic}
-    return SweepResult(tuple(steps), {name: solved}, {}, {name: modes})
+    return SweepResult(tuple(steps), {name: solved}, {}, {name: modes}, finite={name: finite})

@@ -31,7 +31,7 @@ from ttc_agents.figures.theme import (
     png,
     step_axis,
 )
-from ttc_agents.files import write_atomically
+from ttc_envs import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,6 +12,7 @@ PROTOCOL_NAMES = {
     "p3": "P3: several, rules verify",
     "p2-branch": "P2: branching, model accepts",
     "p3-branch": "P3: branching, rules accept",
+    "trajectories": "P2 and P3: several",
 }
 CLASSICAL_NAMES = {
     "random": "random answers",
@@ -61,6 +62,7 @@ def text_table(document: dict[str, Any]) -> str:
     """The sweep as lines of text: percent solved by refinement steps, and what else was scored."""
     tables = [_solved_lines(document), _aligned(score_cells(document))]
     tables += [_aligned(search_cells(document)), _part_lines(document), _pace_lines(document)]
+    tables += [list(lost_lines(document))]
     return "\n\n".join("\n".join(lines) for lines in tables if lines)
 
 
@@ -152,6 +154,13 @@ def _pace_lines(document: dict[str, Any]) -> list[str]:
                 name = row_name(row)
                 lines.append(f"{family}: solved within the steps of '{name}' {within}")
     return lines
+
+
+def lost_lines(document: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each row and family of which something was not finite."""
+    for row, family, count in by_family(document.get("nonfinite", {})):
+        if count:
+            yield f"{row_name(row)}, on {family}: {count} were not finite and count as unsolved"
 
 
 def _aligned(table: Sequence[Sequence[str]], words: int = 2) -> list[str]:

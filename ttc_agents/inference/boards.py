@@ -163,7 +163,7 @@ class Boards:
         finite = finite_rows(logits, norms(z)).float()[:, None]
         probability = logits.float().softmax(-1).nan_to_num(0.0)
         known = torch.cat([finite, probability.flatten(1)], 1).cpu().numpy()  # one wait for both
-        boards.alive[left] = known[:, 0] > 0
+        boards.finite[left] = boards.alive[left] = known[:, 0] > 0
         boards.probability[left] = known[:, 1:].reshape(logits.shape) * boards.possible[left]
         boards.steps[left] = taken
         givens = boards.givens[left]

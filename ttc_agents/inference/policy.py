@@ -21,6 +21,7 @@ from ttc_agents.inference.observation import read_observation, starting_rows
 from ttc_agents.inference.refine import norms, packed, unpacked
 from ttc_agents.inference.search import Branching, Search
 from ttc_agents.models.base import Context, RefinementModel, device_of, sent, to_batch
+from ttc_envs import UNDECIDED
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,15 @@ class RefinementPolicy:
         return z, state.finite | starts
 
 
+class Searches(list[Search]):
+    """The searches of B episodes."""
+
+    @property
+    def finite(self) -> np.ndarray:
+        """(B,) bool, whether no board was lost because logits or state were not finite."""
+        return np.array([search.tree.finite for search in self])
+
+
 class BranchingPolicy:
     """A model behind `predict` that searches over pins: one call is one visit of each search.
 
@@ -131,23 +141,36 @@ class BranchingPolicy:
     def predict(
         self,
         observation: dict[str, Any],
-        state: list[Search] | None = None,
+        state: Searches | None = None,
         episode_start: Any = None,
         deterministic: bool = True,
-    ) -> tuple[np.ndarray, list[Search]]:
+    ) -> tuple[np.ndarray, Searches]:
         """The best boards' answers (B, N) int64, or (N,) for a single env, and the searches."""
         seen = read_observation(observation, self.model.spec)
         starts = starting_rows(episode_start, state, len(seen))
         boards = Boards(self.model, seen.fields, self.how)
-        searches = [
+        searches = Searches(
             boards.begin(row, self.budget, seed=self.seed)
             if state is None or starts[row]
             else state[row]
             for row in range(len(seen))
-        ]
+        )
         boards.advance([pair for pair in enumerate(searches) if pair[1].visit is not None])
         answers = np.stack([search.tree.answer for search in searches])
         return seen.unbatched(answers.astype(np.int64)), searches
+
+
+@dataclass(frozen=True, eq=False)
+class BeamState:
+    """What a beam has written.
+
+    Args:
+        answer: (B, N) int64.
+        finite: (B,) bool, whether all scores were finite; else the answer is choice 0 throughout.
+    """
+
+    answer: np.ndarray
+    finite: np.ndarray
 
 
 class BeamPolicy:
@@ -173,18 +196,21 @@ class BeamPolicy:
     def predict(
         self,
         observation: dict[str, Any],
-        state: np.ndarray | None = None,
+        state: BeamState | None = None,
         episode_start: Any = None,
         deterministic: bool = True,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The answers (B, N) int64, or (N,) for a single env; they are also the state (B, N)."""
+    ) -> tuple[np.ndarray, BeamState]:
+        """The answers (B, N) int64, or (N,) for a single env, and what they are in the state."""
         seen = read_observation(observation, self.model.spec)
         starts = starting_rows(episode_start, state, len(seen))
         answers = np.zeros((len(seen), self.model.spec.num_nodes), dtype=np.int64)
+        finite = np.ones(len(seen), dtype=bool)
         if state is not None:
-            answers = state.copy()
+            answers, finite = state.answer.copy(), state.finite.copy()
         if starts.any():
             fields = {name: values[starts] for name, values in seen.fields.items()}
             batch = to_batch(fields, device_of(self.model))
-            answers[starts] = self.model.generate(batch, self.beam).cpu().numpy()
-        return seen.unbatched(answers), answers
+            written = self.model.generate(batch, self.beam).cpu().numpy()
+            finite[starts] = (written != UNDECIDED).all(axis=1)
+            answers[starts] = np.maximum(written, 0)
+        return seen.unbatched(answers), BeamState(answers, finite)

@@ -39,6 +39,7 @@ from torch import Tensor
 from ttc_agents.inference.tree import (
     ACCEPTED,
     DROPPED,
+    LOST,
     OPEN,
     REFUSED,
     Board,
@@ -230,8 +231,9 @@ class Search:
             board.answer, board.confidence = seen.answer[row], seen.confidence[row]
             board.tension = float(seen.tension[row])
             board.steps, board.start = int(seen.steps[row]), None
-            board.fate = OPEN if seen.alive[row] else DROPPED
+            board.fate = OPEN if seen.alive[row] else DROPPED if seen.finite[row] else LOST
         self.tree.boards += boards
+        self.tree.finite &= bool(seen.finite.all())
         self.note(accepted=False)
 
     def branch(self, boards: list[Board], seen: Refined) -> None:
@@ -239,7 +241,7 @@ class Search:
         first = len(self.tree.boards) - len(boards)
         evidence = self.how.evidence(seen, self.tree.boards[0].tension)
         for row, parent in enumerate(boards):
-            if parent.fate != DROPPED and seen.free[row].any():
+            if seen.alive[row] and seen.free[row].any():
                 state = seen.state[row] if self.how.warm else None
                 self.waiting += self.children(
                     parent, first + row, seen.probability[row], float(evidence[row]), state

@@ -17,7 +17,7 @@ from torch import Tensor
 from ttc_envs import UNDECIDED
 
 NOTHING = np.zeros(0)
-OPEN, DROPPED, REFUSED, ACCEPTED = "open", "dropped", "refused", "accepted"
+OPEN, DROPPED, REFUSED, ACCEPTED, LOST = "open", "dropped", "refused", "accepted", "not finite"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,7 @@ class Refined:
             were not finite.
         steps: (n,) refinement steps taken.
         alive: (n,) bool: finite, and no node is left without a choice.
+        finite: (n,) bool, whether logits and state have been finite.
         tension: (n,) float32, sum over constraint groups of |sum of their members' probabilities -
             1|, per free node; 0 where the model is not told the groups.
         state: n states (...): the last ones; None where no step was taken.
@@ -55,6 +56,7 @@ class Refined:
     probability: np.ndarray
     steps: np.ndarray
     alive: np.ndarray
+    finite: np.ndarray
     tension: np.ndarray
     state: list[Tensor | None]
 
@@ -63,10 +65,10 @@ class Refined:
         """Boards (n, N) before the first step."""
         size = len(givens)
         probability = np.zeros((*givens.shape, num_choices), dtype=np.float32)
-        alive = np.ones(size, dtype=bool)
+        alive, finite = np.ones((2, size), dtype=bool)
         steps, tension = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.float32)
         possible = np.ones(probability.shape, dtype=bool)
-        return cls(givens, possible, probability, steps, alive, tension, state)
+        return cls(givens, possible, probability, steps, alive, finite, tension, state)
 
     def part(self, rows: slice) -> Refined:
         """Some of them."""
@@ -76,6 +78,7 @@ class Refined:
             self.probability[rows],
             self.steps[rows],
             self.alive[rows],
+            self.finite[rows],
             self.tension[rows],
             self.state[rows],
         )
@@ -116,8 +119,8 @@ class Board:
         confidence: (N,), likewise.
         tension: See `Refined`.
         steps: Refinement steps taken.
-        fate: `open` (visited, and not accepted), `dropped` (without a choice for a node, or not
-            finite), `refused` (by doubt) or `accepted`.
+        fate: `open` (visited, and not accepted), `dropped` (without a choice for a node), `not
+            finite`, `refused` (by doubt) or `accepted`.
     """
 
     givens: np.ndarray
@@ -159,10 +162,12 @@ class Tree:
     Args:
         boards: In the order of their visits.
         events: One per visit.
+        finite: Whether no board was lost because logits or state were not finite.
     """
 
     boards: list[Board] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    finite: bool = True
 
     @property
     def accepted(self) -> bool:

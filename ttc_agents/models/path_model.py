@@ -175,6 +175,8 @@ class PathModel(RefinementModel):
     def generate(self, batch: Batch, beam: int = 1) -> Tensor:
         """(B, N) int64, the paths of the highest probability that a beam finds.
 
+        A row whose scores are not finite is -1 throughout.
+
         Args:
             batch: The instance fields.
             beam: K, partial paths that are kept; 1 is greedy.
@@ -207,7 +209,8 @@ class PathModel(RefinementModel):
                 paths = paths[rows]
             last = (chosen % self.nothing).view(-1, 1)
             paths[:, slot : slot + 1] = last
-        return paths.view(size, beam, slots)[:, 0]
+        finite = scores[:, :1].isfinite()
+        return torch.where(finite, paths.view(size, beam, slots)[:, 0], UNDECIDED)
 
     # What is asked of trained models
 

@@ -15,6 +15,8 @@ Shapes: B environments, E edits.
 from __future__ import annotations
 
 import inspect
+import json
+import zipfile
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -248,9 +250,39 @@ def load_sb3(algorithm: str, path: Path, trust: bool) -> BaseAlgorithm:
             "pass --trust if you know who made it"
         )
     try:
-        return kind.load(path, device="cpu")
+        agent = kind.load(path, device="cpu")
+        with zipfile.ZipFile(path) as archive:
+            saved = set(json.loads(archive.read("data")))
     except Exception as error:  # What pickles of another class raise can be anything.
         raise ValueError(f"{path}: not an agent of {algorithm} ({first_line(error)})") from error
+    likelier = [name for name in ALGORITHMS if _is_rather(algorithm_class(name), agent, saved)]
+    if likelier:
+        raise ValueError(f"{path}: not an agent of {algorithm}, but rather of {likelier[0]}")
+    return agent
+
+
+def _is_rather(other: type[BaseAlgorithm], agent: BaseAlgorithm, saved: set[str]) -> bool:
+    """Whether an agent that could be loaded is one of another algorithm.
+
+    A zip does not say of which it is. Its policy does, or the arguments that only one of two
+    algorithms has.
+
+    Args:
+        other: The other algorithm.
+        agent: What was loaded; it has what its class sets and what the zip holds.
+        saved: Names of what the zip holds.
+    """
+    kind = type(agent)
+    mine, theirs = (_policy_class(k) for k in (kind, other))
+    if mine is not theirs:
+        return isinstance(agent.policy, theirs) and not issubclass(mine, theirs)
+    own, foreign = (set(inspect.signature(k.__init__).parameters) for k in (kind, other))
+    return bool((foreign - own) & saved or ((own - foreign) & vars(agent).keys()) - saved)
+
+
+def _policy_class(kind: type[BaseAlgorithm]) -> type:
+    """What all policies of an algorithm derive from."""
+    return next(iter(kind.policy_aliases.values()))
 
 
 def modes_of(agent: BaseAlgorithm, task: Task) -> tuple[str, str]:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ttc_agents.evaluation import calibrate
+from ttc_agents.evaluation.calibration import calibration_text
 from ttc_envs import Instances, NextHopTask, SortingTask
 
 # The scripted model is right with this confidence and wrong with that one.
@@ -57,6 +58,16 @@ def test_rows_that_are_not_finite_are_left_out(task, scripted, puzzles):
     lost = puzzles.fields["givens"][:, 0] < 0
     result = calibrate(scripted(broken=2), task, puzzles, (1, 2))
     assert result.count.sum(axis=1).tolist() == [120, 10 * (~lost).sum()]
+
+
+def test_where_nothing_is_finite_there_is_no_error(task, scripted, puzzles):
+    lost = puzzles[np.flatnonzero(puzzles.fields["givens"][:, 0] < 0)]
+    document = calibrate(scripted(broken=2), task, lost, (1, 2)).to_json()
+    errors = [entry["expected_calibration_error"] for entry in document["steps"].values()]
+    assert errors[0] > 0
+    assert errors[1] is None
+    json.dumps(document, allow_nan=False)
+    assert "step    2: calibration error none" in calibration_text("all", document)
 
 
 def test_any_right_choice_is_right_and_nodes_without_one_do_not_count(improving):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ttc_agents.evaluation import sweep
+from ttc_agents.evaluation import joined, sweep
 from ttc_agents.evaluation.rollout import play, rollout, sweep_agent
 from ttc_agents.inference import RefinementPolicy
 from ttc_agents.models import FactorGraphNetwork
@@ -97,6 +97,7 @@ def test_play_says_what_holds_and_what_was_reached(task, scripted, puzzles):
         holds = (first <= step) & (step <= 10) & ~(lost & (step >= 9))
         np.testing.assert_array_equal(found.holds[:, column], holds)
     assert (found.reached != found.holds).any(axis=0).tolist() == [False, True, True]
+    np.testing.assert_array_equal(found.finite, ~lost)
     assert seen == [1.0]
 
 
@@ -107,6 +108,7 @@ def test_instances_are_played_in_batches(task, scripted, puzzles, monkeypatch):
     parts = play(agent, task, puzzles, (6, 14), report=seen.append)
     np.testing.assert_array_equal(parts.holds, whole.holds)
     np.testing.assert_array_equal(parts.reached, whole.reached)
+    np.testing.assert_array_equal(parts.finite, whole.finite)
     assert seen == pytest.approx([10 / 24, 20 / 24, 1.0])
 
 
@@ -125,6 +127,18 @@ def test_a_sweep_of_an_agent_is_that_of_its_model(task, scripted, puzzles):
     settings = {"action_mode": "full", "deterministic": True}
     assert result.to_json()["settings"] == {"mine": settings}
     assert (result.to_json()["scores"], result.to_json(True)["records"]) == ({}, {})
+
+
+def test_a_sweep_of_an_agent_says_what_was_not_finite(task, scripted, puzzles):
+    agent = Agent(RefinementPolicy(scripted(broken=9)))
+    families = {"some": puzzles[:9], "others": puzzles[9:]}
+    lost = puzzles.fields["givens"][:, 0] < 0
+    document = sweep_agent("mine", agent, task, families, (6, 14)).to_json()
+    assert document["nonfinite"] == {"mine": {"some": lost[:9].sum(), "others": lost[9:].sum()}}
+    whole = sweep_agent("whole", Agent(RefinementPolicy(scripted())), task, families, (6, 14))
+    assert joined([sweep_agent("mine", agent, task, families, (6, 14)), whole]).to_json()[
+        "nonfinite"
+    ] == {**document["nonfinite"], "whole": {"some": 0, "others": 0}}
 
 
 def test_a_sweep_of_an_agent_may_draw(task, scripted, puzzles):

@@ -6,6 +6,8 @@ import torch
 
 from ttc_agents.evaluation import sweep, sweep_classical
 from ttc_agents.evaluation.sweep import CLASSICAL
+from ttc_agents.figures.tables import lost_lines, text_table
+from ttc_agents.models import FactorGraphNetwork
 from ttc_envs import Instances, SudokuTask
 
 STEPS = (1, 4, 8, 12, 16)
@@ -59,6 +61,34 @@ def test_rows_that_are_not_finite_count_as_unsolved_and_are_reported(task, scrip
     np.testing.assert_array_equal(records.nonfinite, np.where(lost, 11, -1))
     assert np.isinf(records.residual[lost, -1]).all()
     assert result.to_json()["nonfinite"]["p1"]["all"] == lost.sum()
+
+
+def test_what_is_not_finite_is_said_below_the_table(task, scripted, mixed):
+    protocols = ("p1", "p2", "p3")
+    options = {"protocols": protocols, "num_trajectories": 2, "classical": ()}
+    document = sweep(scripted(broken=11), task, {"all": mixed}, STEPS, **options).to_json()
+    lost = int((mixed.fields["givens"][:, 0] < 0).sum())
+    assert list(lost_lines(document)) == [
+        f"P1: one trajectory, on all: {lost} were not finite and count as unsolved",
+        f"P2 and P3: several, on all: {2 * lost} were not finite and count as unsolved",
+    ]
+    assert text_table(document).endswith("\n\n" + "\n".join(lost_lines(document)))
+    whole = sweep(scripted(), task, {"all": mixed}, STEPS, **options).to_json()
+    assert "not finite" not in text_table(whole)
+
+
+@pytest.mark.parametrize("scale", [3e38, 1e20])
+def test_finite_weights_whose_outputs_overflow_are_said(scale):
+    task = SudokuTask(4, "test")
+    model = FactorGraphNetwork(task.spec, width=8, message_width=8, hidden_width=8).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(scale)
+    easy = task.sample(np.arange(3, dtype=np.uint64), "easy")
+    protocols = ("p1", "p2-branch")
+    document = sweep(model, task, {"easy": easy}, (32,), protocols=protocols).to_json()
+    assert document["nonfinite"] == {"p1": {"easy": 3}, "p2-branch": {"easy": 3}}
+    assert len(list(lost_lines(document))) == 2
 
 
 def test_a_state_that_is_not_finite_counts_although_its_logits_are(task, scripted, puzzles):

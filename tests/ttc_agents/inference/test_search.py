@@ -5,7 +5,7 @@ import pytest
 
 from ttc_agents.inference.boards import Boards, cannot_search, search, tension
 from ttc_agents.inference.checkpoint import load_model, load_task
-from ttc_agents.inference.policy import BranchingPolicy
+from ttc_agents.inference.policy import BranchingPolicy, Searches
 from ttc_agents.inference.search import Branching, Search, fewest_choices
 from ttc_agents.inference.tree import Refined
 from ttc_agents.models import make_model
@@ -47,6 +47,17 @@ def test_likely_pins_come_first_and_unlikely_ones_in_the_end():
     assert [board.fate for board in tree.tree.boards] == ["open", "dropped", "dropped", "dropped"]
     assert tree.tree.boards[1].chance == pytest.approx(np.log(0.7))
     assert not tree.tree.accepted
+
+
+def test_a_board_that_is_not_finite_is_lost_and_the_tree_says_so():
+    tree = Search(FREE, 1000, HOW)
+    tree.tell(refined(tree.visit, [sure(0), [0.7, 0.29, 0.01], sure(1)]))
+    assert Searches([tree]).finite.tolist() == [True]
+    seen = refined(tree.visit, [sure(0)] * 3, alive=False)
+    seen.finite[:] = False
+    tree.tell(seen)
+    assert [board.fate for board in tree.tree.boards] == ["open", "not finite"]
+    assert Searches([tree]).finite.tolist() == [False]
 
 
 def test_a_tense_board_waits_behind_the_others():

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from ttc_agents.evaluation.rollout import play
 from ttc_agents.inference.policy import BeamPolicy
 from ttc_agents.models import MODELS, CausalTransformer, RecurrentPath
 from ttc_agents.models.base import to_batch
 from ttc_agents.models.path_model import PathModel, Prefix, path_flags
+from ttc_agents.policies import Agent
 from ttc_agents.training.objectives import stepwise_cross_entropy
 from ttc_envs import RefinementVectorEnv, make_task
 
@@ -139,6 +141,22 @@ def test_it_plays_through_an_environment(model_class, task):
     turned = {name: values[[1, 0, 2, 3]] for name, values in observation.items()}
     mixed, _ = policy.predict(turned, state, np.array([True, False, False, False]))
     np.testing.assert_array_equal(mixed, paths[[1, 1, 2, 3]])
+
+
+@on_each
+def test_a_beam_that_is_not_finite_writes_no_path(model_class, task):
+    model = made(model_class, task)
+    with torch.no_grad():
+        model.places.weight[3] = torch.inf
+    policy = BeamPolicy(model, beam=2)
+    envs = RefinementVectorEnv(task, 4, terminate_on_solved=False)
+    observation, _ = envs.reset(seed=0)
+    paths, state = policy.predict(observation)
+    assert not state.finite.any()
+    assert not paths.any()
+    assert not play(
+        Agent(policy), task, task.sample(np.arange(3, dtype=np.uint64), "any"), (1,)
+    ).finite.any()
 
 
 def test_flags_tell_illegal_jumps_from_wrong_ends(task, instances):

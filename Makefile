@@ -6,10 +6,15 @@ PIP_FLAGS ?=
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+EXTRAS := agents,fast,human,ode,dev
 # Two pytest workers with one thread each are quicker on two cores than workers that fight for threads.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help install demo test test-slow test-gpu test-compat trust check format bench clean
+# Versions in the place of the lowest ones, for instance LOWEST="torch==2.13.0" where those have no CPU build.
+LOWEST ?=
+
+.PHONY: help install demo test test-slow test-gpu test-compat test-lowest test-newest trust coverage mutation \
+	audit sbom check format bench clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -40,8 +45,43 @@ test-gpu: $(INSTALLED)  ## The device tests on CUDA, against the CPU; a minute
 test-compat:  ## Install RL libraries and old and new Gymnasium into .venv-compat/, see who runs with no glue
 	$(PYTHON) tests/compat/run.py --pip-flags="$(PIP_FLAGS)"
 
+test-lowest:  ## The fast tests with the lowest versions that pyproject.toml allows, in .venv-lowest/
+	$(PYTHON) scripts/lowest_versions.py $(LOWEST) > .lowest.txt
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install -q $(PIP_FLAGS) -e '.[$(EXTRAS)]' -c .lowest.txt
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n 2 --dist loadgroup -W default
+
+test-newest:  ## The fast tests with the newest versions of everything, in .venv-newest/
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install -q $(PIP_FLAGS) -e '.[$(EXTRAS)]'
+	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -n 2 --dist loadgroup -W default
+
 trust: $(INSTALLED)  ## Kills, damage, two writers, hostile files: what docs/trust.md promises, as one table
 	$(BIN)/python scripts/trust.py
+
+coverage: $(INSTALLED)  ## Lines and branches that the fast tests reach, kernels included; the floors are in pyproject.toml
+	$(BIN)/python -m pip install -q $(PIP_FLAGS) 'coverage>=7.10'
+	rm -f .coverage .coverage.*
+	NUMBA_DISABLE_JIT=1 OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
+
+mutation: $(INSTALLED)  ## 400 small changes to the code that its tests have to notice
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/mutation.py
+
+audit: $(INSTALLED) .venv-audit/.installed  ## Known faults of all that is installed
+	.venv-audit/bin/pip-audit --progress-spinner off --skip-editable \
+		--path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+sbom: $(INSTALLED) .venv-audit/.installed  ## The bill of materials (CycloneDX) of all that is installed, build/sbom.json
+	@mkdir -p build
+	.venv-audit/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		-o build/sbom.json $(BIN)/python
+
+.venv-audit/.installed: Makefile
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install -q $(PIP_FLAGS) 'pip-audit>=2.7' 'cyclonedx-bom>=5'
+	@touch $@
 
 check: $(INSTALLED)  ## Lint, format and types, without changing anything
 	$(BIN)/ruff check .
@@ -56,4 +96,5 @@ bench: $(INSTALLED)  ## Every benchmark, one after the other; the last line of e
 	@set -e; for script in benchmarks/*.py; do echo "# $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script; done
 
 clean:  ## Remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-*/ .lowest.txt .coverage .coverage.*
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -257,7 +257,7 @@ def load_sb3(algorithm: str, path: Path, trust: bool) -> BaseAlgorithm:
         raise ValueError(f"{path}: not an agent of {algorithm} ({first_line(error)})") from error
     likelier = [name for name in ALGORITHMS if _is_rather(algorithm_class(name), agent, saved)]
     if likelier:
-        raise ValueError(f"{path}: not an agent of {algorithm}, but rather of {likelier[0]}")
+        raise ValueError(f"{path}: not an agent of {algorithm}, but rather of {likelier[-1]}")
     return agent
 
 

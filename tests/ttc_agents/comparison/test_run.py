@@ -135,7 +135,7 @@ def test_what_was_not_finite_stands_below_the_table(runs):
     assert [run["nonfinite"] for run in runs] == [0] * len(runs)
     lost = {**runs[2], "nonfinite": 7}
     *_, last = table_lines("sudoku4", [*runs[:2], lost])
-    assert last == "\nlabels, seed 0: 7 of 30 instances were not finite: they are unsolved."
+    assert last == "\nlabels, seed 1: 7 of 30 instances were not finite: they are unsolved."
 
 
 def test_steps_after_which_answers_stay_are_not_run():

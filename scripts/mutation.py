@@ -247,9 +247,11 @@ def run(drawn: Sequence[Mutant]) -> dict[str, Any]:
             limits[path] = max(SLOWER * seconds, LEAST)
         survives, _ = outcome(path, mutant.tree(), limits[path])
         killed.setdefault(path, []).append(int(not survives))
+        said = f"{path}:{mutant.line}: {mutant.change}"
+        print(number, "survives" if survives else "is killed", said, file=sys.stderr, flush=True)
         if survives:
-            survivors.append(f"{path}:{mutant.line}: {mutant.change}")
-            print(f"{number} of {len(drawn)}: {survivors[-1]}", flush=True)
+            survivors.append(said)
+            print(said, flush=True)
     total = sum(map(sum, killed.values()))
     return {
         "mutants": len(drawn),

@@ -71,7 +71,7 @@ def test_what_the_tests_do_not_see_survives(toy, capsys):
     document = json.loads(last)
     assert (document["of"], document["mutants"], document["killed"]) == (10, 10, 7)
     assert document["by_file"] == {"toy.py": [7, 10]}
-    survivors = {line.split(": ", 2)[2] for line in lines}
+    survivors = {line.split(": ", 1)[1] for line in lines}
     assert survivors == {"2 -> 3", "x < 3 -> x <= 3", "3 -> 4"}
 
 

@@ -69,9 +69,11 @@ coverage: $(INSTALLED)  ## Lines and branches that the fast tests reach, kernels
 mutation: $(INSTALLED)  ## 400 small changes to the code that its tests have to notice
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/mutation.py
 
+# Strict: what cannot be looked up is an error. Builds of a version (+cpu) are looked up as that version.
 audit: $(INSTALLED) .venv-audit/.installed  ## Known faults of all that is installed
-	.venv-audit/bin/pip-audit --progress-spinner off --skip-editable \
-		--path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	@mkdir -p build
+	$(BIN)/python -m pip list --format freeze --exclude-editable | sed 's/+.*//' > build/installed.txt
+	.venv-audit/bin/pip-audit --strict --progress-spinner off --no-deps --disable-pip -r build/installed.txt
 
 sbom: $(INSTALLED) .venv-audit/.installed  ## The bill of materials (CycloneDX) of all that is installed, build/sbom.json
 	@mkdir -p build

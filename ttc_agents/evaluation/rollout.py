@@ -138,7 +138,7 @@ def play(
     solved, finite = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
     holds, recorded = solved & finite, np.array(steps) - 1
     reached = np.logical_or.accumulate(holds)[recorded].T
-    return Solved(holds[recorded].T, reached, finite.all(axis=0))
+    return Solved(holds[recorded].T, reached, np.asarray(finite.all(axis=0)))
 
 
 def sweep_agent(

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
+import importlib
 import importlib.machinery
 import json
 import os
@@ -82,6 +84,8 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitAnd: ast.BitOr,
     ast.BitOr: ast.BitAnd,
 }
+LIBRARIES = ("numpy", "scipy.sparse.csgraph", "gymnasium", "numba", "torch", "pytest", "hypothesis")
+"""What takes long to import, and is imported once."""
 SPARED = ("annotation", "returns", "decorator_list")
 SLOWER, LEAST = 10, 20
 """Of the time without a change, and seconds of CPU that each run has at least."""
@@ -229,12 +233,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(drawn: Sequence[Mutant]) -> dict[str, Any]:
     """Run mutants one after the other; what came of them, by file."""
     sys.path.insert(0, str(ROOT))
-    import hypothesis  # noqa: F401  children have what takes long to import
-    import pytest  # noqa: F401
-    import scipy.sparse.csgraph  # noqa: F401
-    import torch
-
-    torch.set_num_threads(1)
+    for name in LIBRARIES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     limits: dict[str, float] = {}
     killed: dict[str, list[int]] = {}
     survivors, start = [], time.process_time()

@@ -235,7 +235,7 @@ def _orders(num_cells: int) -> Array:
 def _add_givens(code: Array, targets: Array, word: Array) -> None:
     """Mark cells of `code` (B, N) as given, in a random order, until there are `targets` (B,)."""
     batch, cells = code.shape
-    order = _orders(cells).take(word % np.uint64(ORDERS), axis=0)
+    order = _orders(cells).take((word % np.uint64(ORDERS)).astype(np.int64), axis=0)
     places = order + np.arange(0, batch * cells, cells)[:, None]
     ordered = code.ravel().take(places)
     blank = ordered >> DIGIT_BITS

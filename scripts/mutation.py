@@ -84,8 +84,8 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitAnd: ast.BitOr,
     ast.BitOr: ast.BitAnd,
 }
-LIBRARIES = ("numpy", "scipy.sparse.csgraph", "gymnasium", "numba", "torch", "pytest", "hypothesis")
-"""What takes long to import, and is imported once."""
+LIBRARIES = ("numpy", "scipy.sparse.csgraph", "gymnasium", "numba", "torch", "pytest")
+"""What takes long to import, and is imported once; not plugins of pytest, which imports them itself."""
 SPARED = ("annotation", "returns", "decorator_list")
 SLOWER, LEAST = 10, 20
 """Of the time without a change, and seconds of CPU that each run has at least."""

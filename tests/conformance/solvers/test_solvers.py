@@ -161,6 +161,23 @@ def test_options_out_of_range_are_errors(name, options):
         SOLVERS[name](**options)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("picard", {"damping": 1.0}),
+        ("anderson", {"memory": 1, "damping": 1.0, "ridge": 0.0, "growth": 1.0}),
+        ("broyden", {"memory": 1, "growth": 1.0}),
+        ("newton_krylov", {"krylov": 1, "growth": 1.0}),
+    ],
+)
+def test_options_at_the_end_of_their_range_work(name, options):
+    problem = SOLVABLE["radius 0.1"]
+    solution = solve(SOLVERS[name](**options), problem.map, problem.z0, 60, TOL)
+    assert solution.converged.all()
+    torch.testing.assert_close(solution.value, problem.solution, rtol=1e-5, atol=1e-5)
+    assert solve(SOLVERS[name](**options), problem.map, problem.z0, 1, TOL).num_steps.max() == 1
+
+
 def test_damping_reaches_what_the_plain_loop_circles_around():
     problem = SOLVABLE["two-cycle"]
     solution = solve(Picard(damping=0.5), problem.map, problem.z0, 3, TOL)

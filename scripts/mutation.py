@@ -85,7 +85,7 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
 }
 LIBRARIES = ("numpy", "scipy.sparse.csgraph", "gymnasium", "numba", "torch", "pytest")
-"""What takes long to import, and is imported once; not plugins of pytest, which imports them itself."""
+"""What takes long to import, and is imported once. Pytest imports its plugins itself."""
 SPARED = ("annotation", "returns", "decorator_list")
 SLOWER, LEAST = 10, 20
 """Of the time without a change, and seconds of CPU that each run has at least."""

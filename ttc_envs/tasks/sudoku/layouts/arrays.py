@@ -34,7 +34,8 @@ def read_array(content: Content, rejected: Rejected) -> Rows:
     cells = math.prod(shape[2:] if pairs else shape[1:])
     size = SIZE_OF[cells]
     grids = array.reshape(len(array), -1, cells)
-    digits = np.where((grids >= 0) & (grids <= size), grids, BAD + 1).astype(np.int8) - 1
+    known = (grids >= 0) & (grids <= size)
+    digits = np.where(known, np.where(known, grids, 0).astype(np.int8) - 1, np.int8(BAD))
     for row in np.flatnonzero((digits[:, 0] == BAD).any(axis=1)):
         wrong = grids[row, 0][digits[row, 0] == BAD][0]
         rejected[int(row) + 1] = f"expected 0..{size}, 0 for blank, got {wrong}"

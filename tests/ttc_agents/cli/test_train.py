@@ -182,8 +182,8 @@ def test_puzzles_of_ones_own_are_trained_on(task, tmp_path, capsys):
     ("words", "message"),
     [
         (["sudoku4-demo", "--env", "ttc/Sudoku4-v0"], "either a RECIPE, or --env and --model"),
-        (["--env", "ttc/Sudoku4-v0"], "or --env and --model"),
-        (["--model", "transformer"], "or --env and --model"),
+        (["--env", "ttc/Sudoku4-v0"], "--env and --model belong together"),
+        (["--model", "transformer"], "--env and --model belong together"),
         (["--env", "ttc/Chess-v0", "--model", "transformer"], "Chess"),
         (["--env", "ttc/Sudoku4-v0", "--model", "oracle"], "no model 'oracle'"),
         (["--env", "ttc/Sudoku4-v0", "--model", "nowhere:Net"], "no module 'nowhere'"),

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ttc_envs.files import only_writer, read_regular, written_whole
+from ttc_envs.files import locked, read_regular, written_whole
 from ttc_envs.random_words import mix, random_words
 from ttc_envs.spec import Array
 from ttc_envs.tasks.sudoku.files import load_puzzles, spell_puzzle
@@ -60,8 +60,9 @@ def write_puzzles(
         quantile and the most) and `out`.
 
     Raises:
-        ValueError: An argument is out of range, a file holds other puzzles, another process writes
-            to it, or there are not as many classes.
+        ValueError: An argument is out of range, a file holds other puzzles, or there are not as
+            many classes.
+        BlockingIOError: Another process writes the same file.
     """
     if count < 1 or not 0 <= seed < 1 << 64:
         raise ValueError(f"expected count >= 1 and 0 <= seed < 2^64, got {count} and {seed}")
@@ -73,7 +74,7 @@ def write_puzzles(
     else:
         folder = out.with_name(out.name + ".partial")
         folder.mkdir(parents=True, exist_ok=True)
-        with only_writer(folder):
+        with locked(folder / "puzzles", wait=False):
             draft = _Draft(folder, settings, size)
             found = len(draft.rows)
             while len(draft.rows) < count:

@@ -89,7 +89,7 @@ def test_two_writers_of_a_file_are_kept_apart(tmp_path):
     file = tmp_path / "a.csv"
 
     def other_writer(label, share):
-        with pytest.raises(ValueError, match="another process is writing there"):
+        with pytest.raises(BlockingIOError, match="another process is writing in"):
             write_puzzles(file, "minimal", 30)
 
     assert write_puzzles(file, "minimal", 30, progress=other_writer)["puzzles_written"] == 30

@@ -59,6 +59,7 @@ SHARED_BY_MODELS = {
     for name in (
         "attention",
         "base",
+        "count_messages",
         "count_network",
         "graph_draws",
         "layers",

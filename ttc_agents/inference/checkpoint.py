@@ -192,8 +192,10 @@ def load_model(
     Args:
         name: A shipped name or a directory.
         device: Where to.
-        spec: Of the task that it is to work on, where choices are pointers and the sizes differ
-            from those in training; None takes the spec of its training.
+        spec: Of the task that it is to work on, where its sizes differ from those in training, as
+            in `load_model("sudoku-cpu", spec=load_task("sudoku-cpu", size=16).spec)`; None takes
+            the spec of its training. A model can be moved if no parameter depends on N or C: where
+            choices are pointers, or share their weights as in factor-graph networks.
 
     Raises:
         FileNotFoundError: There is no such checkpoint, or it lacks its weights.
@@ -207,7 +209,10 @@ def load_model(
         model.load_state_dict(safetensors.torch.load(data))
     except (OSError, safetensors.SafetensorError, *UNFIT) as error:
         reason = first_line(error)
-        raise ValueError(f"{path}: not the weights of a {config['model']} ({reason})") from error
+        raise ValueError(
+            f"{path}: not the weights of a {config['model']} for {model.spec.num_nodes} nodes and "
+            f"{model.spec.num_choices} choices ({reason})"
+        ) from error
     for name_, values in model.named_parameters():
         if not torch.isfinite(values).all():
             raise ValueError(f"{path}: {name_} is not finite, so no answer of it means anything")

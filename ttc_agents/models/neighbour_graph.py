@@ -65,8 +65,8 @@ class NeighbourGraph(nn.Module):
         positions = torch.as_tensor(spec.positions) if pointers else torch.zeros(spec.num_nodes, 0)
         self.register_buffer("positions", positions, persistent=False)
         compared = sum(width(spec.fields[name], 1) for name in self.compared)
-        self.num_features = positions.shape[1] + compared
-        self.num_features += sum(width(spec.fields[name], 2) for name in self.own)
+        self.num_signs = positions.shape[1] + compared
+        self.num_features = self.num_signs + sum(width(spec.fields[name], 2) for name in self.own)
 
     def forward(self, batch: Batch, graph: Tensor | None) -> Links:
         """The links of a batch, on `graph` (N, D) or (B, N, D) where there is one.

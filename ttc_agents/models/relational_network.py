@@ -10,7 +10,8 @@ Each node i of the answer has an input x_i, a hidden state h_i and a cell c_i. O
 e, f and g are perceptrons of ReLU layers with a linear last one. Beyond the paper's network:
 
 - f also reads the features of an edge, f([h_i ; h_j ; e_ij]): see `neighbour_graph`;
-- the elementwise maximum of messages may stand in place of their sum (`aggregation="max"`);
+- the elementwise maximum of messages may stand in place of their sum (`aggregation="max"`), or a
+  sum over the kinds of edges and a mean over the nodes (`aggregation="count"`; `count_messages`);
 - a node may have potentials p_i, values without bound. A step adds to them, and other nodes see
   only differences of potentials. With them, lengths and counts can exceed those seen in training:
 
@@ -46,6 +47,7 @@ from ttc_agents.models.base import (
     sent,
     shows_answer,
 )
+from ttc_agents.models.count_messages import CountMessages, count_features
 from ttc_agents.models.neighbour_graph import NeighbourGraph
 from ttc_agents.models.neighbour_messages import (
     NeighbourMessages,
@@ -81,7 +83,8 @@ class RelationalNetwork(RefinementModel):
         node_layers: Hidden layers of e and g.
         positions: Read the positions of the spec; without it, node permutations that keep the
             graph permute the logits of classes.
-        aggregation: `sum` or `max` of the messages.
+        aggregation: `sum` or `max` of the messages, or `count`, which is dense and takes no message
+            layers: what is counted is then right among many more neighbours than in training.
         potentials: K, values per node without bound.
         messages: `dense` for `NeighbourMessages`, `edges` for `EdgeMessages`. Weights of one fit
             the other.
@@ -105,7 +108,7 @@ class RelationalNetwork(RefinementModel):
         message_layers: int = 3,
         node_layers: int = 3,
         positions: bool = True,
-        aggregation: Literal["sum", "max"] = "sum",
+        aggregation: Literal["sum", "max", "count"] = "sum",
         potentials: int = 0,
         messages: Literal["dense", "edges"] = "dense",
     ) -> None:
@@ -115,7 +118,7 @@ class RelationalNetwork(RefinementModel):
                 "node_layers must be at least 1, message_layers and potentials at least 0, "
                 f"got {node_layers}, {message_layers} and {potentials}"
             )
-        check_name(aggregation, ("sum", "max"), "aggregation")
+        check_name(aggregation, ("sum", "max", "count"), "aggregation")
         check_name(messages, ("dense", "edges"), "messages")
         self.reads_answer = shows_answer(spec)
         self.sizes = [width, width, potentials]
@@ -123,8 +126,11 @@ class RelationalNetwork(RefinementModel):
         self.inputs = NodeInputs(spec, embedding, positions)
         self.encoder = Perceptron(self.inputs.width, width, node_layers)
         told = 2 * width if self.reads_answer else width
-        f = PairPerceptron(told, self.graph.num_features, potentials, width, message_layers)
-        self.messages = message_module(messages)(f, aggregation)
+        features, signs = self.graph.num_features, self.graph.num_signs
+        if aggregation == "count":
+            features = count_features(features, signs)
+        f = PairPerceptron(told, features, potentials, width, message_layers)
+        self.messages = message_module(f, aggregation, messages, signs)
         self.update = Perceptron(2 * width, width, node_layers)
         self.gates = linear(2 * width, 4 * width)
         nn.init.ones_(self.gates.bias.data[width : 2 * width])  # remember, until taught otherwise
@@ -201,10 +207,15 @@ class RelationalNetwork(RefinementModel):
         return self.inputs.choice_tables(self.spec.num_choices)
 
 
-def message_module(messages: str) -> type[NeighbourMessages | EdgeMessages]:
-    """The class that computes messages; `torch_geometric` is imported only where it is wanted."""
+def message_module(
+    f: PairPerceptron, aggregation: str, messages: str, signs: int
+) -> NeighbourMessages | CountMessages | EdgeMessages:
+    """What computes messages; `torch_geometric` is imported only where it is wanted."""
+    if aggregation == "count":
+        check_name(messages, ("dense",), "messages of aggregation='count'")
+        return CountMessages(f, signs)
     if messages == "dense":
-        return NeighbourMessages
+        return NeighbourMessages(f, aggregation)
     from ttc_agents.models.edge_messages import EdgeMessages
 
-    return EdgeMessages
+    return EdgeMessages(f, aggregation)

@@ -67,7 +67,8 @@ def test_the_shipped_networks_solve_most_minimal_puzzles(name):
     ("name", "task", "level", "steps"),
     [
         ("shortest-path-cpu", NextHopTask(places=96, split="validation"), "spread96", 64),
-        ("sorting-cpu", SortingTask(size=40), "uniform", 1),
+        ("sorting-cpu", SortingTask(size=512), "uniform", 1),
+        ("sorting-cpu", SortingTask(size=512, min_size=200), "few_distinct", 1),
         ("sorting-adjacent-cpu", SortingTask(size=24, view="adjacent"), "reversed", 36),
     ],
 )
@@ -75,6 +76,21 @@ def test_shipped_networks_work_beyond_the_sizes_of_their_training(name, task, le
     instances = task.sample(np.arange(10, dtype=np.uint64), level)
     result = sweep(load_model(name, spec=task.spec), task, {"": instances}, [steps], classical=())
     assert result.solved["p1"][""][:, -1].mean() >= 0.9
+
+
+@pytest.mark.parametrize(("size", "level"), [(4, "minimal"), (6, "minimal"), (16, "easy")])
+@pytest.mark.parametrize("name", ["sudoku-cpu", "sudoku-deq-cpu"])
+def test_networks_trained_on_9x9_solve_other_sizes(name, size, level):
+    task = SudokuTask(size=size, split="validation")
+    instances = task.sample(np.arange(5, dtype=np.uint64), level)
+    result = sweep(load_model(name, spec=task.spec), task, {"": instances}, [32], classical=())
+    assert result.solved["p1"][""][:, -1].mean() >= 0.8
+
+
+def test_a_model_with_parameters_per_node_cannot_be_moved():
+    spec = SudokuTask(size=16).spec
+    with pytest.raises(ValueError, match="adjacency_learner for 256 nodes and 16 choices"):
+        load_model("sudoku-learned-graph-cpu", spec=spec)
 
 
 def test_no_checkpoint(tmp_path):

@@ -289,7 +289,7 @@ def test_refuses_what_it_cannot_read(spec, reason):
         ({"message_layers": -1}, "at least 0, got 3, -1 and 0"),
         ({"node_layers": 0}, "must be at least 1, .* got 0, 3 and 0"),
         ({"potentials": -1}, "got 3, 3 and -1"),
-        ({"aggregation": "mean"}, "aggregation must be one of sum, max, got 'mean'"),
+        ({"aggregation": "mean"}, "aggregation must be one of sum, max, count, got 'mean'"),
         ({"aggregation": "max"}, "at most one message layer, got 3"),
     ],
 )

@@ -24,9 +24,15 @@ from ttc_envs.tasks.maps.graph import SLACK, km_of_chord, unit_vectors
 SPLITS = ("train", "validation", "test")
 KINDS = {"spread": 1.0, "dense": 1.5}
 """The radius of each kind of map, in units of the smallest that connects it."""
+MOST_NEIGHBOURS = {64: 8, 512: 12, 1024: 20, 2048: 32}
+"""What a node of a spread map may have, by the size up to which it holds. The radius has to connect
+the emptiest region, and crowded ones have more places within it the more places there are: two of
+100 maps of 1,024 places have at most 12 neighbours everywhere, 69 at most 20; of 2,048 places none
+has at most 24, and 70% have at most 32."""
 CHOICE = 10
 TARGETS = 8
-BLOCK = 64
+BLOCK, LARGE = 64, 256
+"""Maps that are made at once, up to so many places; see `block_size`."""
 PLACE_STREAM, ORDER_STREAM, TARGET_STREAM = 2, 3, 4
 TIE = 1e-9
 """Ways are equally short if their lengths differ by no more than this share."""
@@ -63,13 +69,18 @@ class MapPool:
 
 def most_neighbours(kind: str, places: int) -> int:
     """The neighbours that a node of such a map may have; maps with more are passed over."""
-    fewest = 8 if places <= 64 else 12
+    fewest = next(most for largest, most in MOST_NEIGHBOURS.items() if places <= largest)
     return fewest if kind == "spread" else 2 * fewest
 
 
 def pool_size(places: int) -> int:
     """M: fewer of larger maps, which take longer to make."""
     return max(32, min(1024, 2**22 // places**2))
+
+
+def block_size(places: int) -> int:
+    """Maps that are made at once: fewer of larger maps, whose distances (K, K) take the memory."""
+    return max(1, min(BLOCK, BLOCK * LARGE**2 // places**2))
 
 
 @cache
@@ -85,12 +96,12 @@ def map_pool(kind: str, places: int, num_nodes: int, degree: int, split: str) ->
     """The maps of a kind and size in a split, padded to `num_nodes` nodes and `degree` slots."""
     wanted = pool_size(places)
     blocks: list[tuple[Array, Array, Array]] = []
-    first, made = SPLITS.index(split) << 32, 0
+    first, made, size = SPLITS.index(split) << 32, 0, block_size(places)
     while made < wanted:
-        numbers = np.arange(first, first + BLOCK, dtype=np.uint64)
+        numbers = np.arange(first, first + size, dtype=np.uint64)
         block = _make_maps(numbers, places, KINDS[kind], most_neighbours(kind, places))
         blocks.append(block)
-        first, made = first + BLOCK, made + len(block[0])
+        first, made = first + size, made + len(block[0])
     rows, neighbours, distances = (
         np.concatenate(parts)[:wanted] for parts in zip(*blocks, strict=True)
     )

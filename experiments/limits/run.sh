@@ -21,8 +21,9 @@ sweep paths "$PATHS" --count 100 --steps 1,2,4,8,12,16,24,32,48,64,96,128,192,25
 sweep paths-deep "$PATHS" --count 100 --steps 256,512,1024 --no-classical --task places=64
 sweep sorting-complete "$COMPLETE" --count 200 --steps 1,2,4 --no-classical --task size=16 min_size=16 \
     --task size=64 min_size=64 --task size=128 min_size=128 --task size=256 min_size=256
-sweep sorting-complete-long "$COMPLETE" --count 50 --steps 1 --no-classical \
-    --task size=512 min_size=512 --task size=1024 min_size=1024
+for size in 512 1024; do
+    sweep "sorting-complete-$size" "$COMPLETE" --count 200 --steps 1 --no-classical --task "size=$size" "min_size=$size"
+done
 sweep sorting-adjacent "$ADJACENT" --count 200 --steps 1,4,8,12,16,24,32,48,64,96,128,192,256,384 \
     --task size=16 --task size=64 --task size=256
 "$python" experiments/limits/best_depth.py "$results"/{paths,sorting}*.json

@@ -192,7 +192,7 @@ def run(
         z = chosen_rows(active, new.z, value).to(z0.dtype)
         memory = dataclasses.replace(new, z=promote(z))
     # A row that has stopped stays where it is, whether the host knows or not.
-    stacked = torch.stack(points[: largest(num_steps)]) if trajectory else None
+    stacked = torch.stack(points[: max(1, largest(num_steps))]) if trajectory else None
     converged = (residual < tol) & (tol > torch.finfo(z0.dtype).eps)
     return Solution(value.to(z0.dtype), residual, num_steps, converged, stacked)
 

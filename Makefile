@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 LOWEST ?=
 
 .PHONY: help install demo test test-slow test-gpu test-compat test-lowest test-newest trust coverage mutation \
-	audit sbom check format bench clean
+	audit sbom check format bench docs clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -93,6 +93,11 @@ check: $(INSTALLED)  ## Lint, format and types, without changing anything
 format: $(INSTALLED)  ## Format and fix what ruff can fix
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+docs: $(INSTALLED)  ## Build the documentation into docs/_build/html; warnings are errors
+	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_FLAGS) -e '.[agents,docs]' -c constraints.txt
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
 
 bench: $(INSTALLED)  ## Every benchmark, one after the other; the last line of each is one JSON document
 	@set -e; for script in benchmarks/*.py; do echo "# $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script; done

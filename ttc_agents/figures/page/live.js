@@ -7,6 +7,7 @@ class Live {
     this.root = root;
     this.find = (id) => root.querySelector(`#${id}`);
     this.player = new Player(this.find("live-player"));
+    this.worker = startWorker(live);
     this.named = namedGroups(live.groups, live.choices, live.symbols);
     this.cells = live.view.cells.map(([row, column], node) => this.cell(row, column, node));
     this.makeGrid();
@@ -106,16 +107,20 @@ class Live {
     this.find("message").classList.toggle("wrong", wrong);
   }
 
+  /* End the worker in the middle of its work. */
   stop() {
-    this.worker?.terminate();
-    this.worker = null;
+    this.worker.terminate();
+    this.worker = startWorker(this.live);
+    this.finish();
+  }
+
+  finish() {
     this.find("solve").disabled = false;
     this.find("stop").disabled = true;
   }
 
   solve() {
-    if (!this.check()) return;
-    this.stop();
+    if (!this.check() || this.find("solve").disabled) return;
     const givens = this.givens();
     const think = this.find("think").value, steps = Number(this.find("depth").value);
     const given = givens.flatMap((choice, node) => (choice < 0 ? [] : [node]));
@@ -130,7 +135,6 @@ class Live {
     this.find("solve").disabled = true;
     this.find("stop").disabled = false;
     this.tell("Thinking ...");
-    this.worker = startWorker(this.live);
     this.worker.onmessage = ({ data }) => this.take(run, data, steps);
     this.worker.postMessage({ givens, think, steps });
   }
@@ -139,7 +143,7 @@ class Live {
   take(run, data, budget) {
     if ("solutions" in data) {
       this.several = data.solutions > 1 ? " The puzzle has several solutions." : "";
-      if (data.solutions === 0) { this.stop(); this.tell("This puzzle has no solution.", true); }
+      if (data.solutions === 0) { this.finish(); this.tell("This puzzle has no solution.", true); }
       return;
     }
     for (const frame of data.frames) {
@@ -150,10 +154,10 @@ class Live {
       if (frame.board) run.tree.push(frame.board);
       run.frames.push(frame);
     }
-    this.player.refresh();
+    this.player.refresh(data.done !== undefined);
     this.player.showLast();
     if (data.done === undefined) return;
-    this.stop();
+    this.finish();
     const last = run.frames[run.frames.length - 1];
     const seconds = data.done / 1000;
     const first = run.frames.find((frame) => frame.solved);

@@ -39,12 +39,13 @@ class Player {
     this.show(0);
   }
 
-  /* Take note of frames that were added to the runs. */
-  refresh() {
+  /* Take note of frames that were added to the runs; curves are drawn when all are there. */
+  refresh(whole = true) {
     const steps = this.panels.flatMap(({ run }) => run.frames.map((frame) => frame.step));
     this.steps = [...new Set(steps)].sort((a, b) => a - b);
     this.slider.max = Math.max(0, this.steps.length - 1);
     for (const panel of this.panels) panel.fillTree();
+    if (!whole) return;
     this.traces.draw(this.panels.map(({ run }) => run));
     this.traces.mark(this.steps[this.at] ?? 0);
   }

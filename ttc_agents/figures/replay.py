@@ -8,7 +8,7 @@ Shapes: B = 1 instance, N nodes, C choices, k neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from ttc_agents.evaluation.solve import thought
 from ttc_agents.figures.animation import Frame, frames, thinned
+from ttc_agents.inference.batches import Report
 from ttc_agents.inference.boards import search
 from ttc_agents.inference.precision import exactly, full_float32
 from ttc_agents.inference.refine import Source
@@ -31,7 +32,6 @@ MOST_BOARDS = 128
 LEVELS = 90
 """Confidence is rounded to one in so many, which one printable character holds."""
 FIRST, BACKSLASH = 35, 92
-Report = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, eq=False)

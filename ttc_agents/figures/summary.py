@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ttc_agents.figures.charts import Chart, Table, chart_table, charts, facts, tables
+from ttc_agents.figures.charts import Chart, Table, chart_table
+from ttc_agents.figures.forms import charts, facts, tables
 from ttc_agents.figures.report import render_page
 from ttc_agents.figures.theme import (
     LINES,

@@ -29,6 +29,8 @@ PAGE_SCRIPTS = (
     "data.js",
     "puzzle.js",
     "shapes.js",
+    "grid.js",
+    "map.js",
     "drawings.js",
     "traces.js",
     "tree.js",

@@ -1,7 +1,9 @@
 /* Reading what Python packed into the page, and what there is to know of the rules. */
 "use strict";
 
-const LEVELS = 90, FIRST = 35, BACKSLASH = 92; // as in ttc_agents/figures/replay.py
+const LEVELS = 90,
+  FIRST = 35,
+  BACKSLASH = 92; // as in ttc_agents/figures/replay.py
 
 function bytesOf(base64) {
   return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
@@ -32,7 +34,9 @@ function readFrames(columns, nodes) {
       if (i) changed.add(changes[j]);
     }
     return {
-      step, answer, changed,
+      step,
+      answer,
+      changed,
       confidence: readConfidence(columns.confidence[i]),
       residual: columns.residual[i],
       solved: columns.solved[i] === 1,
@@ -60,7 +64,9 @@ function namedGroups(described, choices, symbols) {
       if (!places.has(key)) places.set(key, places.size + 1);
       const values = new Set(codes.map((code) => code % choices));
       named.push({
-        kind, members: codes, name: `${kind} ${places.get(key)}`,
+        kind,
+        members: codes,
+        name: `${kind} ${places.get(key)}`,
         symbol: values.size === 1 ? symbols[codes[0] % choices] : null,
         alone: nodes.size === 1, // each node holds one choice: broken only while it is undecided
       });

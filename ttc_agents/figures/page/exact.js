@@ -10,8 +10,10 @@ const MOST_BRANCHES = 20000;
 /* 0, 1 or 2 (for several); null where the search was given up. */
 function countSolutions(network, givens) {
   const { groups, groupsOf, choices } = network;
-  const open = new Uint8Array(groupsOf.length).fill(1), done = new Uint8Array(groups.length);
-  let found = 0, branches = 0;
+  const open = new Uint8Array(groupsOf.length).fill(1),
+    done = new Uint8Array(groups.length);
+  let found = 0,
+    branches = 0;
 
   /* Let a choice hold: no other member of its groups may; false where it is not open itself. */
   function hold(code, open, done) {
@@ -25,17 +27,25 @@ function countSolutions(network, givens) {
 
   function descend(open, done) {
     if (++branches > MOST_BRANCHES) return;
-    let best = -1, fewest = Infinity;
+    let best = -1,
+      fewest = Infinity;
     for (let g = 0; g < groups.length && fewest > 1; g++) {
       if (done[g]) continue;
       let count = 0;
       for (const code of groups[g].members) count += open[code];
-      if (count < fewest) { fewest = count; best = g; }
+      if (count < fewest) {
+        fewest = count;
+        best = g;
+      }
     }
-    if (best < 0) { found++; return; }
+    if (best < 0) {
+      found++;
+      return;
+    }
     for (const code of groups[best].members) {
       if (!open[code] || found > 1) continue;
-      const nextOpen = open.slice(), nextDone = done.slice();
+      const nextOpen = open.slice(),
+        nextDone = done.slice();
       hold(code, nextOpen, nextDone);
       descend(nextOpen, nextDone);
     }

@@ -11,28 +11,39 @@ class Live {
     this.named = namedGroups(live.groups, live.choices, live.symbols);
     this.cells = live.view.cells.map(([row, column], node) => this.cell(row, column, node));
     this.makeGrid();
-    this.find("live-name").textContent =
-      `${live.name}, ${live.parameters.toLocaleString("en")} parameters`;
+    this.find("live-name").textContent = `${live.name}, ${live.parameters.toLocaleString("en")} parameters`;
     const examples = this.find("example");
-    examples.append(...live.examples.map((text, i) =>
-      make("option", { value: i, text: `${live.examples_title} ${i + 1}, ${givensIn(text)} given` })));
+    examples.append(
+      ...live.examples.map((text, i) =>
+        make("option", { value: i, text: `${live.examples_title} ${i + 1}, ${givensIn(text)} given` }),
+      ),
+    );
     examples.addEventListener("change", () => {
       if (examples.value !== "") this.read(live.examples[Number(examples.value)]);
     });
     this.find("read").addEventListener("click", () => this.read(this.find("paste").value));
-    this.find("clear").addEventListener("click", () => { this.fill(this.cells.map(() => -1)); this.tell(""); });
+    this.find("clear").addEventListener("click", () => {
+      this.fill(this.cells.map(() => -1));
+      this.tell("");
+    });
     this.find("solve").addEventListener("click", () => this.solve());
     this.find("think").addEventListener("change", (event) => {
       this.find("depth").value = event.target.value === "branch" ? 1024 : 64;
     });
-    this.find("stop").addEventListener("click", () => { this.stop(); this.tell("Stopped."); });
+    this.find("stop").addEventListener("click", () => {
+      this.stop();
+      this.tell("Stopped.");
+    });
     this.read(live.examples[0]);
     this.tell("");
   }
 
   cell(row, column, node) {
     const input = make("input", {
-      class: "cell", maxlength: 1, inputmode: "text", autocomplete: "off",
+      class: "cell",
+      maxlength: 1,
+      inputmode: "text",
+      autocomplete: "off",
       "aria-label": `row ${row + 1}, column ${column + 1}`,
     });
     input.addEventListener("input", () => {
@@ -43,7 +54,10 @@ class Live {
     });
     input.addEventListener("paste", (event) => {
       const text = event.clipboardData.getData("text");
-      if (text.trim().length > 1) { event.preventDefault(); this.read(text); }
+      if (text.trim().length > 1) {
+        event.preventDefault();
+        this.read(text);
+      }
     });
     input.addEventListener("keydown", (event) => this.move(event, row, column));
     input.addEventListener("focus", () => input.select());
@@ -52,15 +66,19 @@ class Live {
 
   makeGrid() {
     const rows = [];
-    this.live.view.cells.forEach(([row, column], node) => { (rows[row] ??= [])[column] = this.cells[node]; });
+    this.live.view.cells.forEach(([row, column], node) => {
+      (rows[row] ??= [])[column] = this.cells[node];
+    });
     this.rows = rows;
     const side = Math.round(Math.sqrt(rows.length));
     this.find("grid").style.setProperty("--columns", rows[0].length);
-    rows.forEach((inputs, r) => inputs.forEach((input, c) => {
-      input.classList.toggle("below", r % side === side - 1 && r + 1 < rows.length);
-      input.classList.toggle("right", c % side === side - 1 && c + 1 < inputs.length);
-      this.find("grid").append(input);
-    }));
+    rows.forEach((inputs, r) =>
+      inputs.forEach((input, c) => {
+        input.classList.toggle("below", r % side === side - 1 && r + 1 < rows.length);
+        input.classList.toggle("right", c % side === side - 1 && c + 1 < inputs.length);
+        this.find("grid").append(input);
+      }),
+    );
   }
 
   /* Arrow keys go from cell to cell. */
@@ -79,14 +97,19 @@ class Live {
   }
 
   fill(givens) {
-    this.cells.forEach((input, node) => { input.value = givens[node] < 0 ? "" : this.live.symbols[givens[node]]; });
+    this.cells.forEach((input, node) => {
+      input.value = givens[node] < 0 ? "" : this.live.symbols[givens[node]];
+    });
     return this.check();
   }
 
   /* Take a puzzle from text of any plain layout. */
   read(text) {
     const found = parsePuzzle(text, this.live.nodes, this.live.symbols);
-    if (found.error) { this.tell(`This is no puzzle: ${found.error}.`, true); return; }
+    if (found.error) {
+      this.tell(`This is no puzzle: ${found.error}.`, true);
+      return;
+    }
     if (this.fill(found.givens)) this.tell("Puzzle read.");
   }
 
@@ -122,10 +145,18 @@ class Live {
   solve() {
     if (!this.check() || this.find("solve").disabled) return;
     const givens = this.givens();
-    const think = this.find("think").value, steps = Number(this.find("depth").value);
+    const think = this.find("think").value,
+      steps = Number(this.find("depth").value);
     const given = givens.flatMap((choice, node) => (choice < 0 ? [] : [node]));
     const answer = Int16Array.from(givens);
-    const first = { step: 0, answer, confidence: null, changed: new Set(), residual: null, solved: this.holds(answer) };
+    const first = {
+      step: 0,
+      answer,
+      confidence: null,
+      changed: new Set(),
+      residual: null,
+      solved: this.holds(answer),
+    };
     const run = { title: think === "branch" ? `${this.live.name}, branch` : this.live.name, frames: [first] };
     if (think === "branch") run.tree = [];
     const set = { ...this.live, neighbours: null };
@@ -143,7 +174,10 @@ class Live {
   take(run, data, budget) {
     if ("solutions" in data) {
       this.several = data.solutions > 1 ? " The puzzle has several solutions." : "";
-      if (data.solutions === 0) { this.finish(); this.tell("This puzzle has no solution.", true); }
+      if (data.solutions === 0) {
+        this.finish();
+        this.tell("This puzzle has no solution.", true);
+      }
       return;
     }
     for (const frame of data.frames) {
@@ -164,8 +198,11 @@ class Live {
     this.find("message").dataset.seconds = seconds;
     const took = `${plural(last.step, "step")} in ${seconds.toFixed(2)} s.`;
     if (last.solved) this.tell(`Solved: all rules hold since step ${first.step}. ${took}${this.several}`);
-    else this.tell(`Not solved within ${budget} steps. ${took} `
-      + `More steps or branching may help.${this.several}`, true);
+    else
+      this.tell(
+        `Not solved within ${budget} steps. ${took} ` + `More steps or branching may help.${this.several}`,
+        true,
+      );
   }
 
   /* Whether all rules hold. */
@@ -176,14 +213,20 @@ class Live {
 
 /* A worker that has the network; its code is what the page's script elements hold. */
 function startWorker(live) {
-  const code = ["network.js", "search.js", "exact.js", "worker.js"]
-    .map((id) => document.getElementById(id).textContent.replace('"use strict";', ""));
+  const code = ["network.js", "search.js", "exact.js", "worker.js"].map((id) =>
+    document.getElementById(id).textContent.replace('"use strict";', ""),
+  );
   const url = URL.createObjectURL(new Blob(['"use strict";', ...code], { type: "text/javascript" }));
   const worker = new Worker(url);
   URL.revokeObjectURL(url);
-  worker.postMessage({ network: {
-    nodes: live.nodes, choices: live.choices, groups: live.groups, weights: unpackedWeights(live.weights),
-  } });
+  worker.postMessage({
+    network: {
+      nodes: live.nodes,
+      choices: live.choices,
+      groups: live.groups,
+      weights: unpackedWeights(live.weights),
+    },
+  });
   return worker;
 }
 

@@ -5,21 +5,31 @@ async function main() {
   const { sets, live } = await readDocument(document.getElementById("data").textContent);
   const player = new Player(document.getElementById("replay-player"));
   activePlayer = player;
-  const setChoice = document.getElementById("set"), instanceChoice = document.getElementById("instance");
+  const setChoice = document.getElementById("set"),
+    instanceChoice = document.getElementById("instance");
   setChoice.append(...sets.map((set, i) => make("option", { value: i, text: set.title })));
   const showInstance = () => {
     activePlayer = player; // the keys are for what was chosen last
-    const set = sets[Number(setChoice.value)], instance = set.instances[Number(instanceChoice.value)];
+    const set = sets[Number(setChoice.value)],
+      instance = set.instances[Number(instanceChoice.value)];
     const runs = instance.runs.map((run, i) => ({
-      ...run, ...set.runs[i], frames: readFrames(run.frames, set.nodes),
+      ...run,
+      ...set.runs[i],
+      frames: readFrames(run.frames, set.nodes),
     }));
     document.getElementById("set-note").textContent = set.note;
     player.load(set, instance, runs);
   };
   const showSet = () => {
     const set = sets[Number(setChoice.value)];
-    instanceChoice.replaceChildren(...set.instances.map((instance, i) =>
-      make("option", { value: i, text: `${i + 1} of ${set.instances.length}${instanceNote(set, instance)}` })));
+    instanceChoice.replaceChildren(
+      ...set.instances.map((instance, i) =>
+        make("option", {
+          value: i,
+          text: `${i + 1} of ${set.instances.length}${instanceNote(set, instance)}`,
+        }),
+      ),
+    );
     showInstance();
   };
   setChoice.addEventListener("change", showSet);

@@ -30,7 +30,15 @@ function makeNetwork(described, epsilon = NORM_EPSILON) {
   const hidden = weights.bias.length;
   const message = weights.to_message.length / width / kinds;
   return {
-    nodes, choices, kinds, groups, groupsOf, width, hidden, message, epsilon,
+    nodes,
+    choices,
+    kinds,
+    groups,
+    groupsOf,
+    width,
+    hidden,
+    message,
+    epsilon,
     start: Float64Array.from(weights.start),
     bias: Float64Array.from(weights.bias),
     toLogit: Float64Array.from(weights.to_logit),
@@ -39,8 +47,12 @@ function makeNetwork(described, epsilon = NORM_EPSILON) {
     toHidden: transposed(weights.to_hidden, width, hidden),
     toUpdate: transposed(weights.to_update, hidden, width),
     fromGroup: Array.from({ length: kinds }, (_, k) =>
-      transposed(weights.from_group.subarray(k * message * hidden, (k + 1) * message * hidden),
-                 message, hidden)),
+      transposed(
+        weights.from_group.subarray(k * message * hidden, (k + 1) * message * hidden),
+        message,
+        hidden,
+      ),
+    ),
   };
 }
 
@@ -73,7 +85,8 @@ function encode(network, givens) {
   }
   // Groups without an open member take no part. Those of a kind begin at a multiple of four.
   const number = new Int32Array(groups.length).fill(-1);
-  const used = [], parts = Array.from({ length: network.kinds }, () => [0, 0]);
+  const used = [],
+    parts = Array.from({ length: network.kinds }, () => [0, 0]);
   groups.forEach((group, g) => {
     const members = group.members.map((code) => rowOf[code]).filter((row) => row >= 0);
     if (!members.length) return;
@@ -86,11 +99,15 @@ function encode(network, givens) {
     used.push({ kind: group.kind, members: Int32Array.from(members) });
   });
   // Where the answers of the groups of each row begin.
-  const heard = rows.map((code) =>
-    Int32Array.from(groupsOf[code], (g) => number[g] * network.hidden));
+  const heard = rows.map((code) => Int32Array.from(groupsOf[code], (g) => number[g] * network.hidden));
   const space = (count, size) => new Float64Array(four(count) * size);
   return {
-    givens, given, rows, groups: used, parts, heard,
+    givens,
+    given,
+    rows,
+    groups: used,
+    parts,
+    heard,
     messages: space(rows.length, network.kinds * network.message),
     sums: space(used.length, network.message),
     answers: space(used.length, network.hidden),
@@ -113,23 +130,46 @@ function initialState(network, context) {
  */
 function multiply(matrix, x, out, rows, size, outputs, first = 0) {
   for (let row = first; row < first + rows; row += 4) {
-    const x0 = row * size, x1 = x0 + size, x2 = x1 + size, x3 = x2 + size;
+    const x0 = row * size,
+      x1 = x0 + size,
+      x2 = x1 + size,
+      x3 = x2 + size;
     for (let o = 0; o < outputs; o += 2) {
-      let a0 = 0, a1 = 0, b0 = 0, b1 = 0, c0 = 0, c1 = 0, d0 = 0, d1 = 0;
-      const m0 = o * size, m1 = m0 + size;
+      let a0 = 0,
+        a1 = 0,
+        b0 = 0,
+        b1 = 0,
+        c0 = 0,
+        c1 = 0,
+        d0 = 0,
+        d1 = 0;
+      const m0 = o * size,
+        m1 = m0 + size;
       for (let i = 0; i < size; i++) {
-        const u = matrix[m0 + i], v = matrix[m1 + i];
-        const a = x[x0 + i], b = x[x1 + i], c = x[x2 + i], d = x[x3 + i];
-        a0 += a * u; a1 += a * v;
-        b0 += b * u; b1 += b * v;
-        c0 += c * u; c1 += c * v;
-        d0 += d * u; d1 += d * v;
+        const u = matrix[m0 + i],
+          v = matrix[m1 + i];
+        const a = x[x0 + i],
+          b = x[x1 + i],
+          c = x[x2 + i],
+          d = x[x3 + i];
+        a0 += a * u;
+        a1 += a * v;
+        b0 += b * u;
+        b1 += b * v;
+        c0 += c * u;
+        c1 += c * v;
+        d0 += d * u;
+        d1 += d * v;
       }
       const at = row * outputs + o;
-      out[at] = a0; out[at + 1] = a1;
-      out[at + outputs] = b0; out[at + outputs + 1] = b1;
-      out[at + 2 * outputs] = c0; out[at + 2 * outputs + 1] = c1;
-      out[at + 3 * outputs] = d0; out[at + 3 * outputs + 1] = d1;
+      out[at] = a0;
+      out[at + 1] = a1;
+      out[at + outputs] = b0;
+      out[at + outputs + 1] = b1;
+      out[at + 2 * outputs] = c0;
+      out[at + 2 * outputs + 1] = c1;
+      out[at + 3 * outputs] = d0;
+      out[at + 3 * outputs + 1] = d1;
     }
   }
 }
@@ -143,7 +183,8 @@ function four(count) {
 function step(network, context, state) {
   const { width, hidden, message, kinds } = network;
   const { messages, sums, answers, inner, updates } = context;
-  const count = context.rows.length, sent = kinds * message;
+  const count = context.rows.length,
+    sent = kinds * message;
 
   multiply(network.toMessage, state, messages, count, width, sent);
   sums.fill(0);
@@ -156,11 +197,14 @@ function step(network, context, state) {
     for (let i = 0; i < message; i++) sums[to + i] *= MESSAGE_SCALE;
   });
   context.parts.forEach(([first, size], kind) =>
-    multiply(network.fromGroup[kind], sums, answers, size, message, hidden, first));
+    multiply(network.fromGroup[kind], sums, answers, size, message, hidden, first),
+  );
 
   multiply(network.toHidden, state, inner, count, width, hidden);
   for (let r = 0; r < count; r++) {
-    const to = r * hidden, groups = context.heard[r], heard = groups.length;
+    const to = r * hidden,
+      groups = context.heard[r],
+      heard = groups.length;
     for (let i = 0; i < hidden; i++) {
       let z = inner[to + i] + network.bias[i];
       for (let j = 0; j < heard; j++) z += answers[groups[j] + i];
@@ -173,9 +217,11 @@ function step(network, context, state) {
 
 /* The state with the updates added, each row at unit size. */
 function normalised(network, context, state) {
-  const { width } = network, { updates } = context;
+  const { width } = network,
+    { updates } = context;
   const next = new Float64Array(state.length);
-  let moved = 0, size = 0;
+  let moved = 0,
+    size = 0;
   for (let first = 0; first < context.rows.length * width; first += width) {
     let square = 0;
     for (let i = first; i < first + width; i++) {
@@ -196,8 +242,7 @@ function normalised(network, context, state) {
 function readout(network, context, state) {
   const { width, toLogit } = network;
   const logits = new Float64Array(network.nodes * network.choices);
-  for (let code = 0; code < logits.length; code++)
-    logits[code] = context.given[code] ? CERTAIN : -CERTAIN;
+  for (let code = 0; code < logits.length; code++) logits[code] = context.given[code] ? CERTAIN : -CERTAIN;
   context.rows.forEach((code, r) => {
     let sum = 0;
     for (let i = 0; i < width; i++) sum += state[r * width + i] * toLogit[i];
@@ -210,7 +255,8 @@ function readout(network, context, state) {
 function softmax(logits, choices) {
   const out = new Float64Array(logits.length);
   for (let first = 0; first < logits.length; first += choices) {
-    let most = -Infinity, total = 0;
+    let most = -Infinity,
+      total = 0;
     for (let c = 0; c < choices; c++) most = Math.max(most, logits[first + c]);
     for (let c = 0; c < choices; c++) total += out[first + c] = Math.exp(logits[first + c] - most);
     for (let c = 0; c < choices; c++) out[first + c] /= total;

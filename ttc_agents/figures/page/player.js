@@ -19,11 +19,21 @@ class Player {
     this.graphBox = make("div", { class: "graph-choice" });
     root.append(
       make("div", { class: "controls" }, [this.button, this.slider, this.label]),
-      this.graphBox, this.runs, this.traces.element);
-    this.slider.addEventListener("input", () => { this.pause(); this.show(Number(this.slider.value)); });
+      this.graphBox,
+      this.runs,
+      this.traces.element,
+    );
+    this.slider.addEventListener("input", () => {
+      this.pause();
+      this.show(Number(this.slider.value));
+    });
     this.button.addEventListener("click", () => (this.timer ? this.pause() : this.play()));
-    root.addEventListener("pointerdown", () => { activePlayer = this; });
-    root.addEventListener("focusin", () => { activePlayer = this; });
+    root.addEventListener("pointerdown", () => {
+      activePlayer = this;
+    });
+    root.addEventListener("focusin", () => {
+      activePlayer = this;
+    });
     this.steps = [0];
     this.at = 0;
   }
@@ -55,13 +65,17 @@ class Player {
     const words = make("p", { class: "words" });
     const treeBox = make("div");
     const element = make("article", { class: "run" }, [
-      make("h3", { text: run.title }), drawn.element, words, treeBox,
+      make("h3", { text: run.title }),
+      drawn.element,
+      words,
+      treeBox,
     ]);
     const cellName = (node) => {
       const cell = instance.view.cells?.[node];
       return cell ? `row ${cell[0] + 1} column ${cell[1] + 1}` : `node ${node}`;
     };
-    let tree = null, shown = 0;
+    let tree = null,
+      shown = 0;
     const fillTree = () => {
       if (!run.tree?.length || shown === run.tree.length) return;
       shown = run.tree.length;
@@ -79,8 +93,11 @@ class Player {
       const frame = run.frames[i];
       const pins = run.tree && i ? pinsOf(run.tree, i - 1) : [];
       const told = drawn.update(frame, new Set(pins.map(([node]) => node)));
-      const facts = [i && frame.changed.size ? `${frame.changed.size} changed.` : "", told,
-        frame.confidence ? `Confidence ${percent(mean(frame.confidence))}.` : ""];
+      const facts = [
+        i && frame.changed.size ? `${frame.changed.size} changed.` : "",
+        told,
+        frame.confidence ? `Confidence ${percent(mean(frame.confidence))}.` : "",
+      ];
       words.textContent = facts.filter(Boolean).join(" ");
       words.classList.toggle("solved", frame.solved);
       tree?.mark(i - 1);
@@ -93,14 +110,22 @@ class Player {
     const overlays = this.panels.filter((panel) => panel.overlay).map((panel) => panel.overlay);
     this.graphBox.replaceChildren();
     if (!overlays.length) return;
-    const select = make("select", { id: "graph-cell" }, [make("option", { value: "", text: "hidden" }),
-      ...instance.view.cells.map(([r, c], node) => make("option", { value: node, text: `row ${r + 1}, column ${c + 1}` }))]);
+    const select = make("select", { id: "graph-cell" }, [
+      make("option", { value: "", text: "hidden" }),
+      ...instance.view.cells.map(([r, c], node) =>
+        make("option", { value: node, text: `row ${r + 1}, column ${c + 1}` }),
+      ),
+    ]);
     const words = make("span", { class: "note", role: "status" });
     select.addEventListener("change", () => {
       const node = select.value === "" ? null : Number(select.value);
       words.textContent = overlays.map((overlay) => overlay.show(node)).join(" ");
     });
-    this.graphBox.append(make("label", { for: "graph-cell", text: "Learned graph, neighbours of " }), select, words);
+    this.graphBox.append(
+      make("label", { for: "graph-cell", text: "Learned graph, neighbours of " }),
+      select,
+      words,
+    );
   }
 
   /* Show the frame of this number. */
@@ -114,7 +139,9 @@ class Player {
     this.traces.mark(step);
   }
 
-  showLast() { this.show(this.steps.length - 1); }
+  showLast() {
+    this.show(this.steps.length - 1);
+  }
 
   play() {
     activePlayer = this;
@@ -138,9 +165,13 @@ function listenToKeys() {
   document.addEventListener("keydown", (event) => {
     const field = event.target.closest("input, select, textarea");
     const player = activePlayer;
-    if (!player || event.ctrlKey || event.altKey || event.metaKey || (field && field.type !== "range")) return;
+    if (!player || event.ctrlKey || event.altKey || event.metaKey || (field && field.type !== "range"))
+      return;
     const moves = {
-      ArrowLeft: player.at - 1, ArrowRight: player.at + 1, Home: 0, End: player.steps.length - 1,
+      ArrowLeft: player.at - 1,
+      ArrowRight: player.at + 1,
+      Home: 0,
+      End: player.steps.length - 1,
     };
     if (event.key in moves) {
       player.pause();

@@ -10,7 +10,9 @@ const BLANKS = "0._*xX-?";
 /* The first puzzle of a text: {givens: [choice or -1, ...]}, or {error: words}. */
 function parsePuzzle(text, nodes, symbols) {
   const side = Math.round(Math.sqrt(nodes));
-  const lines = text.split(/\r?\n/).map((line) => line.trim())
+  const lines = text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
     .filter((line) => line && !line.startsWith("#"));
   if (!lines.length) return { error: "there is nothing to read" };
   for (const line of lines) {
@@ -22,7 +24,10 @@ function parsePuzzle(text, nodes, symbols) {
   const rows = lines.map((line) => rowOf(line, symbols, side)).filter((row) => row !== null);
   const cells = rows.flat();
   if (cells.length >= nodes) return { givens: cells.slice(0, nodes) };
-  const wrong = lines.join("").replace(/[\s|,;"'[\]+=]/g, "").split("")
+  const wrong = lines
+    .join("")
+    .replace(/[\s|,;"'[\]+=]/g, "")
+    .split("")
     .find((c) => !BLANKS.includes(c) && !symbols.includes(c.toUpperCase()));
   if (wrong) return { error: `expected digits 1 to ${symbols.length} and blanks (0 or .), got "${wrong}"` };
   const count = lines.join("").replace(/[\s|,;"'[\]+=]/g, "").length;
@@ -47,7 +52,10 @@ function rowOf(line, symbols, side) {
   const separator = [",", ";", "\t"].find((character) => bare.includes(character));
   // Nothing between separators is a blank cell, but for what may follow the last one.
   const words = separator
-    ? bare.split(separator).slice(0, side).map((field) => field.trim() || ".")
+    ? bare
+        .split(separator)
+        .slice(0, side)
+        .map((field) => field.trim() || ".")
     : bare.split(/\s+/);
   const cells = cellsOf(words.join(""), symbols);
   return cells && cells.length === side ? cells : null;

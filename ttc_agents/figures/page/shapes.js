@@ -27,7 +27,11 @@ function setAll(element, attributes) {
 
 /* Red at 0, yellow at 0.5, green at 1, as ttc_envs/colours.py has them. */
 function confidenceColour(p) {
-  const [red, yellow, green] = [[244, 120, 108], [253, 224, 130], [130, 212, 144]];
+  const [red, yellow, green] = [
+    [244, 120, 108],
+    [253, 224, 130],
+    [130, 212, 144],
+  ];
   const [low, high, share] = p < 0.5 ? [red, yellow, 2 * p] : [yellow, green, 2 * p - 1];
   return `rgb(${low.map((a, i) => Math.round(a + share * (high[i] - a))).join(" ")})`;
 }

@@ -6,10 +6,22 @@ const STYLES = ["none", "7 4", "2 3", "10 3 2 3"]; // dashes, so that colour is 
 /* {element, draw(runs), mark(step)}; a run is {title, frames}. */
 function traces() {
   const charts = [
-    chart("Residual", "relative change of the state, logarithmic", (frame) =>
-      frame.residual > 0 ? Math.log10(frame.residual) : null, [-6, 0.5], (y) => `1e${y}`, [-6, -4, -2, 0]),
-    chart("Confidence", "mean over the nodes", (frame) =>
-      frame.confidence ? mean(frame.confidence) : null, [0, 1], percent, [0, 0.5, 1]),
+    chart(
+      "Residual",
+      "relative change of the state, logarithmic",
+      (frame) => (frame.residual > 0 ? Math.log10(frame.residual) : null),
+      [-6, 0.5],
+      (y) => `1e${y}`,
+      [-6, -4, -2, 0],
+    ),
+    chart(
+      "Confidence",
+      "mean over the nodes",
+      (frame) => (frame.confidence ? mean(frame.confidence) : null),
+      [0, 1],
+      percent,
+      [0, 0.5, 1],
+    ),
   ];
   const legend = make("ul", { class: "legend" });
   const element = make("div", { class: "traces" }, [...charts.map((c) => c.element), legend]);
@@ -18,10 +30,13 @@ function traces() {
     draw(runs) {
       const last = Math.max(1, ...runs.flatMap((run) => run.frames.map((frame) => frame.step)));
       for (const c of charts) c.draw(runs, last);
-      legend.replaceChildren(...runs.map((run, i) =>
-        make("li", {}, [swatch(i), document.createTextNode(run.title)])));
+      legend.replaceChildren(
+        ...runs.map((run, i) => make("li", {}, [swatch(i), document.createTextNode(run.title)])),
+      );
     },
-    mark(step) { for (const c of charts) c.mark(step); },
+    mark(step) {
+      for (const c of charts) c.mark(step);
+    },
   };
 }
 
@@ -50,26 +65,55 @@ function chart(title, what, value, [low, high], label, ticks) {
       last = steps;
       const grid = ticks.flatMap((tick) => [
         shape("line", { x1: left, x2: right, y1: y(tick), y2: y(tick), class: "tick" }),
-        shape("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end", class: "tick", text: label(tick) }),
+        shape("text", {
+          x: left - 6,
+          y: y(tick) + 4,
+          "text-anchor": "end",
+          class: "tick",
+          text: label(tick),
+        }),
       ]);
-      const ends = [0, last].map((step) => shape("text", {
-        x: x(step), y: bottom + 18, "text-anchor": step ? "end" : "start", class: "tick", text: `step ${step}`,
-      }));
-      const lines = runs.map((run, i) => shape("polyline", {
-        class: "curve", ...lineStyle(i),
-        points: run.frames.filter((f) => value(f) !== null).map((f) => `${x(f.step)},${y(value(f))}`).join(" "),
-      }));
+      const ends = [0, last].map((step) =>
+        shape("text", {
+          x: x(step),
+          y: bottom + 18,
+          "text-anchor": step ? "end" : "start",
+          class: "tick",
+          text: `step ${step}`,
+        }),
+      );
+      const lines = runs.map((run, i) =>
+        shape("polyline", {
+          class: "curve",
+          ...lineStyle(i),
+          points: run.frames
+            .filter((f) => value(f) !== null)
+            .map((f) => `${x(f.step)},${y(value(f))}`)
+            .join(" "),
+        }),
+      );
       // A search has a few boards with steps between them.
-      const dots = runs.flatMap((run, i) => (run.tree ? run.frames : []).filter((f) => value(f) !== null)
-        .map((f) => shape("circle", { cx: x(f.step), cy: y(value(f)), r: 2.5, fill: `var(--line-${i % 6})` })));
+      const dots = runs.flatMap((run, i) =>
+        (run.tree ? run.frames : [])
+          .filter((f) => value(f) !== null)
+          .map((f) =>
+            shape("circle", { cx: x(f.step), cy: y(value(f)), r: 2.5, fill: `var(--line-${i % 6})` }),
+          ),
+      );
       svg.replaceChildren(...grid, ...ends, ...lines, ...dots, cursor);
-      const said = runs.map((run) => {
-        const known = run.frames.filter((f) => value(f) !== null);
-        return known.length ? `${run.title}: from ${label(rounded(value(known[0])))} to ${label(rounded(value(known[known.length - 1])))}` : "";
-      }).filter(Boolean);
+      const said = runs
+        .map((run) => {
+          const known = run.frames.filter((f) => value(f) !== null);
+          return known.length
+            ? `${run.title}: from ${label(rounded(value(known[0])))} to ${label(rounded(value(known[known.length - 1])))}`
+            : "";
+        })
+        .filter(Boolean);
       svg.setAttribute("aria-label", `${title} over ${plural(last, "step")}. ${said.join("; ")}`);
     },
-    mark(step) { setAll(cursor, { x1: x(step), x2: x(step) }); },
+    mark(step) {
+      setAll(cursor, { x1: x(step), x2: x(step) });
+    },
   };
 }
 

@@ -2,7 +2,10 @@
 "use strict";
 
 const FATES = {
-  open: "not sure", dropped: "contradiction", refused: "sure, then doubted", accepted: "accepted",
+  open: "not sure",
+  dropped: "contradiction",
+  refused: "sure, then doubted",
+  accepted: "accepted",
 };
 
 /* The pins of a board, [node, choice] each, the first one first. */
@@ -20,17 +23,27 @@ function treeList(boards, cellName, symbols, choose) {
     children.set(above, [...(children.get(above) ?? []), number]);
   });
   const buttons = [];
-  const list = (above) => make("ul", {}, (children.get(above) ?? []).map((number) => {
-    const board = boards[number];
-    const pin = board.pin ? `${cellName(board.pin[0])} = ${symbols[board.pin[1]]}` : "the puzzle";
-    const sure = board.least === null || board.least === undefined ? "" : `, least confidence ${percent(board.least)}`;
-    const button = make("button", {
-      type: "button", class: `board ${board.fate}`, text: `${number + 1}. ${pin}: ${FATES[board.fate]}${sure}`,
-    });
-    button.addEventListener("click", () => choose(number));
-    buttons[number] = button;
-    return make("li", {}, [button, ...(children.has(number) ? [list(number)] : [])]);
-  }));
+  const list = (above) =>
+    make(
+      "ul",
+      {},
+      (children.get(above) ?? []).map((number) => {
+        const board = boards[number];
+        const pin = board.pin ? `${cellName(board.pin[0])} = ${symbols[board.pin[1]]}` : "the puzzle";
+        const sure =
+          board.least === null || board.least === undefined
+            ? ""
+            : `, least confidence ${percent(board.least)}`;
+        const button = make("button", {
+          type: "button",
+          class: `board ${board.fate}`,
+          text: `${number + 1}. ${pin}: ${FATES[board.fate]}${sure}`,
+        });
+        button.addEventListener("click", () => choose(number));
+        buttons[number] = button;
+        return make("li", {}, [button, ...(children.has(number) ? [list(number)] : [])]);
+      }),
+    );
   const element = make("div", { class: "tree" }, [list(-1)]);
   return {
     element,

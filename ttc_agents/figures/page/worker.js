@@ -23,7 +23,8 @@ self.onmessage = ({ data }) => {
   self.postMessage({ solutions });
   if (solutions === 0) return;
   const begun = performance.now();
-  let waiting = [], told = begun;
+  let waiting = [],
+    told = begun;
   const tell = (frame) => {
     waiting.push(frame);
     if (performance.now() - told < FLUSH_MS) return;
@@ -33,11 +34,18 @@ self.onmessage = ({ data }) => {
   };
   if (think === "branch") {
     search(network, givens, steps, ({ answer, confidence, parent, pin, fate, used, least, alive }) =>
-      tell({ step: used, answer, confidence: alive ? confidence : null, residual: null,
-             board: { parent, pin, fate, least: alive ? least : null } }));
+      tell({
+        step: used,
+        answer,
+        confidence: alive ? confidence : null,
+        residual: null,
+        board: { parent, pin, fate, least: alive ? least : null },
+      }),
+    );
   } else {
     refine(network, givens, steps, ({ step, answer, confidence, residual }) =>
-      tell({ step, answer, confidence, residual }));
+      tell({ step, answer, confidence, residual }),
+    );
   }
   self.postMessage({ frames: waiting, done: performance.now() - begun });
 };

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from ttc_agents.figures.charts import Point, chart_table, charts, facts, tables
+from ttc_agents.figures.charts import Point, chart_table
+from ttc_agents.figures.forms import charts, facts, tables
 
 ROOT = Path(__file__).parents[3]
 RESULTS = sorted(ROOT.glob("experiments/*/results/**/*.json"))

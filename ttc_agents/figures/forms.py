@@ -110,8 +110,8 @@ def _by_step(value: dict[str, Any], path: Path) -> Iterator[tuple[Path, str, str
     """The metrics of {step: entry}."""
     columns: dict[str, list[Point]] = {}
     for step, entry in value.items():
-        for metric, *values in _metrics(entry, path[-1] if path else "value"):
-            columns.setdefault(metric, []).append(Point(float(step), *values))
+        for metric, y, low, high, n in _metrics(entry, path[-1] if path else "value"):
+            columns.setdefault(metric, []).append(Point(float(step), y, low, high, n))
     own = path[:-1] if path and path[-1] in columns else path
     for metric, points in columns.items():
         yield own, metric, "steps", points
@@ -133,7 +133,7 @@ def _metrics(
         return
     middle = next((key for key in MEANS if _is_number(entry.get(key))), None)
     if middle is not None:
-        ends = (entry.get("low"), entry.get("high"))
+        ends: list[Any] = [entry.get("low"), entry.get("high")]
         low, high = (float(end) if _is_number(end) else None for end in ends)
         metric = middle if middle == "solved" and not nested else name
         yield metric, float(entry[middle]), low, high, entry.get("n")
@@ -162,7 +162,7 @@ def _rising(entries: Sequence[dict[str, Any]]) -> str | None:
     if len(entries) < 2 or not all(_is_scalar(v) and not isinstance(v, str) for v in values):
         return None
     for axis in AXES:
-        rising = [entry.get(axis) for entry in entries]
+        rising: list[Any] = [entry.get(axis) for entry in entries]
         if all(map(_is_number, rising)) and all(a < b for a, b in pairwise(rising)):
             return axis
     return None

@@ -211,6 +211,14 @@ def test_a_pasted_puzzle_is_solved(opened):
     assert answer == task.spell(label)
 
 
+def test_a_solve_can_be_stopped_and_begun_again(opened):
+    pick(opened, "depth", "4096")
+    opened.run("document.getElementById('solve').click(); document.getElementById('stop').click()")
+    assert text(opened, "#message") == "Stopped."
+    pick(opened, "depth", "16")
+    assert "16 steps in" in solve(opened)
+
+
 def test_branching_shows_its_tree(opened):
     pick(opened, "think", "branch")
     pick(opened, "depth", "128")

@@ -30,6 +30,7 @@ class Records:
         settled: (n,) int32, the last step that changed the answer, 0: none did.
         nonfinite: (n,) int32, the first step at which logits or state were not finite, -1: never.
         answer: (n, N), the answer after the last step.
+        energy: (n, R) float32, after each recorded step, of models that have one; else (n, 0).
         scores: {metric: (n, R)}, what else the task scores; of the last finite answer where a row
             is not finite, and False there if it is a bool.
         depth: (n, P) int32, of each part of an answer, -1 where it does not count; P = 0 where the
@@ -45,6 +46,7 @@ class Records:
     settled: np.ndarray
     nonfinite: np.ndarray
     answer: np.ndarray
+    energy: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     scores: dict[str, np.ndarray] = field(default_factory=dict)
     depth: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int32))
     parts: dict[str, np.ndarray] = field(default_factory=dict)
@@ -54,15 +56,22 @@ class Records:
         """The number of instances, n."""
         return len(self.settled)
 
+    @property
+    def judgement(self) -> np.ndarray:
+        """(n, R), by which p2 chooses, least first: the energy, or without one the residual."""
+        return self.energy if self.energy.size else self.residual
+
     def to_json(self) -> dict[str, list[Any]]:
-        """Columns with one entry per instance."""
+        """Columns with one entry per instance; `energy` only of models that have one."""
         last = self.residual[:, -1]
+        energy = self.energy[:, -1:].ravel()
         return {
             "first_solved": self.first_solved.tolist(),
             "settled": self.settled.tolist(),
             "solved_at_end": self.solved[:, -1].tolist(),
             "residual": [float(f"{r:.3g}") if np.isfinite(r) else None for r in last],
             "nonfinite": self.nonfinite.tolist(),
+            **({"energy": [float(f"{e:.5g}") for e in energy]} if energy.size else {}),
         }
 
 
@@ -101,6 +110,7 @@ class Recorder:
         self._residual = np.full((batch, len(steps)), np.inf, dtype=np.float32)
         self._first, self._nonfinite = (np.full(batch, NEVER, dtype=np.int32) for _ in range(2))
         self._settled = np.zeros(batch, dtype=np.int32)
+        self._energy: list[np.ndarray] = []
         self._scores: dict[str, list[np.ndarray]] = {}
         self._parts: dict[str, list[np.ndarray]] = {}
         self._depth, self._depth_name = np.zeros((batch, 0), dtype=np.int32), ""
@@ -122,6 +132,8 @@ class Recorder:
             self._solved[:, column] = solved
             if step.residual is not None:
                 self._residual[:, column] = np.where(finite, step.residual, np.inf)
+            if step.judge is not None:
+                self._energy.append(np.where(finite, step.judge(), np.inf))
             self._record_scores(finite)
 
     def through(self, steps: Iterator[Step]) -> Iterator[Step]:
@@ -152,6 +164,7 @@ class Recorder:
             self._settled,
             self._nonfinite,
             self.answer,
+            np.stack(self._energy, 1) if self._energy else np.zeros((len(self._first), 0)),
             {name: np.stack(columns, axis=1) for name, columns in self._scores.items()},
             self._depth,
             {name: np.stack(columns, axis=1) for name, columns in self._parts.items()},

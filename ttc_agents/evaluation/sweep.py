@@ -2,7 +2,8 @@
 
 - `p1`: one trajectory from the model's own first state.
 - `p2`: K trajectories from random first states; at each step the answer of the trajectory with the
-  smallest residual |z_t - z_{t-1}| / |z_t| counts, so the rules of the task choose nothing.
+  lowest energy counts, or of a model without energies that with the smallest residual
+  |z_t - z_{t-1}| / |z_t|, so the rules of the task choose nothing.
 - `p3`: the same trajectories; an instance counts where the rules accept the answer of any of them
   at that step: the rules are a verifier.
 - `p2-branch`, `p3-branch`: a search over pins, see `branching`. Steps are then budgets: the total
@@ -193,7 +194,7 @@ def _by_protocol(
         solved["p1"] = {family: own.solved for family, (own,) in records["p1"].items()}
     several = records.get(SEVERAL, {})
     if "p2" in protocols:
-        solved["p2"] = {family: _least_residual(parts) for family, parts in several.items()}
+        solved["p2"] = {family: _least(parts) for family, parts in several.items()}
     if "p3" in protocols:
         solved["p3"] = {
             f: np.any([r.solved for r in parts], axis=0) for f, parts in several.items()
@@ -201,9 +202,9 @@ def _by_protocol(
     return solved
 
 
-def _least_residual(parts: Sequence[Records]) -> np.ndarray:
-    """(n, R) bool: whether the trajectory with the smallest residual had the answer."""
-    chosen = np.stack([r.residual for r in parts]).argmin(axis=0)
+def _least(parts: Sequence[Records]) -> np.ndarray:
+    """(n, R) bool: whether the trajectory that the model judges best had the answer."""
+    chosen = np.stack([r.judgement for r in parts]).argmin(axis=0)
     return np.take_along_axis(np.stack([r.solved for r in parts]), chosen[None], axis=0)[0]
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ttc_agents.inference.batches import map_batches, pick_batch_size
-from ttc_agents.inference.refine import finite_rows, norms
+from ttc_agents.inference.refine import energies, finite_rows, norms
 from ttc_agents.inference.search import Accept, Branching, Search
 from ttc_agents.inference.tree import Refined, Tree, Visit
 from ttc_agents.models.base import Batch, Context, RefinementModel, device_of, sent, to_batch
@@ -142,6 +142,8 @@ class Boards:
             *_, (logits, z) = self.model.steps(context, z, stride, partial(self._next, batch))
             taken += stride
             over = self._enter(boards, left, logits, z, taken)
+            if self.model.has_energy and over.any():
+                boards.energy[left[over]] = energies(self.model, context, z)[over]
             if over.any():
                 rest = np.flatnonzero(~over)
                 left, z, context = left[rest], z[sent(torch.from_numpy(rest), z.device)], None

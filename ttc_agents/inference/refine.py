@@ -9,16 +9,17 @@ Shapes: B instances, N nodes, C choices.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ttc_agents.inference.answers import Answers
-from ttc_agents.models.base import RefinementModel, device_of, to_batch
+from ttc_agents.models.base import Context, RefinementModel, device_of, to_batch
 from ttc_envs import Baseline, Instances, Task
 
 SMALLEST_NORM = 1e-12
@@ -43,9 +44,10 @@ class Step:
         residual: (B,) |z_t - z_{t-1}| / |z_t|, the relative change of the state.
         logits: (B, N, C).
         state: (B, ...).
+        judge: Gives (B,) float32, the energies of the answers; None where the model has none.
         note: Of a search: its state in words.
 
-    The five before the note are None where a classical method gave the answer.
+    The six before the note are None where a classical method gave the answer.
     """
 
     answer: np.ndarray
@@ -55,6 +57,7 @@ class Step:
     residual: np.ndarray | None = None
     logits: Tensor | None = None
     state: Tensor | None = None
+    judge: Callable[[], np.ndarray] | None = None
     note: str = ""
 
 
@@ -95,6 +98,7 @@ def _by_model(
     before = model.initial_state(context, generator)
     # The model asks what to read next after the answer below has moved on.
     steps = model.steps(context, before, num_steps, lambda logits: answers.shown(device))
+    judged = partial(energies, model, context) if model.has_energy else None
     block: list[tuple[Tensor, Tensor, Tensor]] = []
     for logits, z in steps:
         norm = norms(z)
@@ -102,19 +106,27 @@ def _by_model(
         block.append((packed(logits, norm, residual), logits, z))
         before = z
         if len(block) == block_size(model, logits, z):
-            yield from _moved_on(answers, block)
+            yield from _moved_on(answers, block, judged)
             block = []
     if block:
-        yield from _moved_on(answers, block)
+        yield from _moved_on(answers, block, judged)
 
 
-def _moved_on(answers: Answers, block: list[tuple[Tensor, Tensor, Tensor]]) -> Iterator[Step]:
-    """Move the answers on by some steps (what `packed` gives, logits, state), and yield them."""
+def _moved_on(
+    answers: Answers,
+    block: list[tuple[Tensor, Tensor, Tensor]],
+    judged: Callable[[Tensor], np.ndarray] | None,
+) -> Iterator[Step]:
+    """Move the answers on by some steps (what `packed` gives, logits, state), and yield them.
+
+    `judged` gives the energies (B,) of a state.
+    """
     home = torch.stack([known for known, _, _ in block]).cpu().numpy()
     for known, (_, logits, z) in zip(home, block, strict=True):
         finite, choice, confidence, residual = unpacked(known)
         answers.apply(choice, finite)
-        yield Step(answers.answer, finite, choice, confidence, residual, logits, z)
+        judge = None if judged is None else partial(judged, z)
+        yield Step(answers.answer, finite, choice, confidence, residual, logits, z, judge)
 
 
 def block_size(model: RefinementModel, logits: Tensor, z: Tensor) -> int:
@@ -206,6 +218,13 @@ def acted(method: Baseline, task: Task) -> Baseline:
             yield answer
 
     return answers
+
+
+@torch.no_grad()
+def energies(model: RefinementModel, context: Context, z: Tensor) -> np.ndarray:
+    """(B,) float32, how bad a model holds the answers of a state to be; not finite: the worst."""
+    energy = model.energy(context, z).float().nan_to_num(torch.inf, torch.inf)
+    return energy.cpu().numpy()
 
 
 def norms(z: Tensor) -> Tensor:

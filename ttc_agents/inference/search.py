@@ -30,7 +30,7 @@ Shapes: n boards, N nodes, C choices.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -75,6 +75,40 @@ def relaxed(boards: Refined, first: float) -> np.ndarray:
     return TENSION * (1.0 - boards.tension / max(first, SLACK)) - PIN * pins
 
 
+@dataclass(frozen=True)
+class LowEnergy:
+    """Accepts a board by its energy in the place of confidence; for models that have one.
+
+    Args:
+        below: Energy per free node below which a board is the answer.
+        seen: A board has to be this sure of its least confident node besides.
+    """
+
+    below: float
+    seen: float = 0.5
+
+    def __call__(self, boards: Refined) -> np.ndarray:
+        """(n,) bool: which boards are the answer."""
+        flags: np.ndarray = (boards.energy < self.below) & (boards.confidence.min(1) > self.seen)
+        return flags
+
+
+@dataclass(frozen=True)
+class EnergyRank:
+    """What speaks for a board: its energy, less `PIN` a pin, as `relaxed` has it of the tension.
+
+    Args:
+        weight: Of the energy per free node.
+    """
+
+    weight: float = 4.0
+
+    def __call__(self, boards: Refined, first: float) -> np.ndarray:
+        """(n,), as a logarithm."""
+        pins = (boards.givens != UNDECIDED).sum(1)
+        return -self.weight * boards.energy - PIN * pins
+
+
 def fewest_choices(probability: np.ndarray, free: np.ndarray, possible: float) -> int:
     """The free node with the fewest possible choices, at least two; ties: the least confident.
 
@@ -108,6 +142,7 @@ class Branching:
         warm: Whether boards begin with the last state of their parent, or with the first state.
         choose: Chooses the node.
         evidence: What joins the priority.
+        judge: The model's own acceptance; None: by `sure`. Doubt comes on top of it, by the same.
 
     Raises:
         ValueError: A number is out of range.
@@ -124,11 +159,12 @@ class Branching:
     warm: bool = False
     choose: Choose = fewest_choices
     evidence: Evidence = relaxed
+    judge: Accept | None = None
 
     def settings(self) -> dict[str, Any]:
         """As a document; functions by their names."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: getattr(value, "__name__", value) for name, value in values.items()}
+        return {name: plain(value) for name, value in values.items()}
 
     def __post_init__(self) -> None:
         """Refuse what makes no search."""
@@ -138,6 +174,13 @@ class Branching:
         for name in ("possible", "floor", "sure", "doubted"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in (0, 1), got {getattr(self, name)}")
+
+
+def plain(value: Any) -> Any:
+    """A setting as a document has it."""
+    if is_dataclass(value):
+        return repr(value)
+    return getattr(value, "__name__", value)
 
 
 class Search:
@@ -273,8 +316,12 @@ class Search:
 
     def candidates(self, boards: list[Board], seen: Refined) -> list[Board]:
         """Those of the boards just visited that may be the answer, by priority."""
-        flags = (self.accept or self.sure)(seen) & seen.alive
+        flags = (self.accept or self.judged)(seen) & seen.alive
         return [board for board, flag in zip(boards, flags, strict=True) if flag]
+
+    def judged(self, seen: Refined) -> np.ndarray:
+        """(n,) bool: the boards that the model holds for the answer."""
+        return (self.how.judge or self.sure)(seen)
 
     def sure(self, seen: Refined) -> np.ndarray:
         """(n,) bool: the boards whose least confident node is sure enough."""
@@ -291,4 +338,4 @@ class Search:
         seen = yield self.afforded(parts)
         self.pay(seen)
         same = (seen.answer == board.answer).all(1)
-        return bool((same & self.sure(seen) & seen.alive).all())
+        return bool((same & self.judged(seen) & seen.alive).all())

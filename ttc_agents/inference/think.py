@@ -2,7 +2,7 @@
 
 - `steps`: one trajectory for the whole budget.
 - `restarts`: several trajectories from random first states share the budget; the one with the
-  smallest residual has the answer.
+  lowest energy, or of a model without energies the smallest residual, has the answer.
 - `branch`: a search over pins (see `search`).
 - `auto`: one trajectory for as long as it grows more confident, then a search.
 
@@ -40,7 +40,7 @@ def deeper(model: RefinementModel, task: Task, instance: Instances, budget: int)
 
 
 def wider(model: RefinementModel, task: Task, instance: Instances, budget: int) -> Iterator[Step]:
-    """Yield the steps of several trajectories, each with the answer of the smallest residual."""
+    """Yield the steps of several trajectories, each with the answer that the model judges best."""
     count = min(RESTARTS, budget)
     several = instance[np.zeros(count, dtype=np.int64)]
     generator = torch.Generator(device_of(model)).manual_seed(0)
@@ -48,9 +48,9 @@ def wider(model: RefinementModel, task: Task, instance: Instances, budget: int) 
     for step in refine(model, task, several, budget // count, generator=generator):
         for _ in range(count - 1):
             yield last
-        own: Any = step.residual
-        residual = np.where(step.finite, own, np.inf)
-        best = slice(chosen := int(residual.argmin()), chosen + 1)
+        own: Any = step.judge() if step.judge else step.residual
+        judgement = np.where(step.finite, own, np.inf)
+        best = slice(chosen := int(judgement.argmin()), chosen + 1)
         confidence = None if step.confidence is None else step.confidence[best]
         last = Step(step.answer[best], step.finite[best], confidence=confidence)
         yield last

@@ -49,6 +49,7 @@ class Refined:
         tension: (n,) float32, sum over constraint groups of |sum of their members' probabilities -
             1|, per free node; 0 where the model is not told the groups.
         state: n states (...): the last ones; None where no step was taken.
+        energy: (n,) float32, of the last states; 0 where the model has none.
     """
 
     givens: np.ndarray
@@ -59,6 +60,7 @@ class Refined:
     finite: np.ndarray
     tension: np.ndarray
     state: list[Tensor | None]
+    energy: np.ndarray
 
     @classmethod
     def begun(cls, givens: np.ndarray, num_choices: int, state: list[Tensor | None]) -> Refined:
@@ -68,7 +70,8 @@ class Refined:
         alive, finite = np.ones((2, size), dtype=bool)
         steps, tension = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.float32)
         possible = np.ones(probability.shape, dtype=bool)
-        return cls(givens, possible, probability, steps, alive, finite, tension, state)
+        energy = np.zeros_like(tension)
+        return cls(givens, possible, probability, steps, alive, finite, tension, state, energy)
 
     def part(self, rows: slice) -> Refined:
         """Some of them."""
@@ -81,6 +84,7 @@ class Refined:
             self.finite[rows],
             self.tension[rows],
             self.state[rows],
+            self.energy[rows],
         )
 
     def __len__(self) -> int:

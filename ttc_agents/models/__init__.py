@@ -6,6 +6,7 @@ from ttc_agents.models.adjacency_learner import AdjacencyLearner
 from ttc_agents.models.base import RefinementModel, Trace
 from ttc_agents.models.causal_transformer import CausalTransformer
 from ttc_agents.models.choice_network import ChoiceNetwork
+from ttc_agents.models.energy import Energy
 from ttc_agents.models.equilibrium import Equilibrium
 from ttc_agents.models.factor_graph_network import FactorGraphNetwork
 from ttc_agents.models.neural_ode import NeuralODE
@@ -19,6 +20,7 @@ MODELS: dict[str, type[RefinementModel]] = {
     "adjacency_learner": AdjacencyLearner,
     "causal_transformer": CausalTransformer,
     "choice_network": ChoiceNetwork,
+    "energy": Energy,
     "equilibrium": Equilibrium,
     "factor_graph_network": FactorGraphNetwork,
     "neural_ode": NeuralODE,
@@ -73,6 +75,7 @@ __all__ = [
     "AdjacencyLearner",
     "CausalTransformer",
     "ChoiceNetwork",
+    "Energy",
     "Equilibrium",
     "FactorGraphNetwork",
     "NeuralODE",

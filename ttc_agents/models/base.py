@@ -48,6 +48,21 @@ class DrawnGraphs:
     penalty: Tensor | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Energies:
+    """Of a model that descends an energy (`Energy`): what it was, and the landscape itself.
+
+    Args:
+        before: (T, B), of the answer that each step began with, per free node.
+        of: Logits (B, N, C) -> the energies (B,) of these answers.
+        moved: Logits (B, N, C) -> those after one step of descent from these answers.
+    """
+
+    before: Tensor
+    of: Callable[[Tensor], Tensor]
+    moved: Callable[[Tensor], Tensor]
+
+
 @dataclass(eq=False)
 class Trace:
     """What T refinement steps gave.
@@ -58,6 +73,7 @@ class Trace:
         penalty: A scalar that joins any loss, such as a ponder cost; None: nothing.
         solver: Of a model that solves for a fixed point in training, without the trajectory.
         graphs: Of a model that draws graphs.
+        energies: Of a model that descends an energy.
     """
 
     logits: Tensor
@@ -65,6 +81,7 @@ class Trace:
     penalty: Tensor | None = None
     solver: Solution | None = None
     graphs: DrawnGraphs | None = None
+    energies: Energies | None = None
 
 
 class RefinementModel(nn.Module, ABC):
@@ -77,6 +94,8 @@ class RefinementModel(nn.Module, ABC):
     - `autoregressive`: it writes an answer slot by slot: `forced(batch, answer)` gives the logits
       (1, B, N, C) of every slot after a right answer (B, N) up to it, `generate(batch, beam)`
       writes answers (B, N).
+    - `per_choice`: its state is one vector for each (node, choice), a view (B, N, C, H).
+    - `has_energy`: `energy` says how bad an answer is, and steps descend it (see `Energy`).
     - `learns_graph`: it infers the graph: `likely_graph(batch)` gives neighbours (B or 1, N, k),
       `edge_shares(batch)` how often each edge is drawn (N, N).
 
@@ -90,6 +109,8 @@ class RefinementModel(nn.Module, ABC):
     reads_answer: bool = False
     takes_graph: bool = False
     autoregressive: bool = False
+    per_choice: bool = False
+    has_energy: bool = False
     learns_graph: bool = False
     training_defaults: ClassVar[dict[str, Any]] = {}
     """Entries of a recipe that suit the model where no recipe is named."""
@@ -143,6 +164,20 @@ class RefinementModel(nn.Module, ABC):
         None where it is told none. A node without one means that the givens contradict each other.
         """
         return None
+
+    def expected_choice(self, context: Context, chances: Tensor) -> Tensor:
+        """(B, N, F): the mean of what the choices stand for, by their probabilities (B, N, C).
+
+        A class stands for itself; models of pointers say what theirs stand for.
+        """
+        return chances
+
+    def energy(self, context: Context, z: Tensor) -> Tensor:
+        """(B,) how bad the model holds the answer of a state to be; of models that `has_energy`.
+
+        Energies of different instances can be compared. The rules of the task are not read.
+        """
+        raise NotImplementedError(f"a {type(self).__name__} has no energy")
 
     # The loop
 

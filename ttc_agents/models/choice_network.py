@@ -55,6 +55,7 @@ class ChoiceNetwork(RefinementModel):
     }
 
     takes_graph = True
+    per_choice = True
     weighted = True
 
     def __init__(

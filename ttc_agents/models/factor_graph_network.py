@@ -55,6 +55,7 @@ class FactorGraphNetwork(RefinementModel):
         "matrix_learning_rate": 0.015,
     }
 
+    per_choice = True
     start: Tensor
 
     def __init__(

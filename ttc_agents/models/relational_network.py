@@ -202,6 +202,10 @@ class RelationalNetwork(RefinementModel):
         h, _, p = z.split(self.sizes, dim=-1)
         return self.logits(h, p, context["seen"])
 
+    def expected_choice(self, context: Context, chances: Tensor) -> Tensor:
+        """Classes for themselves, pointers for the inputs of what they point to."""
+        return self.logits.expected(chances, context["x"], context["seen"])
+
     def choice_embeddings(self) -> Tensor | None:
         """The tables of the inputs that have a row for each choice, side by side."""
         return self.inputs.choice_tables(self.spec.num_choices)

@@ -194,6 +194,10 @@ class Transformer(RefinementModel):
         h = z if self.halting is None else self.halting.output(z)
         return self.logits(h, h[..., :0], context["seen"])
 
+    def expected_choice(self, context: Context, chances: Tensor) -> Tensor:
+        """Classes for themselves, pointers for the inputs of what they point to."""
+        return self.logits.expected(chances, context["x"], context["seen"])
+
     def forward(self, *arguments: Any, **options: Any) -> Trace:
         """As in the base; with halting the ponder cost is the penalty."""
         trace = super().forward(*arguments, **options)

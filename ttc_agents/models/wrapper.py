@@ -32,6 +32,11 @@ class Wrapper(RefinementModel):
         """The inner model has its own say."""
         return None
 
+    @classmethod
+    def cannot_wrap(cls, inner: type[RefinementModel]) -> str | None:
+        """None, or the reason why no model of that class can be the inner one."""
+        return None
+
     def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
         """The inner model's context, as `inner`; only one that `takes_graph` can be given one."""
         given = () if graph is None else (graph,)
@@ -48,6 +53,10 @@ class Wrapper(RefinementModel):
     def possible_choices(self, context: Context) -> Tensor | None:
         """By the inner model's constraints."""
         return self.inner.possible_choices(context["inner"])
+
+    def expected_choice(self, context: Context, chances: Tensor) -> Tensor:
+        """As the inner model has it."""
+        return self.inner.expected_choice(context["inner"], chances)
 
     def training_depth(self, segment_steps: int) -> int:
         """The inner model's."""

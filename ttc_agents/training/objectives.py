@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ttc_agents.models import Trace
+from ttc_agents.models.base import Energies
 from ttc_agents.stochastic import Cost, StochasticNode, leave_one_out, surrogate_loss
 
 Labels = dict[str, Tensor]
@@ -72,8 +73,92 @@ def graph_penalty(trace: Trace, weight: Tensor) -> Tensor:
     return len(trace.graphs.log_prob) * (weight * trace.graphs.penalty).sum()
 
 
+SURE = 4.0
+"""Logit of the choice of an answer that is shown to an energy, against 0 of the others."""
+
+
+def denoising(trace: Trace, labels: Labels, free: Tensor | None = None) -> Tensor:
+    """One step of descent from a corrupted right answer has to lead back to it.
+
+    So the slope of the energy points from corrupted answers to the label (IRED, arXiv 2406.11179).
+    Each instance has its own level of noise, from none to an answer without any trace of the label.
+    The trace itself is not looked at: one step is enough for it.
+    """
+    logits = trace.logits[-1]
+    start = corrupted(
+        known(labels), logits.shape[-1], torch.rand(len(logits), device=logits.device)
+    )
+    found = landscape(trace).moved(start)[None]
+    loss = stepwise_cross_entropy(found, labels, free)
+    return loss if trace.penalty is None else loss + trace.penalty
+
+
+def contrastive(trace: Trace, labels: Labels, free: Tensor | None = None) -> Tensor:
+    """Cross-entropy of the steps, and right answers have to lie below wrong ones.
+
+    Wrong answers are mined: those that the descent itself has led to, where they are wrong; and
+    labels with a few and with many nodes changed, in this order (a ranking by logistic loss).
+    """
+    of, logits = landscape(trace).of, trace.logits[-1].detach()
+    label, choices = known(labels), logits.shape[-1]
+    shares = torch.rand(len(logits), device=logits.device)
+    answers = [label, changed(label, choices, shares / 4), changed(label, choices, shares)]
+    answers.append(torch.where(label < 0, label, logits.argmax(-1)))
+    right, few, many, mined = (of(shown(answer, choices)) for answer in answers)
+    size = label.shape[1] if free is None else free.sum(1)
+    pairs = [(right, few), (few, many), (right, mined)]
+    loss = torch.stack([F.softplus(size * (low - high)) for low, high in pairs])
+    wrong = (answers[-1] != label).any(1)
+    weight = torch.stack([torch.ones_like(wrong), torch.ones_like(wrong), wrong])
+    return cross_entropy(trace, labels, free) + CONTRAST * (loss * weight).mean()
+
+
+CONTRAST = 0.1
+"""Weight of the contrast beside the cross-entropy."""
+
+
+def landscape(trace: Trace) -> Energies:
+    """The energies of a trace.
+
+    Raises:
+        ValueError: The model has none.
+    """
+    if trace.energies is None:
+        raise ValueError("this objective trains models that have an energy")
+    return trace.energies
+
+
+def known(labels: Labels) -> Tensor:
+    """(B, N), a right choice per node, -1 where there is none; of several steps the last."""
+    answer = labels["answer"]
+    return answer if answer.ndim == 2 else answer[-1]
+
+
+def shown(answer: Tensor, choices: int) -> Tensor:
+    """An answer (B, N) as logits (B, N, C), alike where it is undecided."""
+    one_hot = F.one_hot(answer.clamp(min=0), choices) * (answer >= 0)[..., None]
+    return SURE * one_hot.float()
+
+
+def corrupted(answer: Tensor, choices: int, level: Tensor) -> Tensor:
+    """Logits (B, N, C) between those of an answer (B, N) at level 0 and noise at level 1 (B,)."""
+    level = level[:, None, None]
+    logits = shown(answer, choices)
+    return (1 - level) * logits + level.sqrt() * torch.randn_like(logits)
+
+
+def changed(answer: Tensor, choices: int, share: Tensor) -> Tensor:
+    """An answer (B, N) with about a share (B,) of its nodes drawn anew, at least one."""
+    order = torch.rand(answer.shape, device=answer.device).argsort(1).argsort(1)
+    anew = order < (share * answer.shape[1]).clamp(min=1)[:, None]
+    drawn = torch.randint(choices, answer.shape, device=answer.device)
+    return torch.where(anew & (answer >= 0), drawn, answer)
+
+
 OBJECTIVES: dict[str, Objective] = {
+    "contrastive": contrastive,
     "cross_entropy": cross_entropy,
+    "denoising": denoising,
     "sampled_graphs": sampled_graphs,
 }
 

@@ -79,7 +79,7 @@ CASES = {name: Made(name) for name in MODELS if name not in NEED_INNER} | {
     f"{name}-over-{inner}": Made(name, inner)
     for name in NEED_INNER
     for inner, model in MODELS.items()
-    if inner_argument(model) is None
+    if inner_argument(model) is None and MODELS[name].cannot_wrap(model) is None
 }
 CASES |= {f"{n}-{v}": Made(n, variant=v) for n, variants in VARIANTS.items() for v in variants}
 SUPPORTED = [

@@ -72,9 +72,10 @@ class Landscape:
         return self._sum(lambda model, context: model.slope(context, self.at(model, u), False)[0])
 
     def gradient(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """E (B,) and dE/du (B, N, C), by the chain rule from the slope."""
+        """E (B,) of all free nodes together, and dE/du (B, N, C) by the chain rule."""
         y, slope = self.models[0].point(self.contexts[0], u)[0], self.slope(u)
-        return self.energy(u), y * (slope - (y * slope).sum(-1, keepdim=True))
+        count = self.contexts[0]["free"].sum(1)
+        return count * self.energy(u), y * (slope - (y * slope).sum(-1, keepdim=True))
 
     def rows(self) -> Iterator[Landscape]:
         """The landscape of each instance alone."""

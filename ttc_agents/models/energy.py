@@ -77,7 +77,8 @@ class Energy(Wrapper):
         rounds: R, steps of the body in one energy.
         temperature: T at first.
         step: Of the size a: `learned`; `fixed`; or `search`, a line search that halves a learned
-            step, row by row, until the energy falls (at test time; a few more energies a step).
+            step, row by row, until the energy does not rise (a few more energies a step); a row
+            whose energy always does stays.
         step_size: a at first.
         landscapes: Levels of an annealed energy; 1 has none.
         steps_per_landscape: Steps on each level, but for the last.
@@ -324,15 +325,15 @@ class Energy(Wrapper):
 
     @torch.no_grad()
     def _halved(self, context: Context, z: Tensor, slope: Tensor, energy: Tensor) -> Tensor:
-        """(B,) shares of a step at which the energy does not rise; the smallest where none does."""
+        """(B,) shares of a step at which the energy does not rise; 0 where it always does."""
         share = torch.ones_like(energy)
-        for _ in range(HALVINGS):
+        for _ in range(HALVINGS + 1):
             u = self.coordinates(z) - self.log_step.exp() * share[:, None, None] * slope
             rises = self.energy(context, self.at(u, z)) > energy
             if not rises.any():
-                break
+                return share
             share = torch.where(rises, share / 2, share)
-        return share
+        return share.masked_fill(rises, 0.0)
 
     def _live(self, context: Context) -> Tensor:
         """(B, N, C) bool: possible choices of free nodes."""

@@ -7,11 +7,11 @@ from pathlib import Path
 from ttc_agents.names import find
 from ttc_agents.training.recipe import Recipe, read_recipe
 from ttc_agents.training.recipes.paths import PATHS, SORTING, TRANSFORMERS
-from ttc_agents.training.recipes.sudoku import EQUILIBRIA, GRAPHS, SUDOKU
+from ttc_agents.training.recipes.sudoku import ENERGIES, EQUILIBRIA, GRAPHS, SUDOKU
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
-    for recipe in (*SUDOKU, *PATHS, *SORTING, *TRANSFORMERS, *GRAPHS, *EQUILIBRIA)
+    for recipe in (*SUDOKU, *PATHS, *SORTING, *TRANSFORMERS, *GRAPHS, *EQUILIBRIA, *ENERGIES)
 }
 
 MEASURED = {

@@ -81,15 +81,15 @@ class LowEnergy:
 
     Args:
         below: Energy per free node below which a board is the answer.
-        seen: A board has to be this sure of its least confident node besides.
+        sure: Besides, confidence of the least confident node above which a board counts.
     """
 
     below: float
-    seen: float = 0.5
+    sure: float = 0.5
 
     def __call__(self, boards: Refined) -> np.ndarray:
         """(n,) bool: which boards are the answer."""
-        flags: np.ndarray = (boards.energy < self.below) & (boards.confidence.min(1) > self.seen)
+        flags: np.ndarray = (boards.energy < self.below) & (boards.confidence.min(1) > self.sure)
         return flags
 
 

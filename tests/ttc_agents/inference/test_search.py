@@ -2,11 +2,18 @@
 
 import numpy as np
 import pytest
+import torch
 
 from ttc_agents.inference.boards import Boards, cannot_search, search, tension
 from ttc_agents.inference.checkpoint import load_model, load_task
 from ttc_agents.inference.policy import BranchingPolicy, Searches
-from ttc_agents.inference.search import Branching, Search, fewest_choices
+from ttc_agents.inference.search import (
+    Branching,
+    EnergyRank,
+    LowEnergy,
+    Search,
+    fewest_choices,
+)
 from ttc_agents.inference.tree import Refined
 from ttc_agents.models import make_model
 from ttc_envs import make_task
@@ -58,6 +65,48 @@ def test_a_board_that_is_not_finite_is_lost_and_the_tree_says_so():
     tree.tell(seen)
     assert [board.fate for board in tree.tree.boards] == ["open", "not finite"]
     assert Searches([tree]).finite.tolist() == [False]
+
+
+def test_a_board_of_low_energy_is_accepted_in_the_place_of_a_sure_one():
+    how = Branching(steps=10, doubts=0, judge=LowEnergy(-1.0))
+    tree = Search(FREE, 1000, how)
+    seen = refined(tree.visit, [sure(0), [0.6, 0.4, 0.0], sure(1)])
+    seen.energy[:] = -0.5
+    tree.tell(seen)
+    assert not tree.tree.accepted
+    seen = refined(tree.visit, [sure(0), [0.6, 0.4, 0.0], sure(1)])
+    seen.energy[:] = -1.5
+    tree.tell(seen)
+    assert tree.tree.accepted
+    hesitant = Search(FREE, 1000, how)
+    seen = refined(hesitant.visit, [[0.4, 0.3, 0.3]] * 3)
+    seen.energy[:] = -1.5
+    hesitant.tell(seen)
+    assert not hesitant.tree.accepted
+    assert how.settings()["judge"] == "LowEnergy(below=-1.0, sure=0.5)"
+    assert Branching().settings()["judge"] is None
+
+
+def test_boards_wait_by_the_energy_of_their_parents():
+    tree = Search(FREE, 1000, Branching(steps=10, doubts=0, evidence=EnergyRank(2.0)))
+    tree.tell(refined(tree.visit, [sure(0), [0.55, 0.45, 0.0], sure(1)]))
+    seen = refined(tree.visit, [[0.9, 0.1, 0.0], sure(0), sure(1)])
+    seen.energy[:] = 5.0
+    tree.tell(seen)
+    assert tree.visit.givens[0].tolist() == [-1, 1, -1]
+
+
+def test_boards_have_the_energies_of_their_states():
+    task = make_task("ttc/Sudoku4-v0")
+    inner = {"model": "factor_graph_network", "options": {"width": 8}}
+    model = make_model("energy", task.spec, {"inner": inner}).eval()
+    fields = task.sample(np.arange(3, dtype=np.uint64), "minimal").fields
+    boards = Boards(model, fields, Branching(steps=5))
+    searches = [boards.begin(row, 5) for row in range(3)]
+    for row, seen in enumerate(boards.refine([(i, s.visit) for i, s in enumerate(searches)])):
+        context = model.encode({"givens": torch.from_numpy(fields["givens"][row : row + 1]).long()})
+        wanted = model.energy(context, seen.state[0][None]).item()
+        assert seen.energy[0] == pytest.approx(wanted, rel=1e-5)
 
 
 def test_a_tense_board_waits_behind_the_others():

@@ -3,9 +3,13 @@
 import pytest
 import torch
 
-from ttc_agents.models.base import Trace
+from ttc_agents.models.base import Energies, Trace
 from ttc_agents.training.objectives import (
+    changed,
+    contrastive,
+    corrupted,
     cross_entropy,
+    denoising,
     sampled_graphs,
     solved_rows,
     stepwise_cross_entropy,
@@ -91,3 +95,56 @@ def test_the_penalty_of_a_trace_joins_the_loss():
     torch.testing.assert_close(dear, plain + 2)
     with pytest.raises(ValueError, match="trains models that draw graphs"):
         sampled_graphs(Trace(logits, logits[0]), labels)
+
+
+LABEL = torch.tensor([[0, 1, 2, 0, 1, 2], [2, 2, 1, 1, 0, 0]])
+
+
+def landscape(sign):
+    """Energies by the distance to the label, and a step of descent that goes all the way."""
+    target = 9.0 * torch.nn.functional.one_hot(LABEL, 3).float()
+
+    def of(logits):
+        return sign * (logits.argmax(-1) != LABEL).float().mean(1)
+
+    return Energies(torch.zeros(1, 2), of, lambda logits: sign * target + 0 * logits)
+
+
+def traced(sign, answer):
+    logits = 9.0 * torch.nn.functional.one_hot(answer, 3).float()[None]
+    return Trace(logits, logits[0], energies=landscape(sign))
+
+
+def test_denoising_asks_a_step_to_lead_back_to_the_label():
+    torch.manual_seed(0)
+    anywhere = LABEL.roll(1, 1)
+    good, bad = (denoising(traced(sign, anywhere), {"answer": LABEL}) for sign in (1, -1))
+    assert good < 1e-3 < 1 < bad
+    with pytest.raises(ValueError, match="have an energy"):
+        denoising(Trace(torch.zeros(1, 2, 6, 3), torch.zeros(2)), {"answer": LABEL})
+
+
+def test_contrast_puts_labels_below_corrupted_and_mined_answers():
+    labels, wrong = {"answer": LABEL}, LABEL.roll(1, 1)
+    torch.manual_seed(0)
+    good = contrastive(traced(1, LABEL), labels) - cross_entropy(traced(1, LABEL), labels)
+    torch.manual_seed(0)
+    bad = contrastive(traced(-1, LABEL), labels) - cross_entropy(traced(-1, LABEL), labels)
+    assert 0 < good < bad
+    # A wrong answer that the descent has found counts besides.
+    torch.manual_seed(0)
+    mined = contrastive(traced(-1, wrong), labels) - cross_entropy(traced(-1, wrong), labels)
+    assert mined > bad
+
+
+def test_answers_are_corrupted_from_nothing_to_everything():
+    torch.manual_seed(0)
+    clean, noise = corrupted(LABEL, 3, torch.tensor([0.0, 1.0]))
+    assert (clean.argmax(-1) == LABEL[0]).all()
+    assert noise.abs().max() < 5
+    few, many = (
+        changed(LABEL.repeat(50, 1), 3, torch.zeros(100)),
+        changed(LABEL.repeat(50, 1), 3, torch.ones(100)),
+    )
+    assert ((few != LABEL.repeat(50, 1)).sum(1) <= 1).all()
+    assert 0.5 < (many != LABEL.repeat(50, 1)).float().mean() < 0.8

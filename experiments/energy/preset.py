@@ -1,0 +1,85 @@
+"""Energy, recurrence and equilibrium of one body at one training budget, in CPU seconds.
+
+    ttc compare experiments/energy/preset.py:twins4
+
+`twins4` and `twins6` are on Sudoku, `lists` and `hops` on the two tasks with pointers. All rows of
+a table have the same body and the same seconds; test FLOPs per step stand in the results.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ttc_agents.comparison.plan import Comparison, Row, Table
+from ttc_agents.training.schedule import Length
+
+BODY = {"width": 24, "message_width": 24, "hidden_width": 48}
+GRAPH = {"model": "factor_graph_network", "options": BODY}
+POINTING: dict[str, Any] = {"width": 32, "message_layers": 1, "node_layers": 1}
+STEPS = (1, 2, 4, 8, 16, 32, 64)
+
+
+def row(name: str, recipe: str, **changes: Any) -> Row:
+    """A recipe with other entries."""
+    return Row(name, "refinement", {"recipe": recipe, "changes": changes})
+
+
+def sudoku(size: int, batch: int) -> Table:
+    """The three twins on minimal puzzles of a size."""
+    common: dict[str, Any] = {"level": "minimal", "batch_size": batch, "warmup": 20}
+    energy = {"inner": GRAPH, "rounds": 1, "step_size": 1.0}
+    equilibrium = {"inner": GRAPH, "solver_options": {"damping": 1.0}, "gradient": "phantom"}
+    equilibrium |= {"depths": [0, 0, 0, 40], "gate": 0.9}
+    rows = (
+        row("energy", "sudoku6-energy", task={"size": size}, model_options=energy, **common),
+        row("recurrence", "sudoku9-cpu-2min", task={"size": size}, model_options=BODY, **common),
+        row(
+            "equilibrium",
+            "sudoku9-deq-cpu-5min",
+            task={"size": size},
+            model_options=equilibrium,
+            **common,
+        ),
+    )
+    return Table("ttc/Sudoku-v0", "minimal", STEPS, rows, {"size": size}, count=500)
+
+
+def pointers(env_id: str, recipe: str, level: str, task: dict[str, Any]) -> Table:
+    """Energy and recurrence of a relational network on a task with pointers."""
+    common: dict[str, Any] = {"task": task, "level": level, "restart": 0.25, "segment_steps": 2}
+    inner = {"inner": {"model": "relational_network", "options": POINTING}, "rounds": 2}
+    rows = (
+        row("energy", recipe, model="energy", model_options=inner, precision="float32", **common),
+        row("recurrence", recipe, model="relational_network", model_options=POINTING, **common),
+    )
+    return Table(env_id, level, STEPS, rows, task, count=200)
+
+
+twins4 = Comparison(
+    "energy-twins4",
+    "energy, recurrence and equilibrium of one body on 4x4",
+    {"4x4": sudoku(4, 32)},
+    Length(seconds=10),
+    seeds=3,
+)
+twins6 = Comparison(
+    "energy-twins6",
+    "energy, recurrence and equilibrium of one body on 6x6",
+    {"6x6": sudoku(6, 16)},
+    Length(seconds=90),
+    seeds=3,
+)
+lists = Comparison(
+    "energy-lists",
+    "energy and recurrence of one body on lists",
+    {"lists": pointers("ttc/Sorting-v0", "sorting-cpu-3min", "uniform", {"size": 8})},
+    Length(seconds=60),
+    seeds=3,
+)
+hops = Comparison(
+    "energy-hops",
+    "energy and recurrence of one body on next hops",
+    {"hops": pointers("ttc/ShortestPath-v0", "shortest-path-cpu-20min", "spread16", {})},
+    Length(seconds=120),
+    seeds=3,
+)

@@ -98,8 +98,13 @@ class Landscape:
 
 
 def encoded(models: Sequence[Energy], batch: Batch) -> list[Context]:
-    """The context of each model, by the fields that it reads."""
-    return [model.encode({name: batch[name] for name in model.spec.fields}) for model in models]
+    """The context of each model, by the fields that it reads.
+
+    A choice that one of the models excludes is excluded for all of them.
+    """
+    contexts = [model.encode({name: batch[name] for name in model.spec.fields}) for model in models]
+    possible = torch.stack([context["possible"] for context in contexts]).all(0)
+    return [{**context, "possible": possible} for context in contexts]
 
 
 class Optimizer(Protocol):

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
-    ("recipe", "updates", "floor"), [("sudoku4-energy", 100, 0.95), ("sudoku6-energy", 300, 0.9)]
+    ("recipe", "updates", "floor"), [("sudoku4-energy", 100, 0.95), ("sudoku6-energy", 700, 0.9)]
 )
 def test_it_solves_minimal_puzzles_and_its_energy_falls(recipe, updates, floor, seed, tmp_path):
     out = tmp_path / recipe

@@ -321,6 +321,7 @@ ENERGIES: tuple[Recipe, ...] = (
         task={"size": 6},
         level="minimal,givens=8..16",
         seconds=180,
+        restart=0.2,
         warmup=20,
     ),
     ENERGY_9,

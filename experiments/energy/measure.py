@@ -200,10 +200,12 @@ def measured(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     level = f"file:{arguments.puzzles}" if arguments.puzzles else arguments.level
     instances = task.sample(keys, level)
     with full_float32(model):
-        found = {"descent": descent(model, task, instances, arguments.steps)}
+        way = Descent(model, Gradient(arguments.size)) if arguments.size else model
+        found = {"descent": descent(way, task, instances, arguments.steps)}
         few = instances[: arguments.few]
         energies, violated = corruptions(model, task, few)
         found["rank_correlation"] = rank_correlation(energies, violated)
+    found["step_size"] = float(model.log_step.detach().exp())
     found["restarts"] = restarts(model, task, few, arguments.restart_steps, arguments.temperature)
     found["memory"] = memory(model, instances)
     return found
@@ -218,6 +220,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--few", type=int, default=100, help="for corruptions and restarts")
     parser.add_argument("--steps", type=int, nargs="+", default=[4, 8, 16, 32, 64])
+    parser.add_argument("--size", type=float, help="step size of the descent, not the learned one")
     parser.add_argument("--restart-steps", type=int, default=32)
     parser.add_argument("--temperature", type=float, default=0.1)
     parser.add_argument("--out", type=Path, default=RESULTS / "measure.json")

@@ -197,7 +197,9 @@ class Energy(Wrapper):
 
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits, those of choices that are not possible at `ABSENT`."""
-        return self.coordinates(z).masked_fill(~context["possible"], ABSENT)
+        # `where` keeps the one mask that all steps share; `masked_fill` would keep one of each.
+        u = self.coordinates(z)
+        return torch.where(context["possible"], u, u.new_full((), ABSENT))
 
     def forward(
         self,

@@ -81,10 +81,9 @@ def main() -> None:
             for name, kinds in PARTS.items()
         }
         rows = {name: solved(model, test, instances) for name, model in models.items()}
-        for momentum in (0.0, 0.5):
-            both = Descent([models["lines"], models["boxes"]], Gradient(momentum=momentum))
-            name = f"lines + boxes, momentum {momentum}"
-            rows[name] = solved(both, test, instances)
+        for size in (1.0, 0.5, 0.25):
+            both = Descent([models["lines"], models["boxes"]], Gradient(size))
+            rows[f"lines + boxes, step {size}"] = solved(both, test, instances)
         seeds.append(rows)
     document = {"settings": {k: str(v) for k, v in vars(arguments).items()}, "seeds": seeds}
     arguments.out.write_text(json.dumps(document) + "\n")

@@ -81,6 +81,7 @@ class Train(Imports):
         """Train, and say where the checkpoint is and which command measures it."""
         from ttc_agents.evaluation.outcome import GraphWatch, outcome
         from ttc_agents.figures.graphs import draw_graph
+        from ttc_agents.training.distributed import speaks
         from ttc_agents.training.train import train
 
         recipe = self._adjusted(self._recipe())
@@ -98,6 +99,8 @@ class Train(Imports):
             device=self.device,
             hooks=[watch],
         )
+        if not speaks():
+            return 0
         if not result.finished:
             return complain(f"interrupted: {self.out} is saved, --resume goes on", INTERRUPTED)
         say(

@@ -21,6 +21,7 @@ from torch import Tensor
 from ttc_agents.implicit.solvers import like
 from ttc_agents.inference.answers import Answers
 from ttc_agents.models.base import Batch, RefinementModel, Trace, sent, to_batch, to_tensor
+from ttc_agents.training.distributed import ALONE, World, share
 from ttc_agents.training.objectives import Labels
 from ttc_agents.training.schedule import Spent
 from ttc_envs import Instances, Task
@@ -72,6 +73,7 @@ class CarriedBatch:
         device: Where the tensors live.
         random_start: The probability that the first state of a fresh instance is drawn at random.
         source: Gives fresh instances in the place of the task at its levels.
+        world: The processes that share the rows out; this one holds B / size of them.
     """
 
     task: Task
@@ -82,6 +84,7 @@ class CarriedBatch:
     device: torch.device | str = "cpu"
     random_start: float = 0.0
     source: Source | None = None
+    world: World = ALONE
     batch: Batch = field(default_factory=dict)
     labels: Labels = field(default_factory=dict)
     state: Tensor | None = None
@@ -95,35 +98,61 @@ class CarriedBatch:
 
         Which rows, is drawn. How many, is one of the two whole numbers next to that share of B, so
         that shapes stand still. A row whose state is not finite is always replaced.
+
+        All processes of a training draw the same here, for the whole batch. What depends on how
+        things stand in one of them is drawn from `own`.
         """
         rows = torch.arange(self.size) if self.state is None else self.due()
-        if len(rows):
-            self.replace(rows, self.fresh(len(rows)), model)
+        word = int(torch.randint(2**62, (), generator=self.generator))
+        own = torch.Generator().manual_seed(word + self.world.rank)
+        level = self.levels[int(torch.randint(len(self.levels), (), generator=self.generator))]
+        keys = random_keys(len(rows), self.generator)
+        self.drawn += len(rows)
+        mine = self.world.rows(self.size)
+        here = (rows >= mine.start) & (rows < mine.stop)
+        rows, keys = rows[here] - mine.start, keys[here.numpy()]
+        broken = self.broken(rows)
+        self.drawn += len(broken)
+        keys = np.concatenate([keys, random_keys(len(broken), own)])
+        rows = torch.cat([rows, broken])
+        if not len(rows):
+            return
+        if self.source is not None:
+            fresh = self.source.draw(len(rows), self.generator)
+        else:
+            fresh = self.task.sample(keys, level)
+        self.replace(rows, fresh, model, own)
 
     def due(self) -> Tensor:
-        """(n,) the rows to be replaced, ascending."""
+        """(n,) rows of the whole batch whose turn it is, ascending."""
         share = self.restart * self.size
         count = int(share + float(torch.rand((), generator=self.generator)))
         rows = torch.randperm(self.size, generator=self.generator)[: min(count, self.size)]
-        if not self.finite and self.state is not None:  # the host waits only where it must
-            broken = ~torch.isfinite(self.state.flatten(1)).all(1).cpu()
-            broken[rows] = True
-            return broken.nonzero()[:, 0]
         return rows.sort().values
 
-    def fresh(self, count: int) -> Instances:
-        """So many instances of the source, or of the task, all of one level that is drawn."""
-        if self.source is not None:
-            self.drawn += count
-            return self.source.draw(count, self.generator)
-        turn = 0
-        if len(self.levels) > 1:
-            turn = int(torch.randint(len(self.levels), (), generator=self.generator))
-        self.drawn += count
-        return self.task.sample(random_keys(count, self.generator), self.levels[turn])
+    def broken(self, but: Tensor) -> Tensor:
+        """(n,) rows whose state is not finite, without these; the host waits only where it must."""
+        if self.finite or self.state is None:
+            return but[:0]
+        broken = ~torch.isfinite(self.state.flatten(1)).all(1).cpu()
+        broken[but] = False
+        return broken.nonzero()[:, 0]
 
-    def replace(self, rows: Tensor, instances: Instances, model: RefinementModel) -> None:
-        """Put fresh instances, with their first states, into the rows (n,)."""
+    def replace(
+        self,
+        rows: Tensor,
+        instances: Instances,
+        model: RefinementModel,
+        generator: torch.Generator,
+    ) -> None:
+        """Put fresh instances, with their first states, into the rows (n,).
+
+        Args:
+            rows: Which; all of them at first.
+            instances: n of them.
+            model: Gives the first states.
+            generator: Draws those that are random.
+        """
         batch, labels = to_batch(instances.fields, self.device), read_labels(instances, self.device)
         if model.reads_answer:
             fresh = Answers(self.task, instances)
@@ -133,10 +162,10 @@ class CarriedBatch:
             else:
                 self.answers.replace(rows.numpy(), instances)
         with torch.no_grad():
-            state = self.first_states(model, batch)
+            state = self.first_states(model, batch, generator)
         if self.state is None:
             self.batch, self.labels, self.state = batch, labels, state
-            self.age = torch.zeros(self.size, dtype=torch.int64, device=self.device)
+            self.age = torch.zeros(len(rows), dtype=torch.int64, device=self.device)
             return
         rows = sent(rows, self.device)
         for mine, new in ((self.batch, batch), (self.labels, labels)):
@@ -145,14 +174,16 @@ class CarriedBatch:
         self.state.index_copy_(0, rows, state.to(self.state))
         self.age.index_fill_(0, rows, 0)
 
-    def first_states(self, model: RefinementModel, batch: Batch) -> Tensor:
+    def first_states(
+        self, model: RefinementModel, batch: Batch, generator: torch.Generator
+    ) -> Tensor:
         """The model's own first state for some instances, a random one for the others."""
         context = model.encode(batch)
         # Rows are written over later, which a view of a parameter would not bear.
         state = model.initial_state(context).clone()
         if self.random_start:
-            rows = torch.rand(len(state), generator=self.generator) < self.random_start
-            drawn = model.initial_state(context, self.generator)
+            rows = torch.rand(len(state), generator=generator) < self.random_start
+            drawn = model.initial_state(context, generator)
             state = torch.where(like(sent(rows, state.device), state), drawn, state)
         return state
 
@@ -182,15 +213,21 @@ class CarriedBatch:
             self.state, self.finite = torch.full_like(self.state, torch.nan), False
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed training needs to go on bit by bit."""
-        return {
+        """Everything that a resumed training needs to go on bit by bit.
+
+        The first of several processes has the rows of all.
+        """
+        rows = {
             "batch": self.batch,
             "labels": self.labels,
             "state": self.state,
             "age": self.age,
+            "answers": None if self.answers is None else self.answers.state_dict(),
+        }
+        return {
+            **self.world.gathered(rows),
             "drawn": self.drawn,
             "generator": self.generator.get_state(),
-            "answers": None if self.answers is None else self.answers.state_dict(),
             **({} if self.source is None else {"source": self.source.state_dict()}),
         }
 
@@ -206,6 +243,8 @@ class CarriedBatch:
             self.source.load_state_dict(saved["source"])
         if saved["state"] is None:  # it was saved before its first update
             return
+        rows = {name: saved[name] for name in ("batch", "labels", "state", "age", "answers")}
+        saved = share(rows, self.world.rows(self.size))
         self.batch = {name: mine(values) for name, values in saved["batch"].items()}
         self.labels = {name: mine(values) for name, values in saved["labels"].items()}
         self.state, self.age = mine(saved["state"]), mine(saved["age"])

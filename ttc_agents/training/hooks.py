@@ -111,25 +111,31 @@ class Saver(Hook):
         directory: Where to.
         hooks: The others, whose states are kept in their order. A training that is resumed with
             more of them gives the last ones none.
+        every: Seconds between two checkpoints; None: `CHECKPOINT_SECONDS`.
     """
 
-    def __init__(self, directory: Path, hooks: Sequence[Hook]) -> None:
+    def __init__(self, directory: Path, hooks: Sequence[Hook], every: float | None = None) -> None:
         self.directory, self.hooks = directory, hooks
+        self.every = CHECKPOINT_SECONDS if every is None else every
         self.saved = time.perf_counter()
 
     def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
-        """Save every `CHECKPOINT_SECONDS`; the end of a training is for the caller to save."""
-        if time.perf_counter() - self.saved >= CHECKPOINT_SECONDS:
+        """Save every few seconds; the end of a training is for the caller to save."""
+        if training.world.any(time.perf_counter() - self.saved >= self.every):
             self.save(training)
         return {}
 
     def save(self, training: Training) -> None:
-        """Write weights, configuration and everything that a resumed training needs."""
+        """Write weights, configuration and everything that a resumed training needs.
+
+        Of several processes the first one writes, and all of them give it their rows.
+        """
         weights = training.learning.averaged_weights()
         hooks = [hook.state_dict() for hook in self.hooks]
         state = {**training.state_dict(), "hooks": hooks}
         spec = training.task.spec
-        checkpoint.save_model(self.directory, weights, spec, training.config(), state)
+        if training.world.first:
+            checkpoint.save_model(self.directory, weights, spec, training.config(), state)
         self.saved = time.perf_counter()
 
     def load(self, training: Training) -> None:
@@ -225,8 +231,6 @@ class SlowWatch(Hook):
         expected: Updates per second there; None: unknown, and nothing is said.
         say: Told so.
     """
-
-    counted = False
 
     def __init__(self, expected: float | None, say: Callable[[str], None]) -> None:
         self.expected, self.say = expected, say

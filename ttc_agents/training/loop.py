@@ -114,12 +114,20 @@ class StopRequest:
         print("stopping after this update; once more to leave at once", file=sys.stderr)
 
 
+class Stop(Protocol):
+    """What says that a training is to end."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether it is."""
+
+
 def run(
     training: Trainee,
     length: Length,
     hooks: Sequence[Hook] = (),
     *,
-    stop: StopRequest | None = None,
+    stop: Stop | None = None,
     clock: Callable[[], float] = time.perf_counter,
     count_flops: bool = False,
 ) -> Spent:

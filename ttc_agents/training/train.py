@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ttc_agents.inference import checkpoint
 from ttc_agents.inference.directory import METRICS, can_resume, has_checkpoint, held_directory
+from ttc_agents.training.distributed import (
+    ALONE,
+    SharedStop,
+    World,
+    own_device,
+    world_of,
+)
 from ttc_agents.training.engine import pick_device
 from ttc_agents.training.hooks import Alarm, ProgressBar, Reporter, Saver, SlowWatch
-from ttc_agents.training.loop import Hook, StopRequest, run
+from ttc_agents.training.loop import Hook, Stop, StopRequest, run
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.recipes import find_recipe, measured
-from ttc_agents.training.update import Training
+from ttc_agents.training.update import Training, check_world
 from ttc_envs import Task
 
 FIRST = "first"
@@ -49,11 +58,13 @@ def train(
     device: str = "auto",
     show: bool | None = None,
     hooks: Sequence[Hook] = (),
+    save_every: float | None = None,
     **changes: Any,
 ) -> TrainResult:
     """Train a recipe into a directory, and before it the one that it names as its first.
 
-    The first Ctrl-C or SIGTERM finishes the update and saves; a second one leaves at once.
+    The first Ctrl-C or SIGTERM finishes the update and saves; a second one leaves at once. Several
+    processes that `torchrun` has started train together (`distributed`).
 
     Args:
         recipe: What to train: a `Recipe`, or the name of one.
@@ -62,7 +73,8 @@ def train(
         overwrite: Replace the checkpoint in `out`.
         device: `auto`, `cpu`, `cuda`, ...
         show: Draw a progress bar; None does so on a terminal.
-        hooks: What else happens after each update.
+        hooks: What else happens after each update, in every process.
+        save_every: Seconds between two checkpoints; None: two minutes.
         changes: Fields of the recipe to replace; `seconds` and `updates` replace each other.
 
     Raises:
@@ -71,12 +83,16 @@ def train(
             `engine.pick_device`.
     """
     recipe, out = find_recipe(recipe).replaced(**changes), Path(out)
-    target = pick_device(device)
+    target = own_device(pick_device(device))
     task = checkpoint.split_task(recipe.env_id, recipe.task, None)
-    check_possible(recipe, task)
-    begun, first = resume and has_checkpoint(out), out / FIRST
-    in_first = bool(recipe.first) and resume and not begun and first.is_dir()
-    with held_directory(out, resume, overwrite, checked=not in_first):
+    with ExitStack() as stack:
+        world = stack.enter_context(world_of(target))
+        check_possible(recipe, task, world)
+        begun, first = world.agreed(resume and has_checkpoint(out)), out / FIRST
+        in_first = bool(recipe.first) and resume and not begun and first.is_dir()
+        if world.first:
+            stack.enter_context(held_directory(out, resume, overwrite, checked=not in_first))
+        in_first = world.agreed(in_first)  # the others wait here until the directory is held
         if recipe.first and not begun:
             result = train(
                 recipe.first,
@@ -86,31 +102,36 @@ def train(
                 device=device,
                 show=show,
                 hooks=hooks,
+                save_every=save_every,
                 seed=recipe.seed,
             )
             if not result.finished:
                 return result
-        with ProgressBar(recipe.name, show) as bar:
-            training = Training(recipe, task, target, bar.line)
-            return trained(training, out, begun, [*alarms(recipe), *hooks], bar)
+        bar = stack.enter_context(ProgressBar(recipe.name, show if world.first else False))
+        say = bar.line if world.first else lambda line: None
+        training = Training(recipe, task, target, say, world)
+        watching = [*alarms(recipe), *hooks]
+        return trained(training, begun, Saver(out, watching, save_every), bar)
 
 
-def trained(
-    training: Training, out: Path, begun: bool, watching: Sequence[Hook], bar: ProgressBar
-) -> TrainResult:
+def trained(training: Training, begun: bool, saver: Saver, bar: ProgressBar) -> TrainResult:
     """Train into a directory that is held, from its checkpoint where it was begun there."""
-    recipe, saver = training.recipe, Saver(out, watching)
+    recipe, world, out = training.recipe, training.world, saver.directory
     if begun:
         check_same(training, out)
         saver.load(training)
     elif recipe.first:
         training.take_over(out / FIRST)
-    with (
-        StopRequest() as stop,
-        Reporter(out / METRICS, training.updates, bar) as reporter,
-    ):
-        slow = SlowWatch(measured(recipe), bar.line)
-        run(training, recipe.length, [*watching, reporter, saver, slow], stop=stop)
+    with ExitStack() as stack:
+        stop: Stop = stack.enter_context(StopRequest())
+        hooks = [*saver.hooks, saver]
+        if world.first:
+            reporter = stack.enter_context(Reporter(out / METRICS, training.updates, bar))
+            hooks += [SlowWatch(measured(recipe), bar.line), reporter]
+        clock = time.perf_counter
+        if world.size > 1:
+            stop, clock = SharedStop(stop, world), world.clock
+        run(training, recipe.length, hooks, stop=stop, clock=clock)
     saver.save(training)
     spent = training.spent
     finished = recipe.length.share(spent) >= 1
@@ -122,7 +143,7 @@ def alarms(recipe: Recipe) -> list[Hook]:
     return [Alarm(recipe)] if recipe.alarm_every else []
 
 
-def check_possible(recipe: Recipe, task: Task) -> None:
+def check_possible(recipe: Recipe, task: Task, world: World = ALONE) -> None:
     """Refuse what cannot be trained, before a directory is touched.
 
     Raises:
@@ -130,6 +151,7 @@ def check_possible(recipe: Recipe, task: Task) -> None:
     """
     for level in recipe.levels():
         task.level_index(level)
+    check_world(recipe, world)
     Training(recipe, task)
 
 

@@ -11,7 +11,7 @@ import copy
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ttc_agents.inference.boards import check_search
 from ttc_agents.models import RefinementModel, Trace, make_model
 from ttc_agents.models.base import free_nodes
 from ttc_agents.training.data import CarriedBatch, Passed
+from ttc_agents.training.distributed import ALONE, World
 from ttc_agents.training.engine import Engine, Pace, choose_engine, threads
 from ttc_agents.training.expert import Expert
 from ttc_agents.training.objectives import Labels, solved_rows, solver_metrics
@@ -42,9 +43,10 @@ class Training:
         task: Where instances come from.
         device: Where the model lives.
         say: Told the engine that was chosen.
+        world: The processes that train it together.
 
     Raises:
-        ValueError: The recipe asks for what the model or the task cannot do.
+        ValueError: The recipe asks for what the model, the task or several processes cannot do.
     """
 
     def __init__(
@@ -53,8 +55,11 @@ class Training:
         task: Task,
         device: torch.device | str = "cpu",
         say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+        world: World = ALONE,
     ) -> None:
         self.recipe, self.task, self.device = recipe, task, torch.device(device)
+        self.world = world
+        check_world(recipe, world)
         self._say = say
         self.engine: Engine | None = None
         self.pace = Pace()
@@ -71,7 +76,10 @@ class Training:
             self.device,
             recipe.random_start,
             self.expert(),
+            world,
         )
+        if world.size > 1:  # what a model draws differs from process to process
+            torch.manual_seed(recipe.seed + world.rank)
         self.spent, self.skipped, self.rollbacks = NOTHING, 0, 0
 
     @property
@@ -109,9 +117,9 @@ class Training:
         engine, start = self.engine or self.begin(), time.perf_counter()
         with threads(engine.threads):
             metrics = self._update(engine, done)
-        if self.pace.slow(time.perf_counter() - start):
+        if self.pace.slow(time.perf_counter() - start) and self.world.size == 1:
             self.begin()
-        return metrics
+        return self.world.means(metrics, self.device)
 
     def _update(self, engine: Engine, done: float) -> dict[str, Tensor]:
         carried, source = self.carried, self.carried.source
@@ -188,8 +196,11 @@ class Training:
             self.carried.refill(self.model)
         forward = self.model.forced if self.recipe.forcing else self.model
         settings = forward, self.model, self.recipe, self.inputs, self._say, self.engine
-        self.engine = choose_engine(*settings)
-        each = self.engine.seconds
+        engine = choose_engine(*settings)
+        if self.world.size > 1:  # each may take its own threads, and all take one number format
+            joining = self.world.joining(self.model, engine.forward)
+            engine = replace(engine, forward=joining, bfloat16=self.world.agreed(engine.bfloat16))
+        self.engine, each = engine, engine.seconds
         self.pace = Pace(None if each is None else each * self.recipe.segment_steps)
         return self.engine
 
@@ -239,6 +250,17 @@ class Training:
         self.spent = Spent(**saved["spent"])
         self.learning.taken, self.rollbacks = self.updates, saved["rollbacks"]
         torch.set_rng_state(saved["random"])
+
+
+def check_world(recipe: Recipe, world: World) -> None:
+    """Refuse what several processes cannot train together.
+
+    Raises:
+        ValueError: They cannot share the batch out, or their searches would be the same.
+    """
+    world.rows(recipe.batch_size)
+    if world.size > 1 and recipe.target == "search":
+        raise ValueError("target='search' is for one process: its searches use all cores")
 
 
 def model_of(recipe: Recipe, task: Task) -> RefinementModel:

@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 
+from ttc_agents.training.distributed import ALONE
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.recipes import RECIPES
 from ttc_agents.training.update import Training
@@ -109,10 +110,10 @@ def tiny():
 def begun():
     """Makes the training of a recipe, with other entries where wanted."""
 
-    def make(recipe, **changes):
+    def make(recipe, world=ALONE, **changes):
         recipe = dataclasses.replace(recipe, **changes)
         task = make_task(recipe.env_id, **recipe.task)
-        return Training(recipe, task, say=lambda line: None)
+        return Training(recipe, task, say=lambda line: None, world=world)
 
     return make
 

@@ -1,0 +1,154 @@
+"""The visit to a GPU, rehearsed without one: in its minutes, whole at any kill, gone on with."""
+
+import argparse
+import importlib.util
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from ttc_agents.inference.checkpoint import load_model
+from ttc_agents.inference.directory import has_checkpoint
+from ttc_agents.training.loop import Look
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "gpu_visit.py"
+EVERY, SECONDS, KILLS = 0.5, 6.0, 20
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("gpu_visit", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    path = list(sys.path)
+    spec.loader.exec_module(module)
+    sys.path[:] = path
+    return module
+
+
+@pytest.fixture
+def short(script, monkeypatch):
+    """The visit with what takes long left out."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(script, "tests", lambda visit: visit.note("tests", passed=True))
+    monkeypatch.setattr(script, "MODELS", ("graph-4x4",))
+    monkeypatch.setattr(script, "COUNTS", (4, 10**6))
+    monkeypatch.setattr(script, "STEPS", (1, 4))
+    yield script
+    torch.set_num_threads(threads)
+
+
+def asked(out, seconds=SECONDS):
+    return argparse.Namespace(
+        minutes=seconds / 60, out=out, device="cpu", recipe="sudoku4-demo", every=EVERY
+    )
+
+
+def document(out):
+    return json.loads((out / "visit.json").read_text())
+
+
+def stubbed(script, monkeypatch):
+    """The parts, each of which notes when it began."""
+    for part, name in (("ceilings",) * 2, ("speed",) * 2, ("sweep", "sweeping")):
+        monkeypatch.setattr(script, name, lambda visit, part=part: visit.note(part, ran=True))
+    monkeypatch.setattr(script, "training", lambda visit, *rest: visit.note("training", ran=True))
+
+
+def test_what_a_part_has_found_is_on_the_disk_before_the_next_begins(short, tmp_path, monkeypatch):
+    stubbed(short, monkeypatch)
+    seen = []
+    monkeypatch.setattr(short, "speed", lambda visit: seen.append(document(tmp_path)["parts"]))
+    found = short.visited(asked(tmp_path))
+    assert list(seen[0]) == ["tests", "ceilings"]
+    assert list(found["parts"]) == ["tests", "ceilings", "speed", "training", "sweep"]
+    assert found["finished"]
+    assert found == document(tmp_path)
+
+
+def test_a_part_that_fails_leaves_the_others(short, tmp_path, monkeypatch):
+    stubbed(short, monkeypatch)
+    monkeypatch.setattr(short, "speed", lambda visit: 1 / 0)
+    parts = short.visited(asked(tmp_path))["parts"]
+    assert parts["speed"]["error"] == "ZeroDivisionError: division by zero"
+    assert parts["sweep"]["ran"]
+
+
+@pytest.mark.parametrize("minutes", [1.0, 2.0, 8.0, 15.0])
+def test_the_training_has_what_the_other_parts_leave(short, tmp_path, minutes):
+    visit = short.Visit(tmp_path, minutes, torch.device("cpu"))
+    others = sum(visit.allowed(part) for part in short.PARTS)
+    assert others <= 60 * minutes * 0.4
+    if minutes == 8.0:
+        assert others == sum(short.PARTS.values()) == 180.0
+
+
+@pytest.mark.slow
+def test_a_visit_keeps_to_its_minutes_and_says_what_it_left_out(short, tmp_path):
+    start = time.perf_counter()
+    found = short.visited(asked(tmp_path))
+    assert found == document(tmp_path)
+    assert found["finished"]
+    # A part that has begun is not cut off: what is counted is that no part was begun too late.
+    assert time.perf_counter() - start < 3 * SECONDS
+    parts = found["parts"]
+    assert list(parts) == ["tests", "ceilings", "speed", "training", "sweep"]
+    assert not any("error" in part for part in parts.values())
+    assert 0 < parts["speed"]["graph-4x4"]["share_of_peak"] < 2
+    assert parts["training"]["updates"] > 0
+    assert parts["sweep"]["instances"] == 4
+    assert "no time" in parts["sweep"]["left_out"]
+
+
+def going(script, out, trace):
+    """A visit whose training writes down the seconds that it has had."""
+    hooks = script.EveryMinute
+
+    def traced(visit, every):
+        hook = hooks(visit, every)
+
+        def look(training, metrics):
+            with trace.open("a") as file:
+                file.write(f"{training.spent.seconds}\n")
+
+        looking, after = Look(look), hook.after_update
+        hook.after_update = lambda *a: (looking.after_update(*a), after(*a))[1]
+        return hook
+
+    script.EveryMinute = traced
+    script.visited(asked(out))
+
+
+@pytest.mark.slow
+def test_a_kill_loses_no_more_than_it_may(short, tmp_path):
+    draw = random.Random(0)
+    for attempt in range(KILLS):
+        out, trace = tmp_path / str(attempt), tmp_path / f"{attempt}.txt"
+        process = multiprocessing.get_context("fork").Process(
+            target=going, args=(short, out, trace)
+        )
+        process.start()
+        time.sleep(draw.uniform(0.5, SECONDS))
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        if (out / "visit.json").exists():
+            assert document(out)["parts"] is not None
+        had = [float(line) for line in trace.read_text().split()] if trace.exists() else []
+        if not had:
+            continue
+        longest = max(b - a for a, b in zip([0.0, *had], had, strict=False))
+        kept = 0.0
+        if has_checkpoint(out / "checkpoint"):
+            load_model(out / "checkpoint")
+            kept = json.loads((out / "checkpoint" / "config.json").read_text())["seconds"]
+        assert had[-1] - kept <= EVERY + 3 * longest
+    again = short.visited(asked(out, 3.0))
+    assert again["parts"]["training"]["updates"] > 0

@@ -64,9 +64,7 @@ def plain_forward(model: FactorGraphNetwork, batch: Batch, num_steps: int) -> Te
     """
     context = model.encode(batch)
     certain, spec = context["certain"], model.spec
-    is_open = torch.zeros_like(certain).flatten()
-    is_open[model.graph(context).rows] = 1.0
-    is_open = is_open.view(*certain.shape, 1)
+    is_open = context["is_open"].to(certain)[..., None]
     members = [
         torch.as_tensor(g.members[..., 0] * spec.num_choices + g.members[..., 1]).long()
         for g in spec.groups

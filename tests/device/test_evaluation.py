@@ -18,7 +18,9 @@ from ttc_agents.inference.search import Branching
 from ttc_agents.models import make_model
 from ttc_envs import make_task
 
-NARROW = {"width": 8, "message_width": 8, "hidden_width": 8}
+NARROW = {"width": 8, "message_width": 8, "hidden_width": 8, "layout": "ragged"}
+"""In one layout, so that random first states are those of a CPU."""
+refining = sys.modules["ttc_agents.inference.refine"]
 
 
 def pair(there, name, task, **options):
@@ -74,7 +76,7 @@ def test_sweeps_are_those_of_a_cpu(there, sudoku, protocol):
 def test_blocks_of_steps_are_the_steps(there, sudoku, monkeypatch):
     task, instances = sudoku
     mine, theirs = pair(there, "factor_graph_network", task, **NARROW)
-    monkeypatch.setattr(sys.modules["ttc_agents.inference.refine"], "BLOCK", 4)
+    monkeypatch.setattr(refining, "BLOCK", 4)
     with torch.no_grad(), there.at_most(1 + 3):  # one for the graph
         steps = list(refine(mine, task, instances, 10))
     with torch.no_grad():
@@ -86,6 +88,18 @@ def test_blocks_of_steps_are_the_steps(there, sudoku, monkeypatch):
         there.close(torch.from_numpy(step.confidence), torch.from_numpy(other.confidence))
         there.close(torch.from_numpy(step.residual), torch.from_numpy(other.residual))
         assert (step.finite == other.finite).all()
+
+
+def test_a_dense_layout_waits_for_no_graph(there, sudoku):
+    task, instances = sudoku
+    mine, theirs = pair(there, "factor_graph_network", task, **{**NARROW, "layout": "auto"})
+    with torch.no_grad():
+        list(refine(mine, task, instances, 1))  # makes the graph of the batch size
+        with there.at_most(1):
+            *_, last = refine(mine, task, instances, refining.BLOCK)
+        *_, expected = refine(theirs, task, instances, refining.BLOCK)
+    there.close(last.logits, expected.logits, 1e-5)
+    there.close(last.state, expected.state, 1e-5)
 
 
 def test_a_reader_is_asked_at_every_step(there):

@@ -11,7 +11,7 @@ from ttc_agents.training.policy_gradient import PolicyGradient, VerifierTraining
 from ttc_agents.training.recipes import RECIPES
 from ttc_envs import make_task
 
-NARROW = {"width": 8, "message_width": 8, "hidden_width": 8}
+NARROW = {"width": 8, "message_width": 8, "hidden_width": 8, "layout": "ragged"}
 
 
 def test_the_verifier_teaches(there):

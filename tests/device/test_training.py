@@ -63,14 +63,15 @@ def begun(recipe, device):
 def allowed(recipe):
     """Waits of an update.
 
-    One is for the graph of open choices, one for the look at what came of the update. A reader's
-    answer is moved on by the task at every step. An implicit gradient asks its solvers now and
-    then.
+    One is for the look at what came of the update. A model that draws graphs looks for the nodes
+    that are free. A reader's answer is moved on by the task at every step. An implicit gradient
+    asks its solvers now and then.
     """
     if recipe.model == "equilibrium" and recipe.model_options.get("gradient") != "phantom":
-        return 8
+        return 6
     reads = recipe.model == "relational_network" and "view" in recipe.task
-    return 2 + (recipe.segment_steps if reads else 0)
+    draws = recipe.model == "adjacency_learner"
+    return 1 + draws + (recipe.segment_steps if reads else 0)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -81,7 +82,8 @@ def test_every_recipe_trains_and_resumes(there, name, tmp_path):
     if recipe.target != "search":  # a search is no update
         with there.at_most(allowed(recipe)):
             training.update(0.0)
-    if there.exact or recipe.model not in DRAWING:
+    alike = there.exact or recipe.model not in DRAWING
+    if alike and not recipe.random_start:  # of which a dense layout has others
         other = begun(recipe, "cpu")
         for loss in losses:
             there.close(torch.tensor(loss), other.update(0.0)["loss"])

@@ -22,13 +22,21 @@ faster than every other model of this package.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch, Context, RefinementModel, fields_of, first_reason, noise
+from ttc_agents.models.base import (
+    Batch,
+    Context,
+    RefinementModel,
+    check_name,
+    fields_of,
+    first_reason,
+    noise,
+)
 from ttc_agents.models.layers import GroupTables, OpenGraph, scaled
 from ttc_envs import TaskSpec
 
@@ -46,6 +54,10 @@ class FactorGraphNetwork(RefinementModel):
         width: H, the state of a choice.
         message_width: U, a message to a group.
         hidden_width: Z, the inner width of the update.
+        layout: `ragged` computes the open choices alone, which a CPU does in a third of the time;
+            `dense` computes all and masks the closed ones, so that shapes stand still and no
+            device is waited for. `auto` is ragged on a CPU and dense elsewhere. They agree up to
+            rounding; random first states are other ones.
 
     Shapes: state (B, N * C, H), zero where a choice is not open; logits (B, N, C).
     """
@@ -59,10 +71,17 @@ class FactorGraphNetwork(RefinementModel):
     start: Tensor
 
     def __init__(
-        self, spec: TaskSpec, width: int = 32, message_width: int = 32, hidden_width: int = 64
+        self,
+        spec: TaskSpec,
+        width: int = 32,
+        message_width: int = 32,
+        hidden_width: int = 64,
+        layout: Literal["auto", "ragged", "dense"] = "auto",
     ) -> None:
         """Make the weights."""
         super().__init__(spec)
+        check_name(layout, ("auto", "ragged", "dense"), "layout")
+        self.layout = layout
         self.width, self.message_width = width, message_width
         self.given = fields_of(spec, "given", "node")[0]
         self.tables = GroupTables(spec)
@@ -96,11 +115,20 @@ class FactorGraphNetwork(RefinementModel):
         return {"is_open": is_open, "certain": certain, "open": is_open | given}
 
     def graph(self, context: Context) -> OpenGraph:
-        """The graph of the open choices, made when first asked for: first states need none."""
+        """The graph of the open choices, made when first asked for: first states need none.
+
+        In the dense layout it is that of all choices.
+        """
         if "graph" not in context:
-            context["graph"] = self.tables.graph(context["is_open"])
+            make = self.tables.whole if self.dense(context) else self.tables.graph
+            context["graph"] = make(context["is_open"])
         graph: OpenGraph = context["graph"]
         return graph
+
+    def dense(self, context: Context) -> bool:
+        """Whether all choices are computed."""
+        on_cpu = context["is_open"].device.type == "cpu"
+        return self.layout == "dense" or (self.layout == "auto" and not on_cpu)
 
     def possible_choices(self, context: Context) -> Tensor:
         """Those that are given, or that no given of their groups excludes."""
@@ -121,11 +149,18 @@ class FactorGraphNetwork(RefinementModel):
         twice a step.
         """
         made, states = context.get("last", (None, None))
-        return states if made is z else z.reshape(-1, self.width)[self.graph(context).rows]
+        if made is z:
+            return states
+        rows = z.reshape(-1, self.width)
+        return rows if self.dense(context) else rows[self.graph(context).rows]
 
     def unpack(self, context: Context, states: Tensor) -> Tensor:
         """(R, H) -> (B, N * C, H)."""
         size, choices = context["certain"].shape
+        if self.dense(context):
+            states = torch.where(context["is_open"].reshape(-1, 1), states, 0.0)
+            context["last"] = states.view(size, choices, self.width), states
+            return context["last"][0]
         full = states.new_zeros(size * choices, self.width)
         full = full.index_copy_(0, self.graph(context).rows, states)
         context["last"] = full.view(size, choices, self.width), states
@@ -148,6 +183,9 @@ class FactorGraphNetwork(RefinementModel):
         """(R, H) -> (B, N, C)."""
         certain = context["certain"]
         open_logits = (h @ self.to_logit).to(certain.dtype)
+        if self.dense(context):
+            full = torch.where(context["is_open"], open_logits.view_as(certain), certain)
+            return full.view(len(certain), self.spec.num_nodes, self.spec.num_choices)
         full = certain.flatten().index_copy(0, self.graph(context).rows, open_logits)
         return full.view(len(certain), self.spec.num_nodes, self.spec.num_choices)
 

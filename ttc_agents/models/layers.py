@@ -114,6 +114,7 @@ class GroupTables(nn.Module):
             incidence[group, members] = 1
         of_kind = [incidence[kind_of == kind].sum(0) for kind in range(self.num_kinds)]
         self.register_buffer("incidence", torch.as_tensor(incidence), persistent=False)
+        self._whole: tuple[Any, OpenGraph] | None = None
         # These stay on the host, where graphs are made.
         self.members = torch.as_tensor(padded(groups, self.num_choices))
         self.member_of = torch.as_tensor(
@@ -127,12 +128,28 @@ class GroupTables(nn.Module):
         hits = given.to(self.incidence.dtype) @ self.incidence.T
         return (hits @ self.incidence) == 0
 
-    def graph(self, is_open: Tensor) -> OpenGraph:
+    def whole(self, like: Tensor) -> OpenGraph:
+        """The graph of all choices of a batch (B, V), made anew only for another size or device.
+
+        Its shapes do not depend on values, so nothing waits for them.
+        """
+        key, kept = (like.shape, like.device), self._whole
+        if kept is None or kept[0] != key:
+            with torch.inference_mode(False):  # trainings use it as well
+                kept = key, self.graph(torch.ones(like.shape, dtype=torch.bool), like.device)
+            self._whole = kept
+        return kept[1]
+
+    def graph(self, is_open: Tensor, device: torch.device | None = None) -> OpenGraph:
         """The graph of the open choices (B, V) bool.
 
         Its sizes depend on values, so it is made on the host: a device is waited for once.
+
+        Args:
+            is_open: Where the values are.
+            device: Where the graph is wanted; None: there.
         """
-        device, is_open = is_open.device, is_open.cpu()
+        device, is_open = device or is_open.device, is_open.cpu()
         size, kinds, num_groups = len(is_open), self.num_kinds, len(self.kind_of)
         rows = is_open.flatten().nonzero()[:, 0]
         instance, choice = rows // self.num_choices, rows % self.num_choices

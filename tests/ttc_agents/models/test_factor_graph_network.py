@@ -16,9 +16,10 @@ BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "factor_graph_network.py"
 plain_forward = runpy.run_path(str(BENCHMARK))["plain_forward"]
 
 
-def made(size: int, seed: int = 0) -> FactorGraphNetwork:
+def made(size: int, seed: int = 0, layout: str = "auto") -> FactorGraphNetwork:
     torch.manual_seed(seed)
-    model = FactorGraphNetwork(SudokuTask(size=size).spec, width=8, message_width=4, hidden_width=8)
+    sizes = {"width": 8, "message_width": 4, "hidden_width": 8}
+    model = FactorGraphNetwork(SudokuTask(size=size).spec, **sizes, layout=layout)
     torch.nn.init.normal_(model.to_logit)
     torch.nn.init.normal_(model.bias)
     return model.double()
@@ -30,9 +31,10 @@ def puzzles(size: int, count: int = 3) -> dict[str, torch.Tensor]:
     )
 
 
+@pytest.mark.parametrize("layout", ["ragged", "dense"])
 @pytest.mark.parametrize("size", [4, 6, 9])
-def test_equals_the_plain_form_in_logits_and_gradients(size):
-    model, batch = made(size), puzzles(size)
+def test_equals_the_plain_form_in_logits_and_gradients(size, layout):
+    model, batch = made(size, layout=layout), puzzles(size)
     fast, plain = model(batch, 3).logits, plain_forward(model, batch, 3)
     torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-10)
     gradients = []
@@ -42,6 +44,27 @@ def test_equals_the_plain_form_in_logits_and_gradients(size):
         gradients.append([p.grad.clone() for p in model.parameters()])
     for ours, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-8)
+
+
+def test_layouts_agree_in_single_precision_over_many_steps():
+    batch = puzzles(9)
+    ragged, dense = (made(9, layout=layout).float().eval() for layout in ("ragged", "dense"))
+    with torch.inference_mode():
+        ours, theirs = (model(batch, 32) for model in (dense, ragged))
+    torch.testing.assert_close(ours.logits, theirs.logits, rtol=0, atol=1e-5)
+    torch.testing.assert_close(ours.state, theirs.state, rtol=0, atol=1e-5)
+
+
+def test_a_dense_layout_keeps_one_graph_for_batches_of_one_size():
+    model = made(4, layout="dense")
+    graphs = [model.graph(model.encode(puzzles(4, count))) for count in (3, 3, 2)]
+    assert graphs[0] is graphs[1]
+    assert graphs[2] is not graphs[0]
+    context = model.encode(puzzles(4))
+    z = model.initial_state(context, torch.Generator().manual_seed(0))
+    for state in (z, model.step(context, z)):
+        assert not state[~context["is_open"]].any()
+        assert state[context["is_open"]].any(-1).all()
 
 
 def test_equals_the_plain_form_where_groups_overlap_and_miss_nodes():

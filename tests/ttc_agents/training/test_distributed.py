@@ -119,7 +119,9 @@ def test_the_first_process_writes_for_all(kinds, together, tmp_path):
     results = together(2, lambda world: train(recipe, tmp_path / "out", show=False).updates)
     assert results == [6, 6]
     lines = (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["update"] for line in lines] == [6]
+    updates = [json.loads(line)["update"] for line in lines]
+    assert updates == sorted(set(updates))  # each once, also on a machine that reports often
+    assert updates[-1] == 6
     again = together(
         2, lambda world: train(recipe, tmp_path / "out", resume=True, updates=8).updates
     )

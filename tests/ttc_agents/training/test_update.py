@@ -19,14 +19,16 @@ from ttc_envs import make_task
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_every_recipe_updates(begun, recipe):
-    small = {"batch_size": 2, "segment_steps": 2, "precision": "float32", "compile": "off"}
+    # Two instances of the easiest level may leave nothing to be learnt.
+    size = 8 if recipe.target == "search" else 2
+    small = {"batch_size": size, "segment_steps": 2, "precision": "float32", "compile": "off"}
     training = begun(recipe, **small)
     before = [p.clone() for p in training.learning.parameters]
     metrics = training.update(0.0)
     assert torch.isfinite(metrics["loss"])
     after = training.learning.parameters
     assert any((a != b).any() for a, b in zip(before, after, strict=True))
-    searched = training.spent.env_steps - 4
+    searched = training.spent.env_steps - 2 * size
     assert (training.updates, searched > 0) == (1, recipe.target == "search")
 
 
@@ -286,7 +288,7 @@ def test_what_a_solve_reports_is_in_the_metrics(begun, kinds):
 def test_rows_whose_backward_fails_are_left_out(begun, kinds):
     recipe = kinds["equilibrium"]
     options = {**recipe.model_options, "discard_above": 0.0, "backward_tol": 0.0}
-    training = begun(recipe, model_options=options)
+    training = begun(recipe, model_options=options, level="minimal")
     training.update(0.0)
     assert training.update(0.1)["discarded"] == 1
 

@@ -33,7 +33,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # a machine for minutes has nothing installed
 
 from ttc_agents.evaluation.sweep import sweep  # noqa: E402
-from ttc_agents.files import write_atomically  # noqa: E402
 from ttc_agents.inference.checkpoint import load_model, load_task  # noqa: E402
 from ttc_agents.inference.directory import has_checkpoint  # noqa: E402
 from ttc_agents.training.flops import counted  # noqa: E402
@@ -41,7 +40,7 @@ from ttc_agents.training.loop import Hook, Metrics  # noqa: E402
 from ttc_agents.training.recipes import find_recipe  # noqa: E402
 from ttc_agents.training.train import train  # noqa: E402
 from ttc_agents.training.update import Training  # noqa: E402
-from ttc_envs import make_task  # noqa: E402
+from ttc_envs import make_task, write_atomically  # noqa: E402
 
 PARTS = {"tests": 60.0, "ceilings": 5.0, "speed": 55.0, "sweep": 60.0}
 """Seconds of each part beside the training, of a visit of `WHOLE` seconds; the training has the

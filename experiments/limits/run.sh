@@ -19,6 +19,7 @@ sweep() {  # name, checkpoint, words for `ttc evaluate`
 sweep paths "$PATHS" --count 100 --steps 1,2,4,8,12,16,24,32,48,64,96,128,192,256 \
     --task places=64 --task places=128 --task places=256 --task places=512
 sweep paths-deep "$PATHS" --count 100 --steps 256,512,1024 --no-classical --task places=64
+sweep paths-1024 "$PATHS" --count 100 --steps 16,32,64,128 --no-classical --task places=1024 degree=20
 sweep sorting-complete "$COMPLETE" --count 200 --steps 1,2,4 --no-classical --task size=16 min_size=16 \
     --task size=64 min_size=64 --task size=128 min_size=128 --task size=256 min_size=256
 for size in 512 1024; do

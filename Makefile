@@ -35,6 +35,7 @@ demo: $(INSTALLED)  ## Train on 9x9 Sudoku for two minutes, sweep the test-time 
 
 test: $(INSTALLED)  ## The fast tests
 	$(PYTEST) -n 2 --dist loadgroup
+	$(PYTEST) -n 2 tests/device
 
 test-slow: $(INSTALLED)  ## The slow tests: learning runs of minutes each
 	$(PYTEST) -m slow
@@ -50,11 +51,13 @@ test-lowest:  ## The fast tests with the lowest versions that pyproject.toml all
 	$(PYTHON) -m venv --clear .venv-lowest
 	.venv-lowest/bin/python -m pip install -q $(PIP_FLAGS) -e '.[$(EXTRAS)]' -c .lowest.txt
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n 2 --dist loadgroup -W default
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n 2 -W default tests/device
 
 test-newest:  ## The fast tests with the newest versions of everything, in .venv-newest/
 	$(PYTHON) -m venv --clear .venv-newest
 	.venv-newest/bin/python -m pip install -q $(PIP_FLAGS) -e '.[$(EXTRAS)]'
 	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -n 2 --dist loadgroup -W default
+	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -n 2 -W default tests/device
 
 trust: $(INSTALLED)  ## Kills, damage, two writers, hostile files: what docs/trust.md promises, as one table
 	$(BIN)/python scripts/trust.py

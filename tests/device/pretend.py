@@ -41,6 +41,12 @@ class Module(backend_registration._DummyBackendModule):
     def synchronize(self, device=None):
         waits.note("synchronize")
 
+    def get_rng_state(self, device=None):
+        return torch.get_rng_state()  # numbers are drawn on the CPU
+
+    def set_rng_state(self, new_state, device=None):
+        torch.set_rng_state(new_state)
+
     def _lazy_init(self):
         return None
 

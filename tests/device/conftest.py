@@ -18,8 +18,8 @@ def load(name):
     return module
 
 
-# Before any test: PyTorch takes no new kind of device once it has computed a derivative. And once it
-# has computed one there, forked processes compute none: `make test` runs this folder by itself.
+# Before any test: PyTorch takes no new kind of device once it has computed a derivative. And once
+# it has computed one there, forked processes compute none: `make test` runs this folder alone.
 pretend = load("pretend")
 
 

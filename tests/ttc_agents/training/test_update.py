@@ -244,7 +244,7 @@ def test_an_objective_of_the_users(begun, tiny, module):
     ours, theirs = (begun(tiny, objective=o) for o in ("cross_entropy", f"{name}:tripled"))
     loss = ours.update(0.0)["loss"]
     torch.testing.assert_close(theirs.update(0.0)["loss"], 3 * loss)
-    with pytest.raises(ValueError, match="no objective .nothing., .*expected one of contrastive"):
+    with pytest.raises(ValueError, match="did you mean"):
         begun(tiny, objective="nothing")
 
 

@@ -84,6 +84,7 @@ def test_finite_weights_whose_outputs_overflow_are_said(scale):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(scale)
+        model.start.fill_(1.0)  # else the sign of a random state decides whether it overflows
     easy = task.sample(np.arange(3, dtype=np.uint64), "easy")
     protocols = ("p1", "p2-branch")
     document = sweep(model, task, {"easy": easy}, (32,), protocols=protocols).to_json()

@@ -176,8 +176,11 @@ class RefinementModel(nn.Module, ABC):
         """(B,) how bad the model holds the answer of a state to be; of models that `has_energy`.
 
         Energies of different instances can be compared. The rules of the task are not read.
+
+        Raises:
+            ValueError: The model has none.
         """
-        raise NotImplementedError(f"a {type(self).__name__} has no energy")
+        raise ValueError(f"a {type(self).__name__} has no energy")
 
     # The loop
 

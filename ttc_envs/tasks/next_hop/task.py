@@ -87,12 +87,18 @@ class NextHopTask(Task):
     - Truncation: after `max_episode_steps`, 32 by default.
 
     ## Information
-    `solved`, `is_success` (bool), `quality`, `accuracy` (float32), `changed`, `first_solved_step`,
-    `level` (-1 for other sizes and given instances), `instance_id`, in mode `edit` `action_mask`,
-    and of the path from the source: `illegal_jumps` (1 if it runs into an undecided
-    node or an empty slot), `ends_at_target`, `length_ratio` (length / optimum, infinite if it does
-    not arrive), `bounded` (ratio <= `bound`), `optimal` (to 1e-6), `within_1_percent`, `reachable`
-    (whether the map has a way at all).
+    - `solved`, `is_success` (bool); `quality`, `accuracy` (float32).
+    - `changed`: nodes that the step changed. `first_solved_step`: -1 before.
+    - `level`: index into `task.spec.levels`, -1 for other sizes and given
+      instances. `instance_id` (uint64): the key.
+    - `action_mask` in mode `edit`, int8. `action_masks()` returns it as bool.
+
+    Of the path from the source:
+
+    - `illegal_jumps`: 1 if it runs into an undecided node or an empty slot. `ends_at_target`.
+    - `length_ratio`: length / optimum, infinite for one that does not arrive.
+    - `bounded` (ratio <= `bound`), `optimal` (to 1e-6), `within_1_percent`.
+    - `reachable`: whether the map has a way at all.
 
     ## Arguments
     - `places`: 64 by default, 2..2048; the number of nodes, and of places of the named levels.

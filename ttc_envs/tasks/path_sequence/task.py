@@ -66,12 +66,19 @@ class SequenceTask(Task):
     - Truncation: after `max_episode_steps`, 32 by default.
 
     ## Information
-    `solved`, `is_success` (bool), `quality`, `accuracy` (float32), `changed`, `first_solved_step`,
-    `level` (-1 for `hops=...` and given instances), `instance_id`, in mode `edit` `action_mask`,
-    and `illegal_jumps` (jumps without a road, undecided slots and staying anywhere but at the
-    target among them), `ends_at_target`, `length_ratio` (length / optimum, infinite for a path with
-    an illegal jump or another end), `bounded` (ratio <= `bound`), `optimal` (to 1e-6),
-    `within_1_percent`, `reachable` (whether the map has a way at all).
+    - `solved`, `is_success` (bool); `quality`, `accuracy` (float32).
+    - `changed`: slots that the step changed. `first_solved_step`: -1 before.
+    - `level`: index into `task.spec.levels`, -1 for `hops=...` and given
+      instances. `instance_id` (uint64): the key.
+    - `action_mask` in mode `edit`, int8. `action_masks()` returns it as bool.
+
+    Of the path:
+
+    - `illegal_jumps`: jumps without a road, undecided slots and staying anywhere but at the target.
+    - `ends_at_target`.
+    - `length_ratio`: length / optimum, infinite for an illegal jump or another end.
+    - `bounded` (ratio <= `bound`), `optimal` (to 1e-6), `within_1_percent`.
+    - `reachable`: whether the map has a way at all.
 
     ## Arguments
     - `cities`: `spread=512` by default; `all`, `largest=K`, `random=K`, `state=TX` or the path of a

@@ -88,13 +88,13 @@ class SortingTask(Task):
     - Truncation: after `max_episode_steps`, 32 by default; in mode `edit` 4 * size is a fair limit.
 
     ## Information
-    `solved`, `is_success` (bool), `quality`, `accuracy` (float32), `changed` (positions that the
-    step changed), `first_solved_step` (-1 before), `level` (index into `task.spec.levels`, -1 for
-    given lists), `instance_id` (uint64; the key), `sorted` (bool; no key is smaller than one in
-    front of it, whether or not the answer is a permutation), `position_accuracy` (float32; the
-    accuracy, under the name that it has elsewhere), `inversions` (int32, a count),
-    `valid_permutation` (bool), and in mode `edit` `action_mask` int8. `action_masks()` returns the
-    mask as bool.
+    - `solved`, `is_success` (bool); `quality`, `accuracy` (float32).
+    - `changed`: positions that the step changed. `first_solved_step`: -1 before.
+    - `level`: index into `task.spec.levels`, -1 for given lists. `instance_id` (uint64): the key.
+    - `sorted` (bool): no key is smaller than one in front of it, permutation or not.
+    - `position_accuracy` (float32): the accuracy, under the name that it has elsewhere.
+    - `inversions` (int32, a count), `valid_permutation` (bool).
+    - `action_mask` in mode `edit`, int8. `action_masks()` returns it as bool.
 
     ## Arguments
     - `size`: 16 (default), 2 to 1024: positions.

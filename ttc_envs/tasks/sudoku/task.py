@@ -87,10 +87,11 @@ class SudokuTask(Task):
     - Truncation: after `max_episode_steps`, 32 by default, 4 * cells for the edit ids (324 and 64).
 
     ## Information
-    `solved`, `is_success` (bool), `quality`, `accuracy` (float32), `changed` (cells that the step
-    changed), `first_solved_step` (-1 before), `level` (index into `task.spec.levels`, -1 for
-    `givens=...`, `file:...` and given puzzles), `instance_id` (uint64; the key), and in mode `edit`
-    `action_mask` (cells * size,) int8. `action_masks()` returns the mask as bool.
+    - `solved`, `is_success` (bool); `quality`, `accuracy` (float32).
+    - `changed`: cells that the step changed. `first_solved_step`: -1 before.
+    - `level`: index into `task.spec.levels`, -1 for `givens=...`, `file:...` and given
+      puzzles. `instance_id` (uint64): the key.
+    - `action_mask` in mode `edit` (cells * size,), int8. `action_masks()` returns it as bool.
 
     ## Arguments
     - `size`: 9 (4 for the ids with a 4), also 4, 6, 16, 25. The edit ids keep their step limit.

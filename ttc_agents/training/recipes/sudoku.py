@@ -188,16 +188,19 @@ GRAPHS: tuple[Recipe, ...] = (
 
 # Equilibria of factor-graph networks
 
+SMALL = {
+    "model": "factor_graph_network",
+    "options": {"width": 24, "message_width": 24, "hidden_width": 48},
+}
+"""What equilibria and energies are of."""
+
 EQUILIBRIUM_6 = FACTOR_GRAPH_9.replaced(
     name="sudoku6-deq",
     description="Equilibrium of a factor-graph network on 6x6, implicit gradient, a minute",
     task={"size": 6},
     model="equilibrium",
     model_options={
-        "inner": {
-            "model": "factor_graph_network",
-            "options": {"width": 24, "message_width": 24, "hidden_width": 48},
-        },
+        "inner": SMALL,
         "solver_options": {"damping": 0.7},
         "backward_tol": 0.1,
         "tol": 0.01,
@@ -277,10 +280,7 @@ ENERGY_9 = FACTOR_GRAPH_9.replaced(
     description="Descent on a learned energy of 9x9, puzzles with 31 to 42 givens, half an hour",
     model="energy",
     model_options={
-        "inner": {
-            "model": "factor_graph_network",
-            "options": {"width": 24, "message_width": 24, "hidden_width": 48},
-        },
+        "inner": SMALL,
         "rounds": 1,
         "step_size": 1.0,
     },

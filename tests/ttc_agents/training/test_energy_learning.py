@@ -12,18 +12,14 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
-    ("recipe", "updates", "solved", "falls"),
-    [("sudoku4-energy", 100, 0.95, 0.95), ("sudoku6-energy", 700, 0.9, 0.7)],
+    ("recipe", "updates", "floor"), [("sudoku4-energy", 100, 0.95), ("sudoku6-energy", 700, 0.9)]
 )
-def test_it_solves_minimal_puzzles_and_its_energy_falls(
-    recipe, updates, solved, falls, seed, tmp_path
-):
-    # On 6x6 the energy of one of three seeds falls in but 77% of the steps (experiments/energy).
+def test_it_solves_minimal_puzzles_and_its_energy_falls(recipe, updates, floor, seed, tmp_path):
     out = tmp_path / recipe
     train(recipe, out, updates=updates, seed=seed, device="cpu", show=False)
     model, task = load_model(out), load_task(out, "validation")
     instances = task.sample(np.arange(100, dtype=np.uint64), "minimal")
     steps = list(refine(model, task, instances, 32))
-    assert task.score(instances, steps[-1].answer)["solved"].mean() >= solved
+    assert task.score(instances, steps[-1].answer)["solved"].mean() >= floor
     energy = np.stack([step.judge() for step in steps])
-    assert (np.diff(energy, axis=0) < 1e-5).mean() >= falls
+    assert (np.diff(energy, axis=0) < 1e-5).mean() > 0.9

@@ -96,21 +96,26 @@ def denoising(trace: Trace, labels: Labels, free: Tensor | None = None) -> Tenso
 def contrastive(trace: Trace, labels: Labels, free: Tensor | None = None) -> Tensor:
     """Cross-entropy of the steps, and right answers have to lie below wrong ones.
 
-    Wrong answers are mined: those that the descent itself has led to, where they are wrong; and
-    labels with a few and with many nodes changed, in this order (a ranking by logistic loss).
+    Every right answer of the batch against every wrong one, of the same instance and of others, so
+    that energies of different instances can be compared. Right are the labels; wrong are labels
+    with a few nodes changed; the points that the descent has come to are what they are (mined
+    negatives). Labels with a few nodes changed have to lie below those with many (a ranking by
+    logistic loss; the areas under the ROC curve are what it raises).
     """
     of, logits = landscape(trace).of, trace.logits[-1].detach()
     label, choices = known(labels), logits.shape[-1]
     shares = torch.rand(len(logits), device=logits.device)
     answers = [label, changed(label, choices, shares / 4), changed(label, choices, shares)]
-    answers.append(torch.where(label < 0, label, logits.argmax(-1)))
-    right, few, many, mined = (of(shown(answer, choices)) for answer in answers)
-    size = label.shape[1] if free is None else free.sum(1)
-    pairs = [(right, few), (few, many), (right, mined)]
-    loss = torch.stack([F.softplus(size * (low - high)) for low, high in pairs])
-    wrong = (answers[-1] != label).any(1)
-    weight = torch.stack([torch.ones_like(wrong), torch.ones_like(wrong), wrong])
-    return cross_entropy(trace, labels, free) + CONTRAST * (loss * weight).mean()
+    right, few, many = (of(shown(answer, choices)) for answer in answers)
+    found, wrong = of(logits), ((logits.argmax(-1) != label) & (label >= 0)).any(1)
+    size = label.shape[1] if free is None else free.sum(1).float().mean()
+    low, high = torch.cat([right, found]), torch.cat([few, found])
+    all_rows = torch.ones_like(wrong)
+    pairs = torch.cat([all_rows, ~wrong])[:, None] & torch.cat([all_rows, wrong])
+    across = F.softplus(size * (low[:, None] - high))
+    within = F.softplus(size * (few - many)).mean()
+    contrast = (across * pairs).sum() / pairs.sum() + within
+    return cross_entropy(trace, labels, free) + CONTRAST * contrast
 
 
 CONTRAST = 0.1

@@ -100,19 +100,29 @@ def test_the_penalty_of_a_trace_joins_the_loss():
 LABEL = torch.tensor([[0, 1, 2, 0, 1, 2], [2, 2, 1, 1, 0, 0]])
 
 
-def landscape(sign):
-    """Energies by the distance to the label, and a step of descent that goes all the way."""
+def landscape(sign, offset=0.0):
+    """Energies by the distance to the label, and a step of descent that goes all the way.
+
+    Those of the second instance have an offset.
+    """
     target = 9.0 * torch.nn.functional.one_hot(LABEL, 3).float()
 
     def of(logits):
-        return sign * (logits.argmax(-1) != LABEL).float().mean(1)
+        distance = (logits.argmax(-1) != LABEL).float().mean(1)
+        return sign * distance + offset * torch.arange(2)
 
     return Energies(torch.zeros(1, 2), of, lambda logits: sign * target + 0 * logits)
 
 
-def traced(sign, answer):
+def traced(sign, answer, offset=0.0):
     logits = 9.0 * torch.nn.functional.one_hot(answer, 3).float()[None]
-    return Trace(logits, logits[0], energies=landscape(sign))
+    return Trace(logits, logits[0], energies=landscape(sign, offset))
+
+
+def contrast(trace):
+    torch.manual_seed(0)
+    labels = {"answer": LABEL}
+    return contrastive(trace, labels) - cross_entropy(trace, labels)
 
 
 def test_denoising_asks_a_step_to_lead_back_to_the_label():
@@ -125,16 +135,17 @@ def test_denoising_asks_a_step_to_lead_back_to_the_label():
 
 
 def test_contrast_puts_labels_below_corrupted_and_mined_answers():
-    labels, wrong = {"answer": LABEL}, LABEL.roll(1, 1)
-    torch.manual_seed(0)
-    good = contrastive(traced(1, LABEL), labels) - cross_entropy(traced(1, LABEL), labels)
-    torch.manual_seed(0)
-    bad = contrastive(traced(-1, LABEL), labels) - cross_entropy(traced(-1, LABEL), labels)
+    good, bad = contrast(traced(1, LABEL)), contrast(traced(-1, LABEL))
     assert 0 < good < bad
     # A wrong answer that the descent has found counts besides.
-    torch.manual_seed(0)
-    mined = contrastive(traced(-1, wrong), labels) - cross_entropy(traced(-1, wrong), labels)
-    assert mined > bad
+    wrong = LABEL.roll(1, 1)
+    assert contrast(traced(1, wrong)) < good
+    assert contrast(traced(-1, wrong)) > bad
+
+
+def test_contrast_compares_the_energies_of_different_instances():
+    level, apart = (contrast(traced(1, LABEL.roll(1, 1), offset)) for offset in (0.0, 5.0))
+    assert level < apart
 
 
 def test_answers_are_corrupted_from_nothing_to_everything():

@@ -284,6 +284,7 @@ ENERGY_9 = FACTOR_GRAPH_9.replaced(
         "rounds": 1,
         "step_size": 1.0,
     },
+    objective="contrastive",
     level="givens=31..42",
     seconds=1800,
     segment_steps=2,

@@ -73,7 +73,7 @@ class NodeInputs(nn.Module):
             if field.kind != "real":
                 values = next(tables)(values.long() - int(field.low))
             parts.append(values.flatten(2) if values.dim() > 2 else values[..., None])
-        rows = len(parts[0])
+        rows = parts[0].shape[0]
         parts += [table(rank) for table, rank in zip(self.axes, self.place, strict=True)]
         if self.phases.shape[1]:
             parts.append(self.phases)

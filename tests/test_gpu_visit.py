@@ -19,7 +19,7 @@ from ttc_agents.inference.directory import has_checkpoint
 from ttc_agents.training.loop import Look
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "gpu_visit.py"
-EVERY, SECONDS, KILLS = 0.5, 6.0, 20
+EVERY, SECONDS, LONG, KILLS = 0.5, 6.0, 30.0, 20
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
@@ -94,11 +94,11 @@ def test_the_training_has_what_the_other_parts_leave(short, tmp_path, minutes):
 @pytest.mark.slow
 def test_a_visit_keeps_to_its_minutes_and_says_what_it_left_out(short, tmp_path):
     start = time.perf_counter()
-    found = short.visited(asked(tmp_path))
+    found = short.visited(asked(tmp_path, LONG))
     assert found == document(tmp_path)
     assert found["finished"]
     # A part that has begun is not cut off: what is counted is that no part was begun too late.
-    assert time.perf_counter() - start < 3 * SECONDS
+    assert time.perf_counter() - start < 2 * LONG
     parts = found["parts"]
     assert list(parts) == ["tests", "ceilings", "speed", "training", "sweep"]
     assert not any("error" in part for part in parts.values())
@@ -108,7 +108,7 @@ def test_a_visit_keeps_to_its_minutes_and_says_what_it_left_out(short, tmp_path)
     assert "no time" in parts["sweep"]["left_out"]
 
 
-def going(script, out, trace):
+def going(script, out, trace, seconds):
     """A visit whose training writes down the seconds that it has had."""
     hooks = script.EveryMinute
 
@@ -124,19 +124,23 @@ def going(script, out, trace):
         return hook
 
     script.EveryMinute = traced
-    script.visited(asked(out))
+    script.visited(asked(out, seconds))
 
 
 @pytest.mark.slow
 def test_a_kill_loses_no_more_than_it_may(short, tmp_path):
-    draw = random.Random(0)
+    draw, trained = random.Random(0), 0
     for attempt in range(KILLS):
         out, trace = tmp_path / str(attempt), tmp_path / f"{attempt}.txt"
         process = multiprocessing.get_context("fork").Process(
-            target=going, args=(short, out, trace)
+            target=going, args=(short, out, trace, LONG)
         )
         process.start()
-        time.sleep(draw.uniform(0.5, SECONDS))
+        # Half of the kills come at any time, half while the training runs, however slow the machine.
+        if attempt % 2:
+            while process.is_alive() and not trace.exists():
+                time.sleep(0.05)
+        time.sleep(draw.uniform(0.0, SECONDS / 2))
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         if (out / "visit.json").exists():
@@ -144,11 +148,13 @@ def test_a_kill_loses_no_more_than_it_may(short, tmp_path):
         had = [float(line) for line in trace.read_text().split()] if trace.exists() else []
         if not had:
             continue
+        trained += 1
         longest = max(b - a for a, b in zip([0.0, *had], had, strict=False))
         kept = 0.0
         if has_checkpoint(out / "checkpoint"):
             load_model(out / "checkpoint")
             kept = json.loads((out / "checkpoint" / "config.json").read_text())["seconds"]
         assert had[-1] - kept <= EVERY + 3 * longest
-    again = short.visited(asked(out, 3.0))
+    assert trained >= KILLS // 2
+    again = short.visited(asked(out, LONG))
     assert again["parts"]["training"]["updates"] > 0

@@ -17,6 +17,7 @@ int64, and fields in its order; the task moves it on between the calls.
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import warnings
 
@@ -44,6 +45,20 @@ class OneStep(nn.Module):
         z = torch.where(begin.view(-1, *[1] * (state.dim() - 1)), first, state)
         z = self.model.step(context, z)
         return {"logits": self.model.readout(context, z), "state": z}
+
+
+def frozen(model: RefinementModel) -> RefinementModel:
+    """A copy without gradients, whose buffers without elements are plain tensors.
+
+    `torch.export.save` cannot write a buffer without elements.
+    """
+    model = copy.deepcopy(model).requires_grad_(False)
+    for module in model.modules():
+        for name, values in list(module.named_buffers(recurse=False)):
+            if not values.numel():
+                delattr(module, name)
+                setattr(module, name, values)
+    return model
 
 
 def blank_batch(model: RefinementModel) -> Batch:
@@ -74,7 +89,7 @@ def program(model: RefinementModel) -> torch.export.ExportedProgram:
             state = model.initial_state(model.encode(fields))
             begin = torch.ones(EXAMPLE_ROWS, dtype=torch.bool)
             return torch.export.export(
-                OneStep(model), (state, begin, fields), dynamic_shapes=axes
+                OneStep(frozen(model)), (state, begin, fields), dynamic_shapes=axes
             )
     except (RuntimeError, TypeError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)

@@ -15,7 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch, Context, RefinementModel, fields_of, first_reason, noise, rows_of
+from ttc_agents.models.base import (
+    Batch,
+    Context,
+    RefinementModel,
+    fields_of,
+    first_reason,
+    noise,
+    rows_of,
+)
 from ttc_agents.models.neighbour_graph import EdgeWeights, width
 from ttc_agents.models.node_inputs import is_input
 from ttc_envs import Field as FieldSpec

@@ -1,6 +1,8 @@
 """Networks that run without PyTorch take the same steps."""
 
 import io
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,13 +18,14 @@ from ttc_agents.models.conformance import shaken
 from ttc_envs import make_task
 
 STEPS = 256
+PAGE = Path(__file__).parents[3] / "docs" / "export.md"
 LIMITS = {"sudoku-cpu": 1e-2}
 """The solved states of this network never come to rest, and single precision parts their ways: the
 two layouts of PyTorch differ as much. In double precision it keeps the limit of the others."""
 
 
 def steps_of(call, model, task, instances, num_steps, real=np.float32):
-    """Yields the logits of an exported step, a loop of NumPy around `call(state, begin, fields)`."""
+    """Yields the logits of an exported step: a loop of NumPy around call(state, begin, fields)."""
     answers, rows = Answers(task, instances), len(instances)
     batch = answers.shown("cpu") if model.reads_answer else to_batch(instances.fields)
     shape = model.initial_state(model.encode(batch)).shape
@@ -40,7 +43,9 @@ def by_onnx(data):
     """Runs an ONNX file."""
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(data)
-    return lambda state, begin, fields: session.run(None, {"state": state, "begin": begin, **fields})
+    return lambda state, begin, fields: session.run(
+        None, {"state": state, "begin": begin, **fields}
+    )
 
 
 def by_torch(data):
@@ -127,3 +132,22 @@ def test_in_double_precision_none_is_an_exception():
     instances = task.sample(np.arange(8, dtype=np.uint64), "minimal")
     call = by_onnx(onnx_file(program(model)))
     assert largest_difference(call, model, task, instances, STEPS, np.float64) < 1e-4
+
+
+@pytest.mark.slow
+def test_the_programs_of_the_page_run(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    step = program(load_model("sudoku-cpu"))
+    (tmp_path / "sudoku.onnx").write_bytes(onnx_file(step))
+    (tmp_path / "sudoku.pt2").write_bytes(torch_file(step))
+    names = {}
+    # They need these files: the tests of all other pages know no `py`.
+    for code in re.findall(r"^```py\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S):
+        exec(code, names)
+    solution, shapes = capsys.readouterr().out.splitlines()
+    task = load_task("sudoku-cpu", "test")
+    instances = task.sample(np.array([7], dtype=np.uint64), "medium")
+    assert task.spell(task.initial_answer(instances)[0]) == names["puzzle"]
+    assert solution == task.spell(instances.labels["answer"][0])
+    assert shapes == "torch.Size([1, 81, 9]) torch.Size([1, 729, 32])"

@@ -136,7 +136,7 @@ def test_a_kill_loses_no_more_than_it_may(short, tmp_path):
             target=going, args=(short, out, trace, LONG)
         )
         process.start()
-        # Half of the kills come at any time, half while the training runs, however slow the machine.
+        # Half of the kills come at any time, half while the training runs, however slow it is.
         if attempt % 2:
             while process.is_alive() and not trace.exists():
                 time.sleep(0.05)

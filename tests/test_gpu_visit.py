@@ -4,9 +4,7 @@ import argparse
 import importlib.util
 import json
 import multiprocessing
-import os
 import random
-import signal
 import sys
 import time
 from pathlib import Path
@@ -94,11 +92,11 @@ def test_the_training_has_what_the_other_parts_leave(short, tmp_path, minutes):
 @pytest.mark.slow
 def test_a_visit_keeps_to_its_minutes_and_says_what_it_left_out(short, tmp_path):
     start = time.perf_counter()
-    found = short.visited(asked(tmp_path, LONG))
+    found = short.visited(asked(tmp_path))
     assert found == document(tmp_path)
     assert found["finished"]
     # A part that has begun is not cut off: what is counted is that no part was begun too late.
-    assert time.perf_counter() - start < 2 * LONG
+    assert time.perf_counter() - start < 3 * SECONDS
     parts = found["parts"]
     assert list(parts) == ["tests", "ceilings", "speed", "training", "sweep"]
     assert not any("error" in part for part in parts.values())
@@ -128,7 +126,9 @@ def going(script, out, trace, seconds):
 
 
 @pytest.mark.slow
-def test_a_kill_loses_no_more_than_it_may(short, tmp_path):
+def test_a_kill_loses_no_more_than_it_may(short, tmp_path, monkeypatch):
+    for part in ("ceilings", "speed"):
+        monkeypatch.setattr(short, part, lambda visit: None)
     draw, trained = random.Random(0), 0
     for attempt in range(KILLS):
         out, trace = tmp_path / str(attempt), tmp_path / f"{attempt}.txt"
@@ -141,7 +141,7 @@ def test_a_kill_loses_no_more_than_it_may(short, tmp_path):
             while process.is_alive() and not trace.exists():
                 time.sleep(0.05)
         time.sleep(draw.uniform(0.0, SECONDS / 2))
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.join()
         if (out / "visit.json").exists():
             assert document(out)["parts"] is not None

@@ -167,9 +167,11 @@ class CarriedBatch:
         """The instances of these keys: from the source, from the thread, or sampled now."""
         if self.source is not None:
             return self.source.draw(len(keys), self.generator)
-        sampled = None if turn.sampled is None else turn.sampled.result()
-        known = sampled is not None and np.array_equal(sampled.keys, keys)
-        return sampled if known else self.task.sample(keys, turn.level)
+        if turn.sampled is not None:
+            sampled = turn.sampled.result()
+            if np.array_equal(sampled.keys, keys):  # else there are broken rows besides
+                return sampled
+        return self.task.sample(keys, turn.level)
 
     def due(self) -> Tensor:
         """(n,) rows of the whole batch whose turn it is, ascending."""

@@ -21,7 +21,7 @@ STEPS = 256
 PAGE = Path(__file__).parents[3] / "docs" / "export.md"
 LIMITS = {"sudoku-cpu": 1e-2, "shortest-path-cpu": 1e-2}
 """In these two, single precision parts the ways of equal sums, in PyTorch alone as well. In double
-precision they keep the limit of the others."""
+precision their programs keep the limit of the others (ONNX files hold scalars in single)."""
 
 
 def steps_of(call, model, task, instances, num_steps, real=np.float32):
@@ -131,8 +131,8 @@ def test_shipped_networks_take_the_same_steps_in_onnx(name):
 def test_in_double_precision_there_is_no_exception(name):
     model, task = load_model(name).double(), load_task(name)
     instances = task.sample(np.arange(4, dtype=np.uint64), task.spec.levels[0])
-    call = by_onnx(onnx_file(program(model)))
-    assert largest_difference(call, model, task, instances, STEPS, np.float64) < 1e-4
+    call = by_torch(torch_file(program(model)))
+    assert largest_difference(call, model, task, instances, STEPS, np.float64) < 1e-8
 
 
 @pytest.mark.slow

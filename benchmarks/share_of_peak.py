@@ -57,8 +57,8 @@ def begun(name: str) -> Training:
 def share(name: str, seconds: float) -> dict[str, float]:
     """The share of the peak that a recipe reaches.
 
-    Updates of equilibria differ in depth, so operations are counted in each that is timed but one
-    thing: counting slows it. They are counted in a twin of the same seed.
+    Counting operations slows an update, so they are counted in a twin of the same seed. Updates of
+    equilibria differ in depth; each one that is timed has its twin.
     """
     training, twin = begun(name), begun(name)
     a = torch.randn(SIZE, SIZE)

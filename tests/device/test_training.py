@@ -3,6 +3,8 @@
 What is small stands in the place of what is large; the way is that of the recipe.
 """
 
+import threading
+
 import pytest
 import torch
 
@@ -97,3 +99,32 @@ def test_every_recipe_trains_and_resumes(there, name, tmp_path):
         resumed.update(0.0)
         pairs = zip(training.learning.parameters, resumed.learning.parameters, strict=True)
         assert all(torch.equal(one.cpu(), two.cpu()) for one, two in pairs)
+
+
+def test_instances_are_sampled_ahead_in_a_thread_and_are_the_same(there, tmp_path):
+    recipe = small(RECIPES["sudoku4-demo"])
+    training, other = begun(recipe, there.device), begun(recipe, "cpu")
+    threads, sample = [], training.task.sample
+
+    def watched(keys, level):
+        threads.append(threading.current_thread() is threading.main_thread())
+        return sample(keys, level)
+
+    training.task.sample = watched
+    for update in range(6):
+        for each in (training, other):
+            if update == 4:
+                each.carried.discard()  # so all rows are sampled now, with those of the thread
+            each.update(0.0)
+        assert torch.equal(training.carried.batch["givens"].cpu(), other.carried.batch["givens"])
+        assert training.carried.drawn == other.carried.drawn
+    assert threads.count(True) == 2  # the first ones, and the broken ones
+    assert threads.count(False) >= 4
+    # A checkpoint knows nothing of what was sampled ahead: a CPU goes on with the same instances.
+    Saver(tmp_path, []).save(training)
+    resumed = begun(recipe, "cpu")
+    Saver(tmp_path, []).load(resumed)
+    for _ in range(2):
+        for each in (resumed, other):
+            each.update(0.0)
+        assert torch.equal(resumed.carried.batch["givens"], other.carried.batch["givens"])

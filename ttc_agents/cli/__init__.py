@@ -31,6 +31,8 @@ EXTRA = (
     "yaml",
 )
 """Top-level modules of the extra `agents`."""
+EXPORT_EXTRA = ("onnx", "onnx_ir", "onnxscript")
+"""The same of the extra `onnx`."""
 START = """\
 Start here:
   ttc solve                     watch a shipped network solve a puzzle that is drawn for you
@@ -75,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain("interrupted", INTERRUPTED)
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
+        if package in EXPORT_EXTRA:
+            return complain(f'{package} is missing: pip install "ttc-gym[onnx]"')
         if package not in EXTRA:
             raise
         return complain(f'{package} is missing: pip install "ttc-gym[agents]"')
@@ -99,6 +103,7 @@ def _parse(words: Sequence[str]) -> Command | int:
     from ttc_agents.cli.data import Data
     from ttc_agents.cli.demo import Demo
     from ttc_agents.cli.evaluate import Evaluate
+    from ttc_agents.cli.export import Export
     from ttc_agents.cli.play import Play
     from ttc_agents.cli.probe import ProbePlaces
     from ttc_agents.cli.report import Report
@@ -115,6 +120,7 @@ def _parse(words: Sequence[str]) -> Command | int:
         "solve": Solve,
         "watch": Watch,
         "report": Report,
+        "export": Export,
         "demo": Demo,
         "data": Data,
     }

@@ -228,8 +228,11 @@ def promoting(f: Map, dtype: torch.dtype) -> Map:
 
 
 def free_to_look(values: Tensor) -> bool:
-    """Whether the host can read these values without waiting for a device."""
-    return values.device.type == "cpu"
+    """Whether the host can read these values without waiting for a device.
+
+    While a model is exported there are none to read.
+    """
+    return values.device.type == "cpu" and not torch.compiler.is_exporting()
 
 
 def largest(counts: Tensor) -> int:

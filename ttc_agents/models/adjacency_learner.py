@@ -42,6 +42,7 @@ from ttc_agents.models.base import (
     check_name,
     device_of,
     free_nodes,
+    rows_of,
     stacked,
     to_batch,
 )
@@ -202,7 +203,7 @@ class AdjacencyLearner(Wrapper):
 
     def draw(self, logits: Tensor, batch: Batch, count: int) -> Drawn:
         """`count` graphs of each instance; 0 takes the most likely one."""
-        rows = len(next(iter(batch.values())))
+        rows = rows_of(batch)
         if count == 0:
             return most_likely(logits, self.neighbours, rows)
         if self.estimator == "score" or not self.training:

@@ -96,6 +96,7 @@ class RefinementModel(nn.Module, ABC):
       writes answers (B, N).
     - `per_choice`: its state is one vector for each (node, choice), a view (B, N, C, H).
     - `has_energy`: `energy` says how bad an answer is, and steps descend it (see `Energy`).
+    - `not_exported`: why its step cannot be exported (`ttc export`); None: it can.
     - `learns_graph`: it infers the graph: `likely_graph(batch)` gives neighbours (B or 1, N, k),
       `edge_shares(batch)` how often each edge is drawn (N, N).
 
@@ -112,6 +113,7 @@ class RefinementModel(nn.Module, ABC):
     per_choice: bool = False
     has_energy: bool = False
     learns_graph: bool = False
+    not_exported: str | None = None
     training_defaults: ClassVar[dict[str, Any]] = {}
     """Entries of a recipe that suit the model where no recipe is named."""
 
@@ -295,6 +297,11 @@ def to_tensor(values: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
 def sent(values: Tensor, device: torch.device | str) -> Tensor:
     """The values on a device. The host does not wait until what was begun there is done."""
     return values.to(device, non_blocking=True)
+
+
+def rows_of(batch: Batch) -> int:
+    """B; a symbol where a batch of any size is traced, of which `len` would make a number."""
+    return next(iter(batch.values())).shape[0]
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -90,7 +90,7 @@ class ChoiceNetwork(RefinementModel):
         choices = torch.arange(self.spec.num_choices, device=givens.device)
         known = (givens[..., None] >= 0).long() + (givens[..., None] == choices)
         x = self.inputs(known)
-        weights = self.graph(graph, len(givens)).to(x)
+        weights = self.graph(graph, givens.shape[0]).to(x)
         edges = weights * (FEW / weights.sum(-1, keepdim=True).clamp(min=1.0))
         return {"x": x, "z": self.bias + x @ self.inject, "edges": edges}
 

@@ -15,7 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch, Context, RefinementModel, fields_of, first_reason, noise
+from ttc_agents.models.base import (
+    Batch,
+    Context,
+    RefinementModel,
+    fields_of,
+    first_reason,
+    noise,
+    rows_of,
+)
 from ttc_agents.models.neighbour_graph import EdgeWeights, width
 from ttc_agents.models.node_inputs import is_input
 from ttc_envs import Field as FieldSpec
@@ -60,7 +68,7 @@ class CountNetwork(RefinementModel):
 
     def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
         """What is known of the nodes, and the graph as weights (B, N, N)."""
-        rows = len(next(iter(batch.values())))
+        rows = rows_of(batch)
         weights = self.graph(graph, rows).to(self.table)
         fixed, known = self.table.new_zeros(rows, self.spec.num_nodes, self.spec.num_choices), None
         if self.given:

@@ -92,6 +92,7 @@ class Energy(Wrapper):
     """
 
     has_energy = True
+    not_exported = "its step is the derivative of an energy"
     training_defaults: ClassVar[dict[str, Any]] = {
         "model_options": {"inner": {"model": "factor_graph_network", "options": {}}},
         "optimizer": "muon",

@@ -120,14 +120,15 @@ class FactorGraphNetwork(RefinementModel):
         In the dense layout it is that of all choices.
         """
         if "graph" not in context:
-            make = self.tables.whole if self.dense(context) else self.tables.graph
-            context["graph"] = make(context["is_open"])
+            tables, is_open = self.tables, context["is_open"]
+            dense = self.dense(context)
+            context["graph"] = tables.whole(is_open) if dense else tables.graph(is_open)
         graph: OpenGraph = context["graph"]
         return graph
 
     def dense(self, context: Context) -> bool:
-        """Whether all choices are computed."""
-        on_cpu = context["is_open"].device.type == "cpu"
+        """Whether all choices are computed; always, where the model is exported."""
+        on_cpu = context["is_open"].device.type == "cpu" and not torch.compiler.is_exporting()
         return self.layout == "dense" or (self.layout == "auto" and not on_cpu)
 
     def possible_choices(self, context: Context) -> Tensor:
@@ -185,9 +186,9 @@ class FactorGraphNetwork(RefinementModel):
         open_logits = (h @ self.to_logit).to(certain.dtype)
         if self.dense(context):
             full = torch.where(context["is_open"], open_logits.view_as(certain), certain)
-            return full.view(len(certain), self.spec.num_nodes, self.spec.num_choices)
+            return full.view(certain.shape[0], self.spec.num_nodes, self.spec.num_choices)
         full = certain.flatten().index_copy(0, self.graph(context).rows, open_logits)
-        return full.view(len(certain), self.spec.num_nodes, self.spec.num_choices)
+        return full.view(certain.shape[0], self.spec.num_nodes, self.spec.num_choices)
 
     def step(self, context: Context, z: Tensor) -> Tensor:
         """One refinement step."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttc_agents.models.base import sent
@@ -87,6 +88,35 @@ class OpenGraph:
         return BagSum.apply(groups, self.to_rows, self.from_rows)
 
 
+@dataclass(frozen=True)
+class TableGraph:
+    """The graph of all choices by tables, for a batch of any size; sums like `OpenGraph`.
+
+    It is what exported models compute, since no runtime knows sums in compressed rows.
+
+    Args:
+        size: B.
+        group_sizes: Groups of the batch, per kind.
+        members: (G, n) messages in 0..V * K of each group, V * K where there is none.
+        groups: (V, d) groups in 0..G of each choice, G where there is none.
+    """
+
+    size: int
+    group_sizes: list[int]
+    members: Tensor
+    groups: Tensor
+
+    def gather_groups(self, messages: Tensor) -> Tensor:
+        """(B * V * K, U) messages -> (G * B, U) sums."""
+        by_row = F.pad(messages.view(self.size, -1, messages.shape[-1]), (0, 0, 0, 1))
+        return by_row[:, self.members].sum(2).transpose(0, 1).flatten(0, 1)
+
+    def gather_rows(self, groups: Tensor) -> Tensor:
+        """(G * B, Z) -> (B * V, Z), each row the sum over the groups it is in."""
+        by_group = F.pad(groups.view(-1, self.size, groups.shape[-1]), (0, 0, 0, 0, 0, 1))
+        return by_group[self.groups].sum(1).transpose(0, 1).flatten(0, 1)
+
+
 def exclusive_cumsum(counts: Tensor) -> Tensor:
     """Where each bag begins."""
     return counts.cumsum(0) - counts
@@ -121,6 +151,9 @@ class GroupTables(nn.Module):
             padded([row.nonzero()[0] for row in incidence.T], len(groups))
         )
         self.kind_of = torch.as_tensor(kind_of)
+        self.kind_sizes = [len(m) for m in flat]
+        none, own = self.num_choices * self.num_kinds, self.members * self.num_kinds
+        self.messages = (own + self.kind_of[:, None]).clamp(max=none)
         self.kind_counts = torch.as_tensor(np.stack(of_kind, axis=1).astype(np.int64))
 
     def open_choices(self, given: Tensor) -> Tensor:
@@ -128,11 +161,16 @@ class GroupTables(nn.Module):
         hits = given.to(self.incidence.dtype) @ self.incidence.T
         return (hits @ self.incidence) == 0
 
-    def whole(self, like: Tensor) -> OpenGraph:
+    def whole(self, like: Tensor) -> OpenGraph | TableGraph:
         """The graph of all choices of a batch (B, V), made anew only for another size or device.
 
-        Its shapes do not depend on values, so nothing waits for them.
+        Its shapes do not depend on values, so nothing waits for them. While a model is exported,
+        they do not depend on the size of the batch either.
         """
+        if torch.compiler.is_exporting():
+            size = like.shape[0]
+            sizes = [size * n for n in self.kind_sizes]
+            return TableGraph(size, sizes, self.messages, self.member_of)
         key, kept = (like.shape, like.device), self._whole
         if kept is None or kept[0] != key:
             with torch.inference_mode(False):  # trainings use it as well

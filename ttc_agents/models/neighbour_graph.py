@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ttc_agents.models.base import Batch, fields_of
+from ttc_agents.models.base import Batch, fields_of, rows_of
 from ttc_envs import Field as FieldSpec
 from ttc_envs import TaskSpec
 
@@ -75,7 +75,7 @@ class NeighbourGraph(nn.Module):
             ValueError: The graph has another number of nodes, or indices that are none; or edges
                 have fields, which another graph's would not have.
         """
-        rows = len(next(iter(batch.values())))
+        rows = rows_of(batch)
         if graph is not None and self.own:
             raise ValueError(f"another graph would lack the fields {self.own} of its edges")
         if graph is None and self.table is not None:
@@ -99,7 +99,7 @@ class NeighbourGraph(nn.Module):
         parts = [batch[name][..., None].flatten(3) for name in self.own]
         compared = [batch[name][..., None].flatten(2) for name in self.compared]
         if self.positions.shape[1]:
-            compared.append(self.positions.expand(len(tables), -1, -1))
+            compared.append(self.positions.expand(tables.shape[0], -1, -1))
         parts += [(gather_nodes(v, tables) - v[:, :, None]).sign() for v in compared]
         if not parts:
             return torch.zeros(*tables.shape, 0, device=tables.device)
@@ -108,7 +108,7 @@ class NeighbourGraph(nn.Module):
 
 def gather_nodes(values: Tensor, tables: Tensor) -> Tensor:
     """Values (B, N, ...) of neighbours (B, N, D) -> (B, N, D, ...)."""
-    first = torch.arange(len(tables), device=tables.device)[:, None, None]
+    first = torch.arange(tables.shape[0], device=tables.device)[:, None, None]
     return values[first, tables]
 
 
@@ -183,14 +183,14 @@ def check_neighbours(neighbours: Tensor, rows: int, num_nodes: int) -> bool:
         ValueError: Another shape, or indices outside -1..N-1.
     """
     shape = tuple(neighbours.shape)
-    if shape[:-1] not in ((num_nodes,), (rows, num_nodes)) or shape[-1] == 0:
+    if shape[:-1] not in ((rows, num_nodes), (num_nodes,)) or shape[-1] == 0:
         raise ValueError(
             f"neighbours must be (N, D) or (B, N, D) with B = {rows}, N = {num_nodes} and D > 0, "
             f"got {shape}"
         )
     if not neighbours.numel():
         return True
-    if neighbours.device.type != "cpu":
+    if neighbours.device.type != "cpu" or torch.compiler.is_exporting():
         return False
     low, high = (int(bound) for bound in neighbours.aminmax())
     if low < -1 or high >= num_nodes:

@@ -146,22 +146,25 @@ class NeighbourMessages(nn.Module):
 
     def sums(self, mine: Tensor, theirs: Tensor, edge: Tensor, links: Prepared) -> Tensor:
         """The last hidden layer of f, summed over neighbours, some instances at a time."""
-        slots, width = links.rows.shape[1], mine.shape[1]
-        size = len(mine)
-        if mine.device.type == "cpu":
-            size = links.nodes * max(1, CHUNK // (links.nodes * slots * width))
-        sums = []
-        for start in range(0, max(1, len(mine)), max(1, size)):  # once where there are no instances
-            part = slice(start, start + size)
-            u = F.embedding(links.rows[part], theirs)  # (R, D, H)
-            u += mine[part, None]
-            if edge.shape[1]:
-                u = u + F.linear(links.edges[part].to(edge), edge)
-            u = self.mlp.hidden(u.flatten(0, 1)).unflatten(0, (-1, slots))
-            if links.valid is not None:
-                u = u * links.valid[part, :, None]
-            sums.append(u.sum(1))
-        return torch.cat(sums)
+        each = links.nodes * links.rows.shape[1] * mine.shape[1]
+        size = links.nodes * max(1, CHUNK // each)
+        if mine.device.type != "cpu" or torch.compiler.is_exporting() or len(mine) <= size:
+            return self.sums_of(slice(None), mine, theirs, edge, links)
+        parts = [slice(start, start + size) for start in range(0, len(mine), size)]
+        return torch.cat([self.sums_of(part, mine, theirs, edge, links) for part in parts])
+
+    def sums_of(
+        self, part: slice, mine: Tensor, theirs: Tensor, edge: Tensor, links: Prepared
+    ) -> Tensor:
+        """The same of some rows."""
+        u = F.embedding(links.rows[part], theirs)  # (R, D, H)
+        u += mine[part, None]
+        if edge.shape[1]:
+            u = u + F.linear(links.edges[part].to(edge), edge)
+        u = self.mlp.hidden(u.flatten(0, 1)).unflatten(0, (-1, links.rows.shape[1]))
+        if links.valid is not None:
+            u = u * links.valid[part, :, None]
+        return u.sum(1)
 
 
 def greatest_neighbour(theirs: Tensor, edge: Tensor, links: Prepared) -> Tensor:
@@ -173,7 +176,7 @@ def greatest_neighbour(theirs: Tensor, edge: Tensor, links: Prepared) -> Tensor:
     edges = links.edges.to(edge)
     absent = None if links.valid is None else torch.where(links.valid, 0, -torch.inf).to(theirs)
     with torch.no_grad():
-        best = theirs.new_full((len(links.rows), theirs.shape[1]), -torch.inf)
+        best = theirs.new_full((links.rows.shape[0], theirs.shape[1]), -torch.inf)
         slot = torch.zeros_like(best, dtype=torch.int64)
         for d in range(links.rows.shape[1]):
             value = theirs[links.rows[:, d]]

@@ -73,8 +73,8 @@ class NodeInputs(nn.Module):
             if field.kind != "real":
                 values = next(tables)(values.long() - int(field.low))
             parts.append(values.flatten(2) if values.dim() > 2 else values[..., None])
-        rows = len(parts[0])
-        parts += [table(rank) for table, rank in zip(self.axes, self.place, strict=True)]
+        rows = parts[0].shape[0]
+        parts += [table(self.place[axis]) for axis, table in enumerate(self.axes)]
         if self.phases.shape[1]:
             parts.append(self.phases)
         return torch.cat([part.expand(rows, -1, -1) for part in parts], dim=-1)

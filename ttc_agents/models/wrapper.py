@@ -26,6 +26,7 @@ class Wrapper(RefinementModel):
         nn.Module.__init__(self)  # the inner model was made, so the task is supported
         self.spec, self.inner = spec, inner
         self.reads_answer, self.takes_graph = inner.reads_answer, inner.takes_graph
+        self.not_exported = self.not_exported or inner.not_exported
 
     @classmethod
     def supports(cls, spec: TaskSpec) -> str | None:

@@ -7,11 +7,15 @@ steps that a state has behind it is then spread over all depths, as in the sampl
 Mordvintsev et al. 2020 (Growing neural cellular automata).
 
 Models that read the answer also have their answers carried, moved on as an environment would.
+
+While a device computes, a thread samples the instances of the next refill. They are the same as
+without it: what a refill replaces is drawn beforehand and in the same order.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,6 +64,27 @@ class Source(Protocol):
         """The inverse of `state_dict`."""
 
 
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """What one refill replaces, and by what.
+
+    Args:
+        before: State of the generator that drew it, before it did.
+        rows: (n,) of the whole batch, ascending.
+        word: Seeds what one process draws for itself.
+        level: Of the fresh instances.
+        keys: (n,) uint64, theirs.
+        sampled: The instances of this process where a thread samples them; else None.
+    """
+
+    before: Tensor
+    rows: Tensor
+    word: int
+    level: str
+    keys: np.ndarray[Any, Any]
+    sampled: Future[Instances] | None = None
+
+
 @dataclass
 class CarriedBatch:
     """B instances with the states that a model has reached on them.
@@ -92,6 +117,12 @@ class CarriedBatch:
     drawn: int = 0
     answers: Answers | None = None
     finite: bool = False
+    ahead: Turn | None = None
+
+    def __post_init__(self) -> None:
+        """A thread for what is sampled ahead, where a device computes meanwhile."""
+        busy = torch.device(self.device).type != "cpu" and self.source is None
+        self._sampler = ThreadPoolExecutor(1) if busy else None
 
     def refill(self, model: RefinementModel) -> None:
         """Replace instances by fresh ones: all at first, later a share `restart`.
@@ -102,26 +133,45 @@ class CarriedBatch:
         All processes of a training draw the same here, for the whole batch. What depends on how
         things stand in one of them is drawn from `own`.
         """
+        turn, self.ahead = self.ahead or self.turn(), None
+        own = torch.Generator().manual_seed(turn.word + self.world.rank)
+        rows, keys = self.mine(turn)
+        broken = self.broken(rows)
+        self.drawn += len(turn.rows) + len(broken)
+        if len(broken):
+            rows, keys = torch.cat([rows, broken]), np.append(keys, random_keys(len(broken), own))
+        if len(rows):
+            self.replace(rows, self.fresh(turn, keys), model, own)
+        if self._sampler is not None:
+            self.ahead = turn = self.turn()
+            _, keys = self.mine(turn)
+            if len(keys):
+                sampled = self._sampler.submit(self.task.sample, keys, turn.level)
+                self.ahead = replace(turn, sampled=sampled)
+
+    def turn(self) -> Turn:
+        """Draw what the next refill replaces."""
+        before = self.generator.get_state()
         rows = torch.arange(self.size) if self.state is None else self.due()
         word = int(torch.randint(2**62, (), generator=self.generator))
-        own = torch.Generator().manual_seed(word + self.world.rank)
         level = self.levels[int(torch.randint(len(self.levels), (), generator=self.generator))]
-        keys = random_keys(len(rows), self.generator)
-        self.drawn += len(rows)
+        return Turn(before, rows, word, level, random_keys(len(rows), self.generator))
+
+    def mine(self, turn: Turn) -> tuple[Tensor, np.ndarray[Any, Any]]:
+        """The rows, as this process counts them, and keys of a turn that are this process's."""
         mine = self.world.rows(self.size)
-        here = (rows >= mine.start) & (rows < mine.stop)
-        rows, keys = rows[here] - mine.start, keys[here.numpy()]
-        broken = self.broken(rows)
-        self.drawn += len(broken)
-        keys = np.concatenate([keys, random_keys(len(broken), own)])
-        rows = torch.cat([rows, broken])
-        if not len(rows):
-            return
+        here = (turn.rows >= mine.start) & (turn.rows < mine.stop)
+        return turn.rows[here] - mine.start, turn.keys[here.numpy()]
+
+    def fresh(self, turn: Turn, keys: np.ndarray[Any, Any]) -> Instances:
+        """The instances of these keys: from the source, from the thread, or sampled now."""
         if self.source is not None:
-            fresh = self.source.draw(len(rows), self.generator)
-        else:
-            fresh = self.task.sample(keys, level)
-        self.replace(rows, fresh, model, own)
+            return self.source.draw(len(keys), self.generator)
+        if turn.sampled is not None:
+            sampled = turn.sampled.result()
+            if np.array_equal(sampled.keys, keys):  # else there are broken rows besides
+                return sampled
+        return self.task.sample(keys, turn.level)
 
     def due(self) -> Tensor:
         """(n,) rows of the whole batch whose turn it is, ascending."""
@@ -227,7 +277,7 @@ class CarriedBatch:
         return {
             **self.world.gathered(rows),
             "drawn": self.drawn,
-            "generator": self.generator.get_state(),
+            "generator": self.generator.get_state() if self.ahead is None else self.ahead.before,
             **({} if self.source is None else {"source": self.source.state_dict()}),
         }
 
@@ -239,6 +289,7 @@ class CarriedBatch:
 
         self.drawn = saved["drawn"]
         self.generator.set_state(saved["generator"])
+        self.ahead = None
         if self.source is not None:
             self.source.load_state_dict(saved["source"])
         if saved["state"] is None:  # it was saved before its first update

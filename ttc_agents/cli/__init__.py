@@ -19,18 +19,22 @@ from typing import Protocol
 from ttc_agents.cli.output import INTERRUPTED, complain
 from ttc_agents.names import nearest
 
-EXTRA = (
-    "matplotlib",
-    "rich",
-    "safetensors",
-    "sb3_contrib",
-    "stable_baselines3",
-    "torch",
-    "torch_geometric",
-    "tyro",
-    "yaml",
-)
-"""Top-level modules of the extra `agents`."""
+EXTRAS = {
+    "agents": (
+        "matplotlib",
+        "rich",
+        "safetensors",
+        "sb3_contrib",
+        "stable_baselines3",
+        "torch",
+        "torch_geometric",
+        "tyro",
+        "yaml",
+    ),
+    "hub": ("huggingface_hub",),
+    "traces": ("h5py", "minari"),
+}
+"""The top-level modules that come with an extra."""
 START = """\
 Start here:
   ttc solve                     watch a shipped network solve a puzzle that is drawn for you
@@ -75,9 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain("interrupted", INTERRUPTED)
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
-        if package not in EXTRA:
+        extra = next((extra for extra, known in EXTRAS.items() if package in known), None)
+        if extra is None:
             raise
-        return complain(f'{package} is missing: pip install "ttc-gym[agents]"')
+        return complain(f'{package} is missing: pip install "ttc-gym[{extra}]"')
     except BrokenPipeError:
         # The reader of our output left, there is nobody to tell: what is buffered goes nowhere.
         sys.stdout = io.StringIO()
@@ -101,8 +106,10 @@ def _parse(words: Sequence[str]) -> Command | int:
     from ttc_agents.cli.evaluate import Evaluate
     from ttc_agents.cli.play import Play
     from ttc_agents.cli.probe import ProbePlaces
+    from ttc_agents.cli.push import Push
     from ttc_agents.cli.report import Report
     from ttc_agents.cli.solve import Solve
+    #T
     from ttc_agents.cli.train import Train
     from ttc_agents.cli.watch import Watch
 
@@ -117,6 +124,8 @@ def _parse(words: Sequence[str]) -> Command | int:
         "report": Report,
         "demo": Demo,
         "data": Data,
+        #T2
+        "push": Push,
     }
     messages = io.StringIO()
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro import conf
 
-from ttc_agents.cli.options import DEFAULT_STEPS, Families, parse_steps, task_options
+from ttc_agents.cli.options import CHECKPOINT_ARG, DEFAULT_STEPS, Families, parse_steps, task_options
 from ttc_agents.cli.output import make_room, progress_line, report_sweep, say, write
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Evaluate(Families):
     checkpoint: Annotated[
         str,
         conf.Positional,
-        conf.arg(metavar="CHECKPOINT", help="A shipped name (sudoku-cpu) or a directory."),
+        CHECKPOINT_ARG,
     ]
     steps: str = DEFAULT_STEPS
     protocol: str = "p1"

@@ -4,7 +4,7 @@
 - `classical`: one classical refinement step at a time; `solve`: the exact solver
 - `sb3:ALGORITHM:PATH.zip`: an agent of Stable-Baselines3 or sb3-contrib
 - `MODULE:NAME`: an object with `predict`, or a function that is one
-- a shipped name or a directory: a checkpoint of a refinement model
+- a shipped name, a directory or `hf://owner/name`: a checkpoint of a refinement model
 - `beam:K:CHECKPOINT`: a language model over places that writes whole paths, with a beam of width K
 """
 
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ttc_agents.inference.checkpoint import load_model
+from ttc_agents.inference.hub import is_hub_name
 from ttc_agents.inference.observation import Seen, read_observation, starting_rows
 from ttc_agents.inference.policy import BeamPolicy, RefinementPolicy
 from ttc_agents.inference.refine import classical_methods
@@ -183,7 +184,7 @@ def load_agent(
         agent = Agent(MethodPolicy(task, CLASSICAL[name]))
     elif name.startswith("beam:"):
         agent = _beam_agent(name, task, device)
-    elif ":" in name and not Path(name).exists():
+    elif ":" in name and not is_hub_name(name) and not Path(name).exists():
         agent = Agent(_imported(name), action_mode or default_mode, observation or "default")
     else:
         agent = Agent(RefinementPolicy(_model(name, task, device), seed))

@@ -109,7 +109,7 @@ def _parse(words: Sequence[str]) -> Command | int:
     from ttc_agents.cli.push import Push
     from ttc_agents.cli.report import Report
     from ttc_agents.cli.solve import Solve
-    #T
+    from ttc_agents.cli.traces import Traces
     from ttc_agents.cli.train import Train
     from ttc_agents.cli.watch import Watch
 
@@ -124,7 +124,7 @@ def _parse(words: Sequence[str]) -> Command | int:
         "report": Report,
         "demo": Demo,
         "data": Data,
-        #T2
+        "traces": Traces,
         "push": Push,
     }
     messages = io.StringIO()

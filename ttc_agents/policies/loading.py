@@ -1,7 +1,8 @@
 """Policies by name, for commands and comparisons: whatever has SB3's `predict` can enter.
 
 - `random`: allowed edits, or answers, at random
-- `classical`: one classical refinement step at a time; `solve`: the exact solver
+- `classical` or `improve`: one classical refinement step at a time; `solve`: the exact solver; and
+  whatever else `classical_methods` of the task names
 - `sb3:ALGORITHM:PATH.zip`: an agent of Stable-Baselines3 or sb3-contrib
 - `MODULE:NAME`: an object with `predict`, or a function that is one
 - a shipped name, a directory or `hf://owner/name`: a checkpoint of a refinement model
@@ -90,7 +91,7 @@ class MethodPolicy:
         if method not in methods:
             known = ", ".join(methods)
             raise ValueError(f"{task.spec.name} has the methods {known}, got {method!r}")
-        self._task, self._method = task, methods[method]
+        self._task, self.method = task, methods[method]
 
     def predict(
         self,
@@ -109,7 +110,7 @@ class MethodPolicy:
         if starts.any():
             rows, new = np.flatnonzero(starts), max(running, default=0) + 1
             answer[rows], group[rows] = seen.answer[rows], new
-            running[new] = rows, self._method(shown_instances(seen, self._task)[rows])
+            running[new] = rows, self.method(shown_instances(seen, self._task)[rows])
         running = {name: own for name, own in running.items() if (group == name).any()}
         for name, (rows, answers) in running.items():
             mine = group[rows] == name
@@ -180,8 +181,8 @@ def load_agent(
         agent = _sb3_agent(name, task, trust)
     elif name == "random":
         agent = _random_agent(task, action_mode or default_mode, seed)
-    elif name in CLASSICAL:
-        agent = Agent(MethodPolicy(task, CLASSICAL[name]))
+    elif name in CLASSICAL or name in classical_methods(task):
+        agent = Agent(MethodPolicy(task, CLASSICAL.get(name, name), seed))
     elif name.startswith("beam:"):
         agent = _beam_agent(name, task, device)
     elif ":" in name and not is_hub_name(name) and not Path(name).exists():
@@ -197,8 +198,8 @@ def load_agent(
     return agent
 
 
-CLASSICAL = {"classical": "improve", "solve": "solve"}
-"""The method of each name that is that of a policy."""
+CLASSICAL = {"classical": "improve"}
+"""Other names of methods."""
 
 
 def _random_agent(task: Task, action_mode: str, seed: int) -> Agent:

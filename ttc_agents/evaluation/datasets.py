@@ -115,8 +115,8 @@ class Dataset:
         """Make the namespace known where Minari lists them."""
         with _minari_in(root) as minari:
             namespace = self.name.rpartition("/")[0]
-            if namespace and namespace not in minari.list_local_namespaces():
-                minari.create_namespace(namespace)
+            if namespace and namespace not in minari.namespace.list_local_namespaces():
+                minari.namespace.create_namespace(namespace)
 
 
 def default_root() -> Path:
@@ -154,6 +154,7 @@ def _minari_in(root: Path) -> Iterator[Any]:
         import minari.data_collector
         import minari.dataset._storages
         import minari.dataset.minari_dataset
+        import minari.namespace
     except ModuleNotFoundError as error:
         message = 'traces are written by minari: pip install "ttc-gym[traces]"'
         raise ModuleNotFoundError(message, name=error.name) from error

@@ -206,6 +206,7 @@ def _traces(
             running &= ~over
         if not running.any():
             break
+        actions = np.asarray(actions, dtype=envs.single_action_space.dtype)
         observation, rewards, _, _, info = envs.step(actions)
         seen.append((actions, rewards))
         observations.append(observation)

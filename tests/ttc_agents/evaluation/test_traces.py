@@ -57,6 +57,7 @@ def test_every_trace_replays(env_id, mode, source):
     for trace in traces:
         assert_replays(trace, env)
         assert 1 <= len(trace.actions) <= 12
+        assert trace.actions.dtype == env.action_space.dtype
         assert not (trace.terminations | trace.truncations)[:-1].any()
         assert trace.terminations[-1] or trace.truncations[-1]
         assert trace.terminations[-1] == trace.solved

@@ -55,6 +55,7 @@ class Dataset:
             ValueError: The name is malformed, the environment has no specification that could be
                 written down, or the format needs a package that is missing.
         """
+        root = root.absolute()  # Minari joins relative paths twice
         self.check(root)
         counts = {"episodes": 0, "steps": 0, "solved": 0}
         with TemporaryDirectory(dir=root, prefix=".traces-") as temporary:

@@ -101,12 +101,13 @@ def test_without_a_source_the_classical_methods_play(minari, capsys):
     assert {"random", "improve", "solve"} < {facts["source"] for facts in made}
 
 
-def test_an_existing_dataset_is_left_alone(minari, capsys, tmp_path):
+def test_an_existing_dataset_is_left_alone(minari, capsys, tmp_path, monkeypatch):
     words = ["traces", "solve", "--env", "ttc/Sudoku4-v0", "--count", "1"]
-    assert main([*words, "--out", str(tmp_path)]) == 0
+    monkeypatch.chdir(tmp_path.parent)
+    assert main([*words, "--out", tmp_path.name]) == 0
     said = capsys.readouterr().out
     assert "ttc/Sudoku4-v0/minimal-solve-full-v0: 1 episodes, 1 steps, 1 solved" in said
-    assert f"where MINARI_DATASETS_PATH={tmp_path} is set" in said
+    assert f"where MINARI_DATASETS_PATH={tmp_path.name} is set" in said
     assert main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "there is a dataset ttc/Sudoku4-v0/minimal-solve-full-v0" in line

@@ -6,7 +6,7 @@ PIP_FLAGS ?=
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-EXTRAS := agents,fast,human,ode,dev
+EXTRAS := agents,fast,human,hub,ode,traces,dev
 # Two pytest workers with one thread each are quicker on two cores than workers that fight for threads.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
@@ -25,7 +25,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 			"name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_FLAGS) \
-		-e '.[agents,fast,dev]' -c constraints.txt
+		-e '.[agents,fast,hub,traces,dev]' -c constraints.txt
 	@touch $@
 
 install: $(INSTALLED)  ## Create the virtual environment with everything that the other targets need

@@ -10,17 +10,14 @@ not shipped are trained below runs/films first, in minutes.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
 from make_environment_pages import DOCS, FILMS, Film, picture_name
 
 from ttc_agents.cli import main as ttc
+from ttc_agents.cli.options import task_options
 from ttc_agents.evaluation.traces import Editor
 from ttc_agents.figures.animation import Frame, frames, gif_of
 from ttc_agents.inference.checkpoint import load_model, load_task, split_task
@@ -29,6 +26,7 @@ from ttc_agents.inference.refine import refine
 from ttc_agents.models import RefinementModel
 from ttc_envs import Instances, RefinementVectorEnv, Task, env_options
 
+ROOT = Path(__file__).resolve().parents[1]
 STEPS = 64
 
 
@@ -63,7 +61,7 @@ def draw(env_id: str) -> tuple[bytes, Frame]:
     """The film of an id, and its last frame."""
     film = FILMS[env_id]
     checkpoint = weights_of(film)
-    task = split_task(env_id, film.task, "test")
+    task = split_task(env_id, task_options(film.task), "test")
     same = task.spec.num_choices == load_task(checkpoint).spec.num_choices
     model = load_model(checkpoint, spec=None if same else task.spec)
     keys = np.random.default_rng(film.seed).integers(2**64, size=1, dtype=np.uint64)

@@ -35,8 +35,9 @@ INTRODUCTION = """\
 # Environments
 
 Every id is made by `gymnasium.make("ttc_envs:ID")`, or by `gymnasium.make_vec` with the same
-arguments for a batch that moves on in one numpy call. After `import ttc_envs` and
-`gymnasium.register_envs(ttc_envs)`, the ID alone will do. One step of an environment is one refinement
+arguments for a batch that moves on in one numpy call. After
+`gymnasium.register_envs(ttc_envs)`, see [sharing.md](sharing.md#registering-the-environments), the
+ID alone will do. One step of an environment is one refinement
 of a complete answer. Below: the ids, the tasks behind them, and
 [what all of them share](#what-all-environments-share).
 
@@ -194,33 +195,36 @@ class Film(NamedTuple):
         level: Of the instance.
         seed: That draws the instance.
         width: Of the film, in pixels.
-        task: Arguments of the task, where they are not those of the id.
+        task: Arguments of the task as NAME=VALUE, where they are not those of the id.
         training: What `ttc train` is told, where the weights are not shipped.
+        note: What else there is to say.
     """
 
     weights: str
     level: str
     seed: int
     width: int
-    task: dict[str, Any] = {}
+    task: tuple[str, ...] = ()
     training: tuple[str, ...] = ()
+    note: str = ""
 
 
+NINE = " It was trained on 9x9 alone."
 FILMS: dict[str, Film] = {
-    "ttc/Sudoku-v0": Film("sudoku-cpu", "minimal", 0, 240),
+    "ttc/Sudoku-v0": Film("sudoku-cpu", "minimal", 0, 230),
     "ttc/SudokuEdit-v0": Film("sudoku-cpu", "minimal", 0, 240),
-    "ttc/Sudoku4-v0": Film("sudoku-cpu", "minimal", 0, 160),
-    "ttc/SudokuEdit4-v0": Film("sudoku-cpu", "minimal", 0, 160),
-    "ttc/Sorting-v0": Film("sorting-adjacent-cpu", "uniform", 0, 320, {"view": "adjacent"}),
+    "ttc/Sudoku4-v0": Film("sudoku-cpu", "minimal", 0, 160, note=NINE),
+    "ttc/SudokuEdit4-v0": Film("sudoku-cpu", "minimal", 0, 160, note=NINE),
+    "ttc/Sorting-v0": Film("sorting-adjacent-cpu", "uniform", 0, 320, ("view=adjacent",)),
     "ttc/ShortestPath-v0": Film("shortest-path-cpu", "spread64", 21, 420),
     "ttc/ShortestPathUSA-v0": Film(
         "city-lstm",
         "any",
-        0,
+        13,
         420,
-        {"cities": "spread=64", "slots": 24},
+        ("cities=spread=64", "slots=24"),
         (
-            *("city-lstm-cpu-20min", "--updates", "3000", "--set", "task.cities='spread=64'"),
+            *("city-lstm-cpu-20min", "--updates", "3000", "--set", "task.cities=spread=64"),
             *("task.slots=24", "model_options.width=128", "model_options.embedding=64"),
         ),
     ),
@@ -250,10 +254,10 @@ def film_caption(env_id: str) -> str:
     film = FILMS[env_id]
     edits = gym.spec(env_id).kwargs["action_mode"] == "edit"
     doing = "writes its answer one edit at a time" if edits else "refines its answer"
-    own = ", ".join(f"{name}={value}" for name, value in film.task.items())
-    drawn = f"level `{film.level}`, seed {film.seed}, split `test`" + (f", `{own}`" if own else "")
+    own = f", `{' '.join(film.task)}`" if film.task else ""
+    drawn = f"level `{film.level}`, seed {film.seed}, split `test`{own}"
     trained = f" It was trained by `ttc train {' '.join(film.training)}`." if film.training else ""
-    return f"`{env_id}`: the network `{film.weights}` {doing} ({drawn}).{trained}"
+    return f"`{env_id}`: the network `{film.weights}` {doing} ({drawn}).{trained}{film.note}"
 
 
 def draw(env_id: str) -> np.ndarray:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro import conf
 
-from ttc_agents.cli.options import CHECKPOINT_ARG, DEFAULT_STEPS, Families, parse_steps, task_options
+from ttc_agents.cli.options import (
+    CHECKPOINT_ARG,
+    DEFAULT_STEPS,
+    Families,
+    parse_steps,
+    task_options,
+)
 from ttc_agents.cli.output import make_room, progress_line, report_sweep, say, write
 
 if TYPE_CHECKING:

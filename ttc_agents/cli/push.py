@@ -17,10 +17,9 @@ class Push(Imports):
     """Publish a checkpoint on the Hugging Face Hub, for others to name as hf://owner/name.
 
     The weights (safetensors), config.json and a model card travel; the state of the training stays
-    here. The card is card.md of the checkpoint's directory, or what config.json knows. The arguments
-    of the task are part of config.json, also names of files among them. Log in once by
-    `hf auth login`. A second push adds a revision: hf://owner/name@COMMIT names the first one for
-    good.
+    here. The card is card.md of the checkpoint's directory, or what config.json knows. Arguments of
+    the task are part of config.json, also names of files among them. Log in once by `hf auth
+    login`. A second push adds a revision: hf://owner/name@COMMIT names the first one for good.
     Example: ttc push runs/mine OWNER/NAME
 
     Args:

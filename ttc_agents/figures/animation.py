@@ -90,9 +90,7 @@ def solve_gif(model: RefinementModel, task: Task, instance: Instances, num_steps
         return gif_of(task, instance, list(frames(steps, task, instance)))
 
 
-def gif_of(
-    task: Task, instance: Instances, seen: list[Frame], width: int | None = None
-) -> bytes:
+def gif_of(task: Task, instance: Instances, seen: list[Frame], width: int | None = None) -> bytes:
     """All frames of one instance as a film, until shortly after the answer settled.
 
     Args:

@@ -167,3 +167,19 @@ def test_a_format_whose_package_is_missing_is_one_line(minari, capsys, monkeypat
     words = ["traces", "solve", "--env", "ttc/Sudoku4-v0", "--format", "arrow"]
     assert main(words) == 2
     assert 'pip install "minari[arrow]"' in capsys.readouterr().err
+
+
+def test_an_agent_of_an_rl_library_is_traced_with_what_it_sees(minari, capsys, tmp_path):
+    stable_baselines3 = pytest.importorskip("stable_baselines3")
+    env = gym.make("ttc/Sudoku4-v0", observation="one_hot")
+    path = tmp_path / "ppo.zip"
+    stable_baselines3.PPO("MultiInputPolicy", env, n_steps=16, batch_size=16).save(path)
+    words = (f"sb3:ppo:{path}", "--env", "ttc/Sudoku4-v0", "--count", "2", "--steps", "3")
+    (facts,) = written(capsys, *words, "--trust")
+    dataset = minari.load_dataset(facts["id"])
+    assert dataset.env_spec.kwargs["observation"] == "one_hot"
+    assert_replays(dataset)
+    assert main(["traces", *words, "--version", "1"]) == 2
+    assert "--trust" in capsys.readouterr().err
+    assert main(["traces", *words, "--trust", "--mode", "edit"]) == 2
+    assert "plays in mode 'full', got 'edit'" in capsys.readouterr().err

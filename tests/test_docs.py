@@ -19,7 +19,9 @@ def test_every_page_stands_in_the_contents():
         for line in tree.splitlines()
         if line and not line.startswith(":")
     ]
-    assert sorted([*listed, "index"]) == sorted(page.stem for page in DOCS.glob("*.md"))
+    pages = [*DOCS.glob("*.md"), *DOCS.glob("*/*.ipynb")]
+    names = [page.relative_to(DOCS).with_suffix("").as_posix() for page in pages]
+    assert sorted([*listed, "index"]) == sorted(names)
 
 
 @pytest.mark.slow
@@ -30,3 +32,5 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "RefinementModel" in (tmp_path / "api.html").read_text("utf-8")
     assert (tmp_path / "searchindex.js").is_file()  # the search box needs no server
+    notebook = (tmp_path / "notebooks" / "longer.html").read_text("utf-8")
+    assert 'src="data:image/png;base64,' in notebook

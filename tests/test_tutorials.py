@@ -43,6 +43,7 @@ NOT_RUN = (
     *("make install", "source ", "python3 -m venv ", "python -m pip ", "pip install "),
     *(".venv-rllib/", "ray "),  # another version of Gymnasium: tests/compat
     *("scripts/make_wheelhouse.sh ", "python scripts/gpu_visit.py "),  # tests/test_gpu_visit.py
+    "python scripts/page_parity.py ",  # tests/scripts/test_page_parity.py
     "ttc --tyro-print-completion ",
 )
 """How the lines of shell begin that are not run here, and who runs them."""

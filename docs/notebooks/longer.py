@@ -42,8 +42,8 @@ print((puzzle.fields["givens"] >= 0).sum(), "of 81 cells are given")
 # digit that stands twice in a row, column or box.
 
 # %%
-steps = list(ta.refine(model, task, puzzle, 32))
-shown = (1, 4, 8, 12, 16, 32)
+steps = list(ta.refine(model, task, puzzle, 64))
+shown = (1, 4, 8, 16, 32, 64)
 pictures = [
     task.render(puzzle, steps[count - 1].answer, "rgb_array", steps[count - 1].confidence[0])
     for count in shown
@@ -51,6 +51,7 @@ pictures = [
 height, width = pictures[0].shape[:2]
 grid = np.concatenate([np.concatenate(pictures[i : i + 3], axis=1) for i in (0, 3)])
 print("after", ", ".join(map(str, shown)), "steps")
+print("all rules hold at the end:", bool(task.score(puzzle, steps[-1].answer)["solved"][0]))
 Image.fromarray(grid).resize((3 * width // 2, height)).quantize(64)
 
 # %% [markdown]

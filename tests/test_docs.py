@@ -4,11 +4,14 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 
 def test_every_page_stands_in_the_contents():
@@ -22,6 +25,16 @@ def test_every_page_stands_in_the_contents():
     pages = [*DOCS.glob("*.md"), *DOCS.glob("*/*.ipynb")]
     names = [page.relative_to(DOCS).with_suffix("").as_posix() for page in pages]
     assert sorted([*listed, "index"]) == sorted(names)
+
+
+def test_all_files_name_one_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == version
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    sections = re.findall(r"^## \[(.*?)\](?: - (.*))?$", changelog, re.MULTILINE)
+    assert sections[:2] == [("Unreleased", ""), (version, str(citation["date-released"]))]
+    assert (DOCS / "release.md").read_text("utf-8").startswith(f"# What is new in {version}\n")
 
 
 @pytest.mark.slow

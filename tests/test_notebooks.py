@@ -79,5 +79,5 @@ def test_sources_run(source, tmp_path):
     else:
         # Most of the mazes that 8 steps leave open are solved by 64.
         (line,) = re.findall(r"^p1 +(\{.*\})$", result.stdout, re.MULTILINE)
-        solved = {int(step): float(share) for step, share in re.findall(r"(\d+): ([\d.]+)", line)}
+        solved = {int(step): float(share) for step, share in re.findall(r"'(\d+)': ([\d.]+)", line)}
         assert solved[64] > 0.9 > solved[4]

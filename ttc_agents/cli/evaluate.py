@@ -40,8 +40,8 @@ class Evaluate(Families):
         steps: The steps to report, separated by commas.
         protocol: What may be tried for an answer, some of p1,p2,p3,p2-branch,p3-branch. p1: one
             trajectory. p2: several, of which the network chooses (lowest energy, else smallest
-            residual). p3: several, of which the rules choose. p2-branch: a search whose answer the network accepts. p3-branch: a
-            search whose answer the rules accept.
+            residual). p3: several, of which the rules choose. p2-branch: a search whose answer the
+            network accepts. p3-branch: a search whose answer the rules accept.
         trajectories: Trajectories of p2 and p3.
         branching: How p2-branch and p3-branch search, as NAME=VALUE: steps, at_once, keep,
             possible, tried, sure, doubts, doubted, warm.

@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 LOWEST ?=
 
 .PHONY: help install demo test test-slow test-gpu test-compat test-lowest test-newest trust coverage mutation \
-	audit sbom check format bench docs clean
+	audit sbom check format bench docs links notebooks clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -101,6 +101,14 @@ docs: $(INSTALLED)  ## Build the documentation into docs/_build/html; warnings a
 	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_FLAGS) -e '.[agents,docs]' -c constraints.txt
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+links: $(INSTALLED)  ## Ask for every external link of the documentation; needs the network
+	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_FLAGS) -e '.[agents,docs]' -c constraints.txt
+	$(BIN)/python -m sphinx -q -b linkcheck docs docs/_build/links
+
+notebooks: $(INSTALLED)  ## Execute the sources in docs/notebooks/ into the notebooks beside them; a few minutes
+	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_FLAGS) -e '.[agents,notebooks]' -c constraints.txt
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/make_notebooks.py
 
 bench: $(INSTALLED)  ## Every benchmark, one after the other; the last line of each is one JSON document
 	@set -e; for script in benchmarks/*.py; do echo "# $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script; done

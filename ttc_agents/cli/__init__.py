@@ -1,7 +1,7 @@
 """The command `ttc` with its subcommands, see `_parse`.
 
 Whatever is the user's to mend (a wrong argument, a missing file, a puzzle with a clash, a training
-that diverges) is one line on stderr and exit code 2; Ctrl-C is one line and 130. docs/commands.md
+that diverges) is one line on stderr and exit code 2; Ctrl-C is one line and 130. docs/json.md
 has all codes. `tyro`, torch and the rest are imported when a command needs them, so that help is
 quick and a missing extra is named, not a traceback.
 """

@@ -214,24 +214,33 @@ def _traces(
         if not whole_budget:
             lengths[running & info["solved"]] = step + 1
             running &= ~info["solved"]
-    told, known = stacked(observations), stacked(infos)
-    actions, rewards = (np.stack(values) for values in zip(*seen, strict=True))
-    made = []
-    for row, length in enumerate(lengths.tolist()):
-        last = np.arange(1, length + 1) == length
-        ended = last & known["solved"][1 : length + 1, row] & (not whole_budget)
-        made.append(
-            Trace(
-                seed + row,
-                {name: values[: length + 1, row] for name, values in told.items()},
-                actions[:length, row],
-                rewards[:length, row],
-                ended,
-                last & (~ended | (length == num_steps)),
-                {name: values[: length + 1, row] for name, values in known.items()},
-            )
-        )
-    return made
+    played = [np.stack(values) for values in zip(*seen, strict=True)]
+    told = (stacked(observations), *played, stacked(infos))
+    return [
+        _cut(told, row, seed + row, length, length == num_steps, whole_budget)
+        for row, length in enumerate(lengths.tolist())
+    ]
+
+
+def _cut(
+    told: tuple[Any, ...], row: int, seed: int, length: int, spent: bool, whole_budget: bool
+) -> Trace:
+    """The first steps of one row: of observations, actions, rewards and infos of all rows.
+
+    `spent` says whether they are the whole budget.
+    """
+    observations, actions, rewards, infos = told
+    last = np.arange(1, length + 1) == length
+    ended = last & infos["solved"][1 : length + 1, row] & (not whole_budget)
+    return Trace(
+        seed,
+        {name: values[: length + 1, row] for name, values in observations.items()},
+        actions[:length, row],
+        rewards[:length, row],
+        ended,
+        last & (~ended | spent),
+        {name: values[: length + 1, row] for name, values in infos.items()},
+    )
 
 
 def without_masks(info: dict[str, Any]) -> dict[str, np.ndarray]:

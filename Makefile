@@ -6,7 +6,7 @@ PIP_FLAGS ?=
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-EXTRAS := agents,fast,human,ode,dev
+EXTRAS := agents,fast,human,hub,ode,traces,dev
 # Two pytest workers with one thread each are quicker on two cores than workers that fight for threads.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 LOWEST ?=
 
 .PHONY: help install demo test test-slow test-gpu test-compat test-lowest test-newest trust coverage mutation \
-	audit sbom check format bench docs clean
+	audit sbom check format bench docs links notebooks clean
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -25,7 +25,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 			"name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_FLAGS) \
-		-e '.[agents,fast,dev]' -c constraints.txt
+		-e '.[agents,fast,hub,traces,dev]' -c constraints.txt
 	@touch $@
 
 install: $(INSTALLED)  ## Create the virtual environment with everything that the other targets need
@@ -101,6 +101,14 @@ docs: $(INSTALLED)  ## Build the documentation into docs/_build/html; warnings a
 	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_FLAGS) -e '.[agents,docs]' -c constraints.txt
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+links: $(INSTALLED)  ## Ask for every external link of the documentation; needs the network
+	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_FLAGS) -e '.[agents,docs]' -c constraints.txt
+	$(BIN)/python -m sphinx -q -b linkcheck docs docs/_build/links
+
+notebooks: $(INSTALLED)  ## Execute the sources in docs/notebooks/ into the notebooks beside them; a few minutes
+	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_FLAGS) -e '.[agents,notebooks]' -c constraints.txt
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/make_notebooks.py
 
 bench: $(INSTALLED)  ## Every benchmark, one after the other; the last line of each is one JSON document
 	@set -e; for script in benchmarks/*.py; do echo "# $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script; done

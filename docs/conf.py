@@ -2,9 +2,11 @@
 
 Links to files outside of this folder become the names of these files, since the site does not hold
 them. One that leads nowhere is a warning, and warnings are errors. Docstrings are Markdown: code,
-tables, and signs with a meaning in reStructuredText are translated.
+tables, and signs with a meaning in reStructuredText are translated. Notebooks become Markdown with
+their outputs.
 """
 
+import json
 import re
 from importlib.metadata import version as version_of
 from itertools import groupby
@@ -20,7 +22,10 @@ project = "ttc-gym"
 author = "ttc-gym contributors"
 version = release = version_of("ttc-gym")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+source_suffix = {".md": "markdown", ".ipynb": "markdown"}
 exclude_patterns = ["_build"]
+linkcheck_anchors_ignore_for_url = [r"https://github\.com/.*"]  # made by scripts of the page
+linkcheck_timeout = 20
 html_theme = "furo"
 html_title = f"ttc-gym {version}"
 html_copy_source = False
@@ -30,12 +35,39 @@ autodoc_typehints_description_target = "documented"
 add_module_names = False
 
 
+def as_markdown(notebook):
+    """A notebook (JSON) as Markdown: cells, and below code what it gave."""
+    parts = []
+    for cell in json.loads(notebook)["cells"]:
+        text = "".join(cell["source"])
+        code = cell["cell_type"] == "code"
+        parts.append(f"```python\n{text}\n```" if code else text)
+        parts += [shown(output) for output in cell.get("outputs", [])]
+    return "\n\n".join(parts) + "\n"
+
+
+def shown(output):
+    """What a cell gave: a picture, or text."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        picture = "".join(data["image/png"].split())
+        return f"![What the code above draws](data:image/png;base64,{picture})"
+    text = output.get("text", data.get("text/plain", ""))
+    return f"```text\n{''.join(text).rstrip()}\n```"
+
+
 def name_outside(app, page, source):
-    """Put the names of files in the place of links to them."""
+    """Put the names of files in the place of links to them; notebooks become Markdown first."""
+    path = Path(app.env.doc2path(page))
+    if path.suffix == ".ipynb":
+        source[0] = as_markdown(source[0])
+    folder = path.parent
 
     def name(match):
         words, target = match.groups()
-        path = (ROOT / "docs" / target).resolve()
+        path = (folder / target).resolve()
+        if path.is_relative_to(ROOT / "docs"):
+            return match[0]
         if not path.exists():
             logging.getLogger(__name__).warning("%s links to %s, which is not there", page, target)
         shown = path.relative_to(ROOT).as_posix()

@@ -3,7 +3,7 @@
     python scripts/make_environment_pages.py
 
 A task's class has the page in Gymnasium's sections; the spaces are those of the environments
-themselves. A test compares the text with the file.
+themselves. A test compares the text with the file. `make_environment_films.py` makes the films.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -35,7 +35,9 @@ INTRODUCTION = """\
 # Environments
 
 Every id is made by `gymnasium.make("ttc_envs:ID")`, or by `gymnasium.make_vec` with the same
-arguments for a batch that moves on in one numpy call. One step of an environment is one refinement
+arguments for a batch that moves on in one numpy call. After
+`gymnasium.register_envs(ttc_envs)`, see [sharing.md](sharing.md#registering-the-environments), the
+ID alone will do. One step of an environment is one refinement
 of a complete answer. Below: the ids, the tasks behind them, and
 [what all of them share](#what-all-environments-share).
 
@@ -185,18 +187,77 @@ PICTURES: dict[str, tuple[str, Callable[[Task, Instances], np.ndarray]]] = {
 """Level and answer of the picture of an id; ids that look alike share one."""
 
 
-def picture_name(env_id: str) -> str:
+class Film(NamedTuple):
+    """What the film of an id shows: an instance of the test split, refined by a trained network.
+
+    Args:
+        weights: A shipped checkpoint, or the name of one that is trained for the film.
+        level: Of the instance.
+        seed: That draws the instance.
+        width: Of the film, in pixels.
+        task: Arguments of the task as NAME=VALUE, where they are not those of the id.
+        training: What `ttc train` is told, where the weights are not shipped.
+        note: What else there is to say.
+    """
+
+    weights: str
+    level: str
+    seed: int
+    width: int
+    task: tuple[str, ...] = ()
+    training: tuple[str, ...] = ()
+    note: str = ""
+
+
+NINE = " It was trained on 9x9 alone."
+FILMS: dict[str, Film] = {
+    "ttc/Sudoku-v0": Film("sudoku-cpu", "minimal", 0, 230),
+    "ttc/SudokuEdit-v0": Film("sudoku-cpu", "minimal", 0, 240),
+    "ttc/Sudoku4-v0": Film("sudoku-cpu", "minimal", 0, 160, note=NINE),
+    "ttc/SudokuEdit4-v0": Film("sudoku-cpu", "minimal", 0, 160, note=NINE),
+    "ttc/Sorting-v0": Film("sorting-adjacent-cpu", "uniform", 0, 320, ("view=adjacent",)),
+    "ttc/ShortestPath-v0": Film("shortest-path-cpu", "spread64", 21, 420),
+    "ttc/ShortestPathUSA-v0": Film(
+        "city-lstm",
+        "any",
+        13,
+        420,
+        ("cities=spread=64", "slots=24"),
+        (
+            *("city-lstm-cpu-20min", "--updates", "3000", "--set", "task.cities=spread=64"),
+            *("task.slots=24", "model_options.width=128", "model_options.embedding=64"),
+        ),
+    ),
+}
+
+
+def picture_name(env_id: str, suffix: str = ".png") -> str:
     """The path of a picture below docs."""
-    return f"images/{env_id.removeprefix('ttc/').lower()}.png"
+    return f"images/{env_id.removeprefix('ttc/').lower()}{suffix}"
 
 
 def _pictures(ids: list[str]) -> list[str]:
-    """The pictures of ids, each with what it shows."""
-    return [
-        f"![{env_id}]({picture_name(env_id)})\n\n`{env_id}`: {PICTURES[env_id][1].__doc__}\n"
-        for env_id in ids
-        if env_id in PICTURES
-    ]
+    """The pictures and films of ids, each with what it shows."""
+    parts = []
+    for env_id in ids:
+        if env_id in PICTURES:
+            what = PICTURES[env_id][1].__doc__
+            parts.append(f"![{env_id}]({picture_name(env_id)})\n\n`{env_id}`: {what}\n")
+        if env_id in FILMS:
+            film = picture_name(env_id, ".gif")
+            parts.append(f"![{env_id}, a film]({film})\n\n{film_caption(env_id)}\n")
+    return parts
+
+
+def film_caption(env_id: str) -> str:
+    """What a film shows, by which weights, and of which seed."""
+    film = FILMS[env_id]
+    edits = gym.spec(env_id).kwargs["action_mode"] == "edit"
+    doing = "writes its answer one edit at a time" if edits else "refines its answer"
+    own = f", `{' '.join(film.task)}`" if film.task else ""
+    drawn = f"level `{film.level}`, seed {film.seed}, split `test`{own}"
+    trained = f" It was trained by `ttc train {' '.join(film.training)}`." if film.training else ""
+    return f"`{env_id}`: the network `{film.weights}` {doing} ({drawn}).{trained}{film.note}"
 
 
 def draw(env_id: str) -> np.ndarray:

@@ -4,11 +4,14 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 
 def test_every_page_stands_in_the_contents():
@@ -19,7 +22,19 @@ def test_every_page_stands_in_the_contents():
         for line in tree.splitlines()
         if line and not line.startswith(":")
     ]
-    assert sorted([*listed, "index"]) == sorted(page.stem for page in DOCS.glob("*.md"))
+    pages = [*DOCS.glob("*.md"), *DOCS.glob("*/*.ipynb")]
+    names = [page.relative_to(DOCS).with_suffix("").as_posix() for page in pages]
+    assert sorted([*listed, "index"]) == sorted(names)
+
+
+def test_all_files_name_one_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == version
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    sections = re.findall(r"^## \[(.*?)\](?: - (.*))?$", changelog, re.MULTILINE)
+    assert sections[:2] == [("Unreleased", ""), (version, str(citation["date-released"]))]
+    assert (DOCS / "release.md").read_text("utf-8").startswith(f"# What is new in {version}\n")
 
 
 @pytest.mark.slow
@@ -30,3 +45,5 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "RefinementModel" in (tmp_path / "api.html").read_text("utf-8")
     assert (tmp_path / "searchindex.js").is_file()  # the search box needs no server
+    notebook = (tmp_path / "notebooks" / "longer.html").read_text("utf-8")
+    assert 'src="data:image/png;base64,' in notebook

@@ -67,6 +67,18 @@ def test_every_task_has_a_picture_that_decodes(script):
             assert len(image.getcolors(256)) > 4
 
 
+def test_every_id_has_a_small_film_that_moves(script):
+    assert set(script.FILMS) == {env_id for env_id in IDS if env_id.startswith("ttc/")}
+    for env_id in script.FILMS:
+        path = ROOT / "docs" / script.picture_name(env_id, ".gif")
+        assert path.stat().st_size < 150_000
+        with Image.open(path) as image:
+            assert image.n_frames > 5
+            for index in range(image.n_frames):
+                image.seek(index)
+                image.load()
+
+
 def test_pictures_are_drawn(script):
     pixels = script.draw("ttc/Sudoku4-v0")
     assert pixels.shape == (*pixels.shape[:2], 3)

@@ -1,10 +1,8 @@
 """What the README and the other pages promise: code that runs, commands and files that exist."""
 
 import json
-import os
 import re
 import shlex
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -19,7 +17,7 @@ from ttc_agents.cli.train import Train
 from ttc_agents.comparison.plan import Comparison
 from ttc_agents.names import find
 from ttc_agents.training.recipes import RECIPES
-from ttc_envs import SudokuTask, registered
+from ttc_envs import registered
 from ttc_envs.tasks.sudoku.solver import solve
 
 ROOT = Path(__file__).parents[1]
@@ -82,8 +80,14 @@ def as_script(tmp_path, monkeypatch):
         del gym.registry[name]
 
 
+NEEDS = {"traces.md": "minari"}
+"""What is not installed everywhere, of pages whose code needs it."""
+
+
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
 def test_python_blocks_run_one_after_the_other(page, as_script):
+    if page.name in NEEDS:
+        pytest.importorskip(NEEDS[page.name], reason="needs an extra, see the page")
     # Not all RL libraries of the README are installed everywhere.
     codes = blocks(page.read_text("utf-8").replace(LIBRARIES, ""))
     as_script(page.name, codes)
@@ -177,52 +181,6 @@ def test_a_command_that_is_not_understood_is_found(text, understood, tmp_path, m
             test_commands_are_understood(page, monkeypatch, capsys)
 
 
-SMALL = {
-    "train": ["--updates", "1"],
-    "evaluate": ["--count", "2", "--steps", "1"],
-    "play": ["--count", "2", "--steps", "1"],
-    "demo": ["--seconds", "1", "--count", "4"],
-    "solve": ["--steps", "32"],
-    "watch": ["--count", "1", "--steps", "32"],
-    "compare": [
-        *("--seconds", "1", "--seeds", "1", "--count", "2"),
-        *("--table", "sudoku4", "--only", "A2C, MLP"),
-    ],
-}
-"""What makes each command of the README quick."""
-# In a process of their own, since they register ids.
-RUN_ALL = """
-import json, sys
-from ttc_agents.cli import main
-
-for words in json.loads(sys.argv[1]):
-    print(words, flush=True)
-    assert main(words) == 0, words
-"""
-
-
-@pytest.mark.slow
-def test_commands_of_the_readme_run_one_after_the_other(tmp_path, as_script):
-    keys = np.arange(60, dtype=np.uint64)
-    task = SudokuTask()
-    puzzles = task.initial_answer(task.sample(keys, "minimal"))
-    (tmp_path / "puzzles.csv").write_text("\n".join(map(task.spell, puzzles)) + "\n")
-    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
-    as_script("README.md", [code for code in blocks(LIBRARIES) if "stable_baselines3" in code])
-    paths = [str(ROOT), str(ROOT / "examples/latin_square"), os.environ.get("PYTHONPATH", "")]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    whole = [words for words, _ in commands(README) if len(words) > 1 and words[-1] != "--help"]
-    assert {words[0] for words in whole} >= {"train", "evaluate", "solve", "play", "compare"}
-    quick = [[*words, *SMALL[words[0]]] for words in [*whole, ["demo"]]]
-    command = [sys.executable, "-c", RUN_ALL, json.dumps(quick)]
-    result = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=tmp_path, env=env
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert (tmp_path / "path.gif").stat().st_size > 0
-    assert (tmp_path / "runs/demo/report.html").stat().st_size > 0
-
-
 def test_the_puzzle_to_solve_has_one_solution():
     (text,) = re.findall(r"^ttc solve ([\d.]+)$", README, re.MULTILINE)
     puzzle = np.array([[-1 if c == "." else int(c) - 1 for c in text]])
@@ -240,12 +198,48 @@ def test_make_targets_exist():
 # Links and tables
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_links_to_files_lead_somewhere(page):
-    prose = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
-    links = re.findall(r"\]\(([^)\s]+)\)", prose)
-    files = [link.split("#")[0] for link in links if "://" not in link and link[0] != "#"]
-    assert [name for name in files if not (page.parent / name).exists()] == []
+NOTEBOOKS = sorted(ROOT.glob("docs/notebooks/*.ipynb"))
+CARDS = sorted(ROOT.glob("ttc_agents/weights/*/card.md"))
+
+
+def prose(page):
+    """The text of a page, without its blocks of code."""
+    text = page.read_text("utf-8")
+    if page.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page):
+    """What links into a page may name: its headings, as GitHub and MyST write them."""
+    headings = re.findall(r"^#{1,4} (.*)$", prose(page), re.MULTILINE)
+    plain = (re.sub(r"\]\([^)]*\)", "", heading).lower() for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().replace(" ", "-") for heading in plain}
+
+
+def dead_links(page):
+    """The links of a page within the repository that lead nowhere."""
+    links = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", prose(page)))
+    for link in links:
+        if "://" in link or link.startswith(("mailto:", "data:")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        readable = target.suffix in (".md", ".ipynb")
+        if not target.exists() or (anchor and readable and anchor not in anchors(target)):
+            yield link
+
+
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS, *CARDS], ids=name_of)
+def test_links_lead_to_a_file_and_a_heading_of_it(page):
+    assert list(dead_links(page)) == []
+
+
+def test_links_that_lead_nowhere_are_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# The `first` part\n\n[a](#the-first-part) [b](page.md#second) [c](none.md)\n")
+    assert list(dead_links(page)) == ["page.md#second", "none.md"]
 
 
 def test_every_registered_id_has_its_row():

@@ -1,7 +1,7 @@
 """The command `ttc` with its subcommands, see `_parse`.
 
 Whatever is the user's to mend (a wrong argument, a missing file, a puzzle with a clash, a training
-that diverges) is one line on stderr and exit code 2; Ctrl-C is one line and 130. docs/commands.md
+that diverges) is one line on stderr and exit code 2; Ctrl-C is one line and 130. docs/json.md
 has all codes. `tyro`, torch and the rest are imported when a command needs them, so that help is
 quick and a missing extra is named, not a traceback.
 """
@@ -19,20 +19,23 @@ from typing import Protocol
 from ttc_agents.cli.output import INTERRUPTED, complain
 from ttc_agents.names import nearest
 
-EXTRA = (
-    "matplotlib",
-    "rich",
-    "safetensors",
-    "sb3_contrib",
-    "stable_baselines3",
-    "torch",
-    "torch_geometric",
-    "tyro",
-    "yaml",
-)
-"""Top-level modules of the extra `agents`."""
-EXPORT_EXTRA = ("onnx", "onnx_ir", "onnxscript")
-"""The same of the extra `onnx`."""
+EXTRAS = {
+    "agents": (
+        "matplotlib",
+        "rich",
+        "safetensors",
+        "sb3_contrib",
+        "stable_baselines3",
+        "torch",
+        "torch_geometric",
+        "tyro",
+        "yaml",
+    ),
+    "hub": ("huggingface_hub",),
+    "onnx": ("onnx", "onnx_ir", "onnxscript"),
+    "traces": ("h5py", "minari"),
+}
+"""The top-level modules that come with an extra."""
 START = """\
 Start here:
   ttc solve                     watch a shipped network solve a puzzle that is drawn for you
@@ -77,11 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain("interrupted", INTERRUPTED)
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
-        if package in EXPORT_EXTRA:
-            return complain(f'{package} is missing: pip install "ttc-gym[onnx]"')
-        if package not in EXTRA:
+        extra = next((extra for extra, known in EXTRAS.items() if package in known), None)
+        if extra is None:
             raise
-        return complain(f'{package} is missing: pip install "ttc-gym[agents]"')
+        return complain(f'{package} is missing: pip install "ttc-gym[{extra}]"')
     except BrokenPipeError:
         # The reader of our output left, there is nobody to tell: what is buffered goes nowhere.
         sys.stdout = io.StringIO()
@@ -106,8 +108,10 @@ def _parse(words: Sequence[str]) -> Command | int:
     from ttc_agents.cli.export import Export
     from ttc_agents.cli.play import Play
     from ttc_agents.cli.probe import ProbePlaces
+    from ttc_agents.cli.push import Push
     from ttc_agents.cli.report import Report
     from ttc_agents.cli.solve import Solve
+    from ttc_agents.cli.traces import Traces
     from ttc_agents.cli.train import Train
     from ttc_agents.cli.watch import Watch
 
@@ -123,6 +127,8 @@ def _parse(words: Sequence[str]) -> Command | int:
         "export": Export,
         "demo": Demo,
         "data": Data,
+        "traces": Traces,
+        "push": Push,
     }
     messages = io.StringIO()
     try:

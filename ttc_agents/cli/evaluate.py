@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro import conf
 
-from ttc_agents.cli.options import DEFAULT_STEPS, Families, parse_steps, task_options
+from ttc_agents.cli.options import (
+    CHECKPOINT_ARG,
+    DEFAULT_STEPS,
+    Families,
+    parse_steps,
+    task_options,
+)
 from ttc_agents.cli.output import make_room, progress_line, report_sweep, say, write
 
 if TYPE_CHECKING:
@@ -28,19 +34,20 @@ STABILITY_COUNT = 100
 class Evaluate(Families):
     """Sweep the refinement steps: percent of instances solved after 1, 2, 4, ... steps.
 
-    P1 is one trajectory; P2 takes the one of several with the smallest residual; P3 lets the rules
-    choose among several. Every trajectory runs to the largest of --steps. In the branching forms of
-    P2 and P3 a search pins doubtful cells, and --steps count the steps of all its boards. What is
-    no checkpoint (an agent of SB3, a classical method, a policy of your own) is measured by
+    P1 is one trajectory. P2 takes several and lets the network choose: the lowest energy where it
+    has one, else the smallest residual (the change of its state in the last step). P3 lets the
+    rules choose among several. Every trajectory runs to the largest of --steps. In the branching
+    forms of P2 and P3 a search pins doubtful cells, and --steps count the steps of all its boards.
+    What is no checkpoint (an agent of SB3, a classical method, a policy of your own) is measured by
     `ttc play`.
     Example: ttc evaluate sudoku-cpu --puzzles puzzles.csv --steps 1,16,64,256 --json
 
     Args:
         steps: The steps to report, separated by commas.
         protocol: What may be tried for an answer, some of p1,p2,p3,p2-branch,p3-branch. p1: one
-            trajectory. p2: several, of which the smallest residual chooses. p3: several, of which
-            the rules choose. p2-branch: a search whose answer the network accepts. p3-branch: a
-            search whose answer the rules accept.
+            trajectory. p2: several, of which the network chooses (lowest energy, else smallest
+            residual). p3: several, of which the rules choose. p2-branch: a search whose answer the
+            network accepts. p3-branch: a search whose answer the rules accept.
         trajectories: Trajectories of p2 and p3.
         branching: How p2-branch and p3-branch search, as NAME=VALUE: steps, at_once, keep,
             possible, tried, sure, doubts, doubted, warm.
@@ -56,7 +63,7 @@ class Evaluate(Families):
     checkpoint: Annotated[
         str,
         conf.Positional,
-        conf.arg(metavar="CHECKPOINT", help="A shipped name (sudoku-cpu) or a directory."),
+        CHECKPOINT_ARG,
     ]
     steps: str = DEFAULT_STEPS
     protocol: str = "p1"

@@ -15,6 +15,9 @@ from ttc_agents.cli.output import say
 if TYPE_CHECKING:
     from ttc_envs import Instances, Task
 
+CHECKPOINT_ARG = conf.arg(
+    metavar="CHECKPOINT", help="A shipped name (sudoku-cpu), a directory or hf://owner/name."
+)
 DEFAULT_COUNT = 1000
 DEFAULT_STEPS = "1,2,4,8,16,32,64,128,256"
 

@@ -42,7 +42,7 @@ class Solve(Imports):
     Example: ttc solve puzzles.txt --steps 1024
 
     Args:
-        checkpoint: A shipped name or a directory.
+        checkpoint: A shipped name, a directory or hf://owner/name.
         classical: improve, solve or a method that the task of --env names, instead of a checkpoint.
         env: The id that --classical works on.
         task: Arguments of the task of what is drawn, as NAME=VALUE.
@@ -114,6 +114,7 @@ class Solve(Imports):
         """What is to be solved, and what the outcome says of it."""
         from ttc_agents.evaluation.families import default_level, draw, read_file, read_text
         from ttc_agents.inference.checkpoint import shipped
+        from ttc_agents.inference.hub import is_hub_name
 
         if self.puzzle is None:
             level = self.level or default_level(task)
@@ -121,7 +122,7 @@ class Solve(Imports):
             return drawn, {"instance_id": int(drawn.keys[0]), "level": level}
         if self.level:
             raise ValueError("--level is for what is drawn, without a PUZZLE")
-        if self.puzzle in shipped():
+        if self.puzzle in shipped() or is_hub_name(self.puzzle):
             raise ValueError(f"{self.puzzle} is a network: ttc solve --checkpoint {self.puzzle}")
         if names_a_file(self.puzzle):
             return read_file(task, Path(self.puzzle), True, warn, True), {}

@@ -51,8 +51,8 @@ class Watch(Imports):
     checkpoints: Annotated[
         tuple[str, ...],
         conf.Positional,
-        conf.arg(metavar="CHECKPOINT", help="Shipped names or directories; one of each task if "
-                 "not given."),
+        conf.arg(metavar="CHECKPOINT", help="Shipped names, directories or hf://owner/name; one of "
+                 "each task if not given."),
     ] = ()  # fmt: skip
     out: Path = Path("runs/watch.html")
     level: str | None = None

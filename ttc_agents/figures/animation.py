@@ -90,11 +90,21 @@ def solve_gif(model: RefinementModel, task: Task, instance: Instances, num_steps
         return gif_of(task, instance, list(frames(steps, task, instance)))
 
 
-def gif_of(task: Task, instance: Instances, seen: list[Frame]) -> bytes:
-    """All frames of one instance as a film, until shortly after the answer settled."""
+def gif_of(task: Task, instance: Instances, seen: list[Frame], width: int | None = None) -> bytes:
+    """All frames of one instance as a film, until shortly after the answer settled.
+
+    Args:
+        task: Draws the answers.
+        instance: One (B = 1).
+        seen: The frames.
+        width: In pixels; None is that of the task's pictures.
+    """
     settled = max((m.step for m in seen if m.changed), default=0)
     chosen = thinned(seen[: settled + 1 + AFTERWARDS])
     images = [_image(task, instance, frame) for frame in chosen]
+    if width is not None:
+        height = round(images[0].height * width / images[0].width)
+        images = [image.resize((width, height), Image.Resampling.LANCZOS) for image in images]
     # One palette for all frames, or colours would flicker.
     palette = _side_by_side([images[0], images[len(images) // 2], images[-1]])
     palette = palette.quantize(COLOURS, dither=Image.Dither.NONE)

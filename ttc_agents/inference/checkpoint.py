@@ -7,7 +7,8 @@
 
 The first three are written to a temporary name and renamed, so a kill leaves the last whole one.
 What is read is compared with its digest. No file runs code. A checkpoint is named by its directory,
-or by the name of one that ships in `ttc_agents/weights/`.
+by the name of one that ships in `ttc_agents/weights/`, or by its place on the Hugging Face Hub
+(`hf://owner/name`, see `hub`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from torch import Tensor
 
 from ttc_agents.inference.config import CONFIG, read_config, read_file, replace_files
 from ttc_agents.inference.directory import TRAINING_FILE, WEIGHT_FILE
+from ttc_agents.inference.hub import fetched, is_hub_name
 from ttc_agents.models import RefinementModel, find_model, make_model
 from ttc_agents.names import check_imported, nearest
 from ttc_envs import Task, TaskSpec, make_task
@@ -49,18 +51,21 @@ def shipped() -> list[str]:
 
 
 def find_checkpoint(name: str | Path) -> Path:
-    """The directory of a checkpoint, given as directory or shipped name.
+    """The directory of a checkpoint: given itself, by a shipped name, or fetched from the hub.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
+        OSError, ValueError: What `hub.fetched` raises of an `hf://` name.
     """
+    if is_hub_name(name):
+        return fetched(str(name))
     for directory in (Path(name), WEIGHTS / name):
         if (directory / CONFIG).is_file():
             return directory
     known = ", ".join(shipped()) or "none"
     raise FileNotFoundError(
         f"no checkpoint at {str(name)!r}: {nearest(str(name), shipped())}expected a directory with "
-        f"config.json and model.safetensors, or a shipped name ({known})"
+        f"config.json and model.safetensors, hf://owner/name, or a shipped name ({known})"
     )
 
 
@@ -127,7 +132,7 @@ def load_task(name: str | Path, split: str | None = None, **options: Any) -> Tas
     """The task that a checkpoint was trained on.
 
     Args:
-        name: A shipped name or a directory.
+        name: A shipped name, a directory, or `hf://owner/name` (also `@revision`).
         split: What to draw from, where the task has splits.
         options: Arguments of the task that replace those of the training, such as `size=64`.
 
@@ -190,7 +195,7 @@ def load_model(
     """The model of a checkpoint, in evaluation mode.
 
     Args:
-        name: A shipped name or a directory.
+        name: A shipped name, a directory, or `hf://owner/name` (also `@revision`).
         device: Where to.
         spec: Of the task that it is to work on, where its sizes differ from those in training, as
             in `load_model("sudoku-cpu", spec=load_task("sudoku-cpu", size=16).spec)`; None takes

@@ -50,13 +50,18 @@ def compact(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def write_config(directory: Path, config: Mapping[str, Any]) -> None:
-    """Write config.json with its own digest."""
+def spelled(config: Mapping[str, Any]) -> bytes:
+    """The content of config.json, with its own digest."""
     entries = {"digests": {}, **config}
     for name in ("format", "digest"):
         entries.pop(name, None)
     said = digest(compact({"format": FORMAT, **entries}))
-    write_atomically(directory / CONFIG, compact({"format": FORMAT, "digest": said, **entries}))
+    return compact({"format": FORMAT, "digest": said, **entries})
+
+
+def write_config(directory: Path, config: Mapping[str, Any]) -> None:
+    """Write config.json with its own digest."""
+    write_atomically(directory / CONFIG, spelled(config))
 
 
 def replace_files(directory: Path, files: Mapping[str, bytes], config: Mapping[str, Any]) -> None:

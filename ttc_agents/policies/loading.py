@@ -1,10 +1,11 @@
 """Policies by name, for commands and comparisons: whatever has SB3's `predict` can enter.
 
 - `random`: allowed edits, or answers, at random
-- `classical`: one classical refinement step at a time; `solve`: the exact solver
+- `classical` or `improve`: one classical refinement step at a time; `solve`: the exact solver; and
+  whatever else `classical_methods` of the task names
 - `sb3:ALGORITHM:PATH.zip`: an agent of Stable-Baselines3 or sb3-contrib
 - `MODULE:NAME`: an object with `predict`, or a function that is one
-- a shipped name or a directory: a checkpoint of a refinement model
+- a shipped name, a directory or `hf://owner/name`: a checkpoint of a refinement model
 - `beam:K:CHECKPOINT`: a language model over places that writes whole paths, with a beam of width K
 """
 
@@ -18,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ttc_agents.inference.checkpoint import load_model
+from ttc_agents.inference.hub import is_hub_name
 from ttc_agents.inference.observation import Seen, read_observation, starting_rows
 from ttc_agents.inference.policy import BeamPolicy, RefinementPolicy
 from ttc_agents.inference.refine import classical_methods
@@ -89,7 +91,7 @@ class MethodPolicy:
         if method not in methods:
             known = ", ".join(methods)
             raise ValueError(f"{task.spec.name} has the methods {known}, got {method!r}")
-        self._task, self._method = task, methods[method]
+        self._task, self.method = task, methods[method]
 
     def predict(
         self,
@@ -108,7 +110,7 @@ class MethodPolicy:
         if starts.any():
             rows, new = np.flatnonzero(starts), max(running, default=0) + 1
             answer[rows], group[rows] = seen.answer[rows], new
-            running[new] = rows, self._method(shown_instances(seen, self._task)[rows])
+            running[new] = rows, self.method(shown_instances(seen, self._task)[rows])
         running = {name: own for name, own in running.items() if (group == name).any()}
         for name, (rows, answers) in running.items():
             mine = group[rows] == name
@@ -179,11 +181,11 @@ def load_agent(
         agent = _sb3_agent(name, task, trust)
     elif name == "random":
         agent = _random_agent(task, action_mode or default_mode, seed)
-    elif name in CLASSICAL:
-        agent = Agent(MethodPolicy(task, CLASSICAL[name]))
+    elif name in CLASSICAL or name in classical_methods(task):
+        agent = Agent(MethodPolicy(task, CLASSICAL.get(name, name), seed))
     elif name.startswith("beam:"):
         agent = _beam_agent(name, task, device)
-    elif ":" in name and not Path(name).exists():
+    elif ":" in name and not is_hub_name(name) and not Path(name).exists():
         agent = Agent(_imported(name), action_mode or default_mode, observation or "default")
     else:
         agent = Agent(RefinementPolicy(_model(name, task, device), seed))
@@ -196,8 +198,8 @@ def load_agent(
     return agent
 
 
-CLASSICAL = {"classical": "improve", "solve": "solve"}
-"""The method of each name that is that of a policy."""
+CLASSICAL = {"classical": "improve"}
+"""Other names of methods."""
 
 
 def _random_agent(task: Task, action_mode: str, seed: int) -> Agent:

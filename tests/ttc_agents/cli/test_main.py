@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ttc_agents.cli import EXTRA, main
+from ttc_agents.cli import EXTRAS, main
 from ttc_agents.training.recipes import RECIPES
 
 COMMANDS = (
@@ -22,6 +22,8 @@ COMMANDS = (
     "report",
     "demo",
     "data",
+    "traces",
+    "push",
 )
 ROOT = Path(__file__).parents[3]
 PYPROJECT = ROOT / "pyproject.toml"
@@ -77,11 +79,12 @@ def test_a_missing_extra_is_named(missing):
     assert result.stderr.splitlines() == [expected]
 
 
-def test_every_package_of_the_extra_is_known_as_one():
-    project = tomllib.loads(PYPROJECT.read_text())["project"]
-    required = [re.match(r"[\w-]+", line)[0] for line in project["optional-dependencies"]["agents"]]
-    modules = {name: name.replace("-", "_") for name in required} | {"pyyaml": "yaml"}
-    assert sorted(modules.values()) == sorted(EXTRA)
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_every_package_of_an_extra_is_known_as_one(extra):
+    lines = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"][extra]
+    required = [re.match(r"[\w-]+", line)[0] for line in lines]
+    modules = {{"pyyaml": "yaml"}.get(name, name.replace("-", "_")) for name in required}
+    assert modules | {"h5py" for name in required if name == "minari"} == set(EXTRAS[extra])
 
 
 def test_another_missing_module_is_no_matter_of_the_extra(monkeypatch):

@@ -32,7 +32,7 @@ EXTRAS = {
         "yaml",
     ),
     "hub": ("huggingface_hub",),
-    "onnx": ("onnx", "onnx_ir", "onnxscript"),
+    "onnx": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
     "traces": ("h5py", "minari"),
 }
 """The top-level modules that come with an extra."""

@@ -129,7 +129,7 @@ def test_trainings_and_pages(document, tmp_path):
     compared = checked(
         ["compare", RL, *rows, "--seconds", "1", "--out", tmp_path / "rl"], document, "compare"
     )
-    assert {"rows", "seeds", "runs", "verdicts"} <= set(compared["tables"]["sudoku4"])
+    assert {"rows", "runs", "verdicts", "settings"} <= set(compared["tables"]["sudoku4"])
     page = ["--count", "1", "--steps", "2", "--out", tmp_path / "watch.html"]
     checked(["watch", *page], document, "watch")
 

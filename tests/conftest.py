@@ -1,7 +1,18 @@
 """Settings that all tests share."""
 
+import gymnasium as gym
+import pytest
 from hypothesis import settings
 
 # The same examples in each run; no deadline, since machines that run tests are busy.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def _ids_of_this_test_alone():
+    """An id that a test registers is gone after it, whatever order tests run in."""
+    known = set(gym.registry)
+    yield
+    for env_id in set(gym.registry) - known:
+        del gym.registry[env_id]

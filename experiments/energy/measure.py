@@ -196,7 +196,7 @@ def memory(model: RefinementModel, instances: Instances) -> dict[str, Any]:
 def measured(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything of one checkpoint."""
     model, task = load_model(path), load_task(path, "validation")
-    keys = np.arange(arguments.count, dtype=np.uint64)
+    keys = np.arange(arguments.first, arguments.first + arguments.count, dtype=np.uint64)
     level = f"file:{arguments.puzzles}" if arguments.puzzles else arguments.level
     instances = task.sample(keys, level)
     with full_float32(model):
@@ -218,6 +218,7 @@ def main() -> None:
     parser.add_argument("--level", default="minimal")
     parser.add_argument("--puzzles", type=Path, help="a file of puzzles in place of a level")
     parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="key of the first instance")
     parser.add_argument("--few", type=int, default=100, help="for corruptions and restarts")
     parser.add_argument("--steps", type=int, nargs="+", default=[4, 8, 16, 32, 64])
     parser.add_argument("--size", type=float, help="step size of the descent, not the learned one")

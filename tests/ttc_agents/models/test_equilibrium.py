@@ -141,7 +141,7 @@ def test_the_three_gradients_agree_on_a_long_way(task, batch):
 
 
 def test_fixed_point_correction_gives_the_logits_of_iterates(task, batch):
-    model = made(task, tol=1e-8, max_steps=200).train()
+    model = made(task, tol=1e-8, max_steps=24).train()
     logits = model(batch, 4).logits
     assert len(logits) == 4
     distance = [(step - logits[-1]).norm().item() for step in logits]

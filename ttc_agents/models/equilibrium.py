@@ -95,13 +95,17 @@ class Equilibrium(Wrapper):
         "model_options": {
             "inner": {"model": "factor_graph_network", "options": {}},
             "solver_options": {"damping": 1.0},
-            "gradient": "phantom",
-            "depths": [0, 0, 0, 40],
+            "gradient": "mixed",
+            "depths": [0],
             "gate": 0.9,
+            "backward_solver": "picard",
+            "backward_max_steps": 6,
+            "backward_tol": 0.1,
+            "discard_above": 0.3,
         },
         "optimizer": "muon",
         "matrix_learning_rate": 0.015,
-        "restart": 0.2,
+        "restart": 0.15,
     }
 
     calls: Tensor

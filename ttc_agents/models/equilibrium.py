@@ -48,6 +48,8 @@ UNKNOWN = 1e18
 """Stands for an infinite norm in a packed memory, since states that are carried are finite."""
 Taken = tuple[list[Tensor], Tensor, Solution]
 """Logits (B, N, C) of some states, the last state, how it was solved for."""
+UNCALLED: Map = torch.clone
+"""In the place of a map where a solver only begins."""
 CHANGING = "what a step reads changes with the answer, so there is no one map to solve"
 COUNTING = "its state counts the steps, so it never rests"
 
@@ -210,7 +212,7 @@ class Equilibrium(Wrapper):
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """The inner model's first state, or a random one."""
         z = context["x"] if generator is None else super().initial_state(context, generator)
-        return self.pack(self.solver.init(careful, z))
+        return self.pack(self.solver.init(UNCALLED, z))
 
     def pack(self, memory: Any) -> Tensor:
         """The fields of a solver's memory that its next step reads, as one tensor."""
@@ -223,7 +225,7 @@ class Equilibrium(Wrapper):
     def unpack(self, context: Context, state: Tensor) -> Any:
         """The memory that `pack` has packed."""
         x = context["x"]
-        memory = self.solver.init(careful, x)
+        memory = self.solver.init(UNCALLED, x)
         names = self.solver.carried
         if len(names) == 1:
             return type(memory)(state, state, memory.residual, memory.change)

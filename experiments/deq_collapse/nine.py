@@ -103,7 +103,7 @@ class Curve(Hook):
 
 
 def measured(
-    model: RefinementModel, recipe: Recipe, count: int, depths: tuple[int, ...] = DEPTHS
+    model: RefinementModel, recipe: Recipe, count: int, depths: tuple[int, ...]
 ) -> dict[str, Any]:
     """Shares of minimal validation puzzles: solved by step, and at rest after the last one."""
     task = split_task(recipe.env_id, recipe.task, "validation")
@@ -127,7 +127,7 @@ def follow(cell: str, seed: int, length: dict[str, float], keep: Path | None) ->
         out = keep / f"{cell}-{seed}"
         out.mkdir(parents=True, exist_ok=True)
         Saver(out, []).save(training)
-    end = measured(training.averaged_model(), recipe, MANY)
+    end = measured(training.averaged_model(), recipe, MANY, DEPTHS)
     spent = {"updates": training.updates, "seconds": round(training.spent.seconds, 1)}
     return {"cell": cell, "seed": seed, **length, "spent": spent, "end": end, "curve": curve.rows}
 

@@ -49,13 +49,17 @@ CELLS: dict[str, tuple[str, ...]] = {
     "half-carried": ("restart=0.5",),
     "solves-of-8": ("model_options.max_steps=8", "restart=0.05"),
     "solves-of-32": ("model_options.max_steps=32", "restart=0.2"),
-    "all-rows": ("model_options.discard_above=none",),
+    "rows-discarded": ("model_options.discard_above=0.3",),
     "one-logit": ("segment_steps=1",),
     "own-starts": ("random_start=0.0",),
     "undamped": ("model_options.solver_options.damping=1.0",),
     "no-penalty": ("model_options.jacobian_weight=0.0",),
     "penalty-always": ("model_options.jacobian_every=1",),
     "anderson-backward": ("model_options.backward_solver=anderson",),
+    "anderson-rows-discarded": (
+        "model_options.backward_solver=anderson",
+        "model_options.discard_above=0.3",
+    ),
 }
 OTHERS: dict[str, Recipe] = {
     "unrolled": TWIN,

@@ -114,6 +114,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=12)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    RESULTS.mkdir(exist_ok=True)
     task = load_task(options.checkpoint, "validation")
     model: Any = load_model(options.checkpoint, spec=task.spec)
     instances = task.sample(np.arange(options.count, dtype=np.uint64), options.level)

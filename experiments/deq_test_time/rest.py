@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=20)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    RESULTS.mkdir(exist_ok=True)
     document = {}
     for name in options.checkpoints:
         task = load_task(name, "validation")

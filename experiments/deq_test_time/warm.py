@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=4096)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    RESULTS.mkdir(exist_ok=True)
     task = load_task(options.checkpoint, "validation" if options.puzzles is None else "test")
     model = load_model(options.checkpoint, spec=task.spec)
     instances = drawn(task, options)

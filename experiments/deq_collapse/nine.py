@@ -5,7 +5,7 @@
 
 `recipe` is `sudoku9-deq-implicit-cpu-5min`; every other cell of `CELLS` changes one thing in it, or
 is another training to be compared at equal time. A run is a cell, a seed and a length in process
-CPU seconds of one thread; those that results/9-cells.json holds are left out, so that an
+CPU seconds of one thread; those that results/cells-9.json holds are left out, so that an
 interrupted table goes on. `--updates` compares at equal updates in the place of equal time.
 
 A run has a curve of `LOOKS` rows: means of the training's own metrics since the row before, and
@@ -153,7 +153,7 @@ def main() -> None:
     length.add_argument("--seconds", type=float)
     length.add_argument("--updates", type=int)
     parser.add_argument("--keep", type=Path, help="where checkpoints go, CELL-SEED each")
-    parser.add_argument("--out", type=Path, default=RESULTS / "9-cells.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "cells-9.json")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cells = names if arguments.cells == "all" else arguments.cells.split(",")

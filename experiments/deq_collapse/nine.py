@@ -42,6 +42,7 @@ REST = 1e-3
 
 RECIPE = RECIPES["sudoku9-deq-implicit-cpu-5min"]
 TWIN = RECIPES["sudoku9-cpu-2min"].replaced(precision="float32", restart=0.15)
+CHEAPER = ("model_options.jacobian_every=4", "model_options.backward_solver=picard")
 # {cell: settings of the recipe}
 CELLS: dict[str, tuple[str, ...]] = {
     "recipe": (),
@@ -49,17 +50,15 @@ CELLS: dict[str, tuple[str, ...]] = {
     "half-carried": ("restart=0.5",),
     "solves-of-8": ("model_options.max_steps=8", "restart=0.05"),
     "solves-of-32": ("model_options.max_steps=32", "restart=0.2"),
-    "rows-discarded": ("model_options.discard_above=0.3",),
+    "all-rows": ("model_options.discard_above=none",),
     "one-logit": ("segment_steps=1",),
     "own-starts": ("random_start=0.0",),
     "undamped": ("model_options.solver_options.damping=1.0",),
     "no-penalty": ("model_options.jacobian_weight=0.0",),
-    "penalty-always": ("model_options.jacobian_every=1",),
-    "anderson-backward": ("model_options.backward_solver=anderson",),
-    "anderson-rows-discarded": (
-        "model_options.backward_solver=anderson",
-        "model_options.discard_above=0.3",
-    ),
+    "penalty-seldom": ("model_options.jacobian_every=4",),
+    "picard-backward": ("model_options.backward_solver=picard",),
+    "cheaper": CHEAPER,
+    "cheaper-all-rows": (*CHEAPER, "model_options.discard_above=none"),
 }
 OTHERS: dict[str, Recipe] = {
     "unrolled": TWIN,

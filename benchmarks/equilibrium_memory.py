@@ -33,9 +33,12 @@ ROWS = {
     "implicit 16": {"gradient": "implicit", "steps": 16},
     "implicit 32": {"gradient": "implicit", "steps": 32},
     "implicit 256": {"gradient": "implicit", "steps": 256},
+    "implicit 16, 4 logits": {"gradient": "implicit", "steps": 16, "logits": 4},
+    "implicit 256, 4 logits": {"gradient": "implicit", "steps": 256, "logits": 4},
     "anderson 16": {"gradient": "implicit", "steps": 16, "solver": "anderson"},
     "anderson 256": {"gradient": "implicit", "steps": 256, "solver": "anderson"},
     "phantom 5 after 256": {"gradient": "phantom", "steps": 256},
+    "mixed 5 after 256": {"gradient": "mixed", "steps": 256},
 }
 
 
@@ -65,8 +68,8 @@ def forward(model: Equilibrium, batch: Batch, row: dict[str, Any]) -> Tensor:
         for _ in range(row["steps"]):
             z = checkpoint(lambda z: torch.lerp(z, f(z), model.damping), z, use_reentrant=False)
         return model.readout(context, z).square().mean()
-    count = {"unrolled": row["steps"], "phantom": 5, "implicit": 1}[row["gradient"]]
-    return model(batch, count).logits[-1].square().mean()
+    counts = {"unrolled": row["steps"], "phantom": 5, "mixed": 5, "implicit": row.get("logits", 1)}
+    return model(batch, counts[row["gradient"]]).logits[-1].square().mean()
 
 
 def saved_bytes(model: Equilibrium, batch: Batch, row: dict[str, Any]) -> int:

@@ -49,7 +49,7 @@ def indexed_forward(model: FactorGraphNetwork, batch: Batch) -> Tensor:
     """Logits (T, B, N, C)."""
     context = model.encode(batch)
     graph = IndexedGraph(model.graph(context))
-    h = model.pack(context, model.initial_state(context))
+    h = model.compact(context, model.initial_state(context))
     logits = []
     for _ in range(STEPS):
         h = model.advance(graph, h)

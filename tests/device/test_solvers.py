@@ -7,7 +7,7 @@ from ttc_agents.implicit import GRADIENTS, SOLVERS, solve
 from ttc_agents.implicit.solvers import LOOK_EVERY
 
 STEPS = 20
-LOOKS = {"implicit": 2, "phantom": 0, "unrolled": 2}
+LOOKS = {"implicit": 2, "phantom": 0, "mixed": 2, "unrolled": 2}
 """Waits of a gradient beside those of its solves: what it is asked for, and whether anything is."""
 
 

@@ -41,6 +41,8 @@ class Train(Imports):
         env: The environment to learn, module:id for one of another package; needs --model.
         model: The model to train, by name or as module:Class of your own; needs --env.
         out: Directory of the checkpoint.
+        equilibrium: Train the model as its equilibrium, on the point where its steps end. Its own
+            options are then model_options.inner.options.
         changes: Fields of the recipe, such as batch_size=32 or model_options.width=64.
         level: Level of the training instances, several with commas between them.
         puzzles: Train on the puzzles of this file, checked, and divided into training, validation
@@ -62,6 +64,7 @@ class Train(Imports):
     env: str | None = None
     model: str | None = None
     out: Path | None = None
+    equilibrium: conf.FlagCreatePairsOff[bool] = False
     changes: Annotated[
         conf.UseAppendAction[tuple[tuple[str, ...], ...]],
         conf.arg(name="set", metavar="FIELD=VALUE"),
@@ -117,6 +120,13 @@ class Train(Imports):
 
     def _recipe(self) -> Recipe:
         """The recipe that is named, or the defaults of a model on an environment."""
+        from ttc_agents.training.recipes import as_equilibrium
+
+        recipe = self._named()
+        return as_equilibrium(recipe) if self.equilibrium else recipe
+
+    def _named(self) -> Recipe:
+        """The same before `--equilibrium`."""
         from ttc_agents.training.recipes import default_recipe, find_recipe
 
         if self.recipe is not None:

@@ -6,7 +6,7 @@ Needs torch alone. `solve(SOLVERS["anderson"](memory=5), f, z0, max_steps=50, to
 from ttc_agents.implicit.anderson import Anderson
 from ttc_agents.implicit.assignment import sinkhorn
 from ttc_agents.implicit.broyden import Broyden
-from ttc_agents.implicit.gradient import GRADIENTS, Implicit, Phantom, Unrolled
+from ttc_agents.implicit.gradient import GRADIENTS, Implicit, Mixed, Phantom, Unrolled
 from ttc_agents.implicit.newton_krylov import NewtonKrylov
 from ttc_agents.implicit.solvers import BackwardReport, Picard, Solution, Solver, solve
 
@@ -24,6 +24,7 @@ __all__ = [
     "BackwardReport",
     "Broyden",
     "Implicit",
+    "Mixed",
     "NewtonKrylov",
     "Phantom",
     "Picard",

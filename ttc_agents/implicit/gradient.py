@@ -6,6 +6,7 @@
   f. Gradients of gradients (`twice`) apply the theorem to that equation in turn.
 - `Phantom`: some damped steps from z* are differentiated as they are (Geng et al. 2021, arXiv
   2111.05177).
+- `Mixed`: implicit in rows that are at rest, and some steps in all others, in one batch.
 - `Unrolled`: the solver's own steps are differentiated, all of them. Rows that stop early, where
   plain steps contract, are differentiated through such steps for the rest: a row that begins at its
   fixed point would else have no gradient, and one that begins near it too small a one.
@@ -24,6 +25,7 @@ from ttc_agents.implicit.anderson import Anderson
 from ttc_agents.implicit.solvers import (
     BackwardReport,
     Gradient,
+    Kept,
     Map,
     Solution,
     Solver,
@@ -37,6 +39,7 @@ from ttc_agents.implicit.solvers import (
     norms,
     run,
     solve,
+    surely_all,
 )
 
 
@@ -60,7 +63,7 @@ class Implicit:
     twice: bool = False
 
     def __call__(
-        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool
+        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: Kept
     ) -> Solution:
         """Solve without gradient, then attach one call of f."""
         solution = solve(solver, f, z0, max_steps, tol, trajectory)
@@ -77,23 +80,41 @@ class Implicit:
         if not image.requires_grad:
             return solution
         if self.twice:
-            point = ImplicitValue.apply(image, point, replace(self, twice=False), report)
+            once = replace(self, twice=False)
+            point = ImplicitValue.apply(image, point, point, None, once, report)
             image = f(point)
-        value = ImplicitValue.apply(image, point, self, report)
+        value = ImplicitValue.apply(image, point, point, None, self, report)
         return replace(solution, value=value, backward=report)
 
-    def cotangent(self, vjp: Map, w: Tensor, report: BackwardReport) -> Tensor:
-        """The u (B, ...) that solves u = w + J' u, J' u being `vjp(u)`; the report is filled in."""
-        found = solve(self.solver, lambda u: w + vjp(u), w.detach(), self.max_steps, self.tol)
+    def cotangent(
+        self, vjp: Map, w: Tensor, report: BackwardReport, rows: Tensor | None = None
+    ) -> Tensor:
+        """The u (B, ...) that solves u = w + J' u, J' u being `vjp(u)`; the report is filled in.
+
+        Args:
+            vjp: (B, ...) -> (B, ...).
+            w: (B, ...).
+            report: Of the solve.
+            rows: (B,) bool, those that have an equation; elsewhere, and where it is not solved
+                well enough to be kept, u is w. None: all have one, and a u not kept is 0.
+        """
+        start = w if rows is None else torch.where(like(rows, w), w, 0.0)
+        found = solve(self.solver, lambda u: start + vjp(u), start, self.max_steps, self.tol)
         report.residual, report.num_steps = found.residual, found.num_steps
         report.converged = found.converged
         limit = torch.inf if self.discard_above is None else self.discard_above
-        report.discarded = found.residual > limit
-        return torch.where(like(report.discarded, w), 0.0, found.value)
+        lost = found.residual > limit
+        report.discarded = lost if rows is None else torch.zeros_like(lost)
+        if rows is None:
+            return torch.where(like(lost, w), 0.0, found.value)
+        return torch.where(like(rows & ~lost, w), found.value, w)
 
 
 class ImplicitValue(torch.autograd.Function):
-    """The point as a value whose gradient is that of the implicit function theorem.
+    """A value at a fixed point, whose gradient is that of the implicit function theorem.
+
+    The value is the point, or its image, which is the same where the point is fixed. Rows that are
+    not chosen pass the gradient on to the image as it comes.
 
     With `twice` the point is itself such a value, so that what the gradient owes to it can be
     differentiated. The gradient that reaches the point through the image is taken back: u already
@@ -102,11 +123,27 @@ class ImplicitValue(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, image: Tensor, point: Tensor, how: Implicit, report: BackwardReport
+        ctx: Any,
+        image: Tensor,
+        point: Tensor,
+        value: Tensor,
+        rows: Tensor | None,
+        how: Implicit,
+        report: BackwardReport,
     ) -> Tensor:
-        """The point; `image` is f(point), whose graph leads to the parameters."""
-        ctx.image, ctx.point, ctx.how, ctx.report = image, point, how, report
-        return point.detach().clone()
+        """The value; `image` is f(point), whose graph leads to the parameters.
+
+        Args:
+            ctx: What `backward` reads.
+            image: (B, ...).
+            point: (B, ...).
+            value: (B, ...), one of the two.
+            rows: (B,) bool, those at rest; None: all.
+            how: Solves the backward equation.
+            report: Filled in.
+        """
+        ctx.image, ctx.point, ctx.rows, ctx.how, ctx.report = image, point, rows, how, report
+        return value.detach().clone()
 
     @staticmethod
     def backward(ctx: Any, w: Tensor) -> tuple[Tensor | None, ...]:
@@ -126,14 +163,19 @@ class ImplicitValue(torch.autograd.Function):
                     "this gradient of a fixed point is not differentiable: gradients of gradients "
                     "need Implicit(twice=True), and there is nothing beyond the second"
                 )
-            return (how.cotangent(vjp, w, report) if w.any() else w), None, None, None
+            u = how.cotangent(vjp, w, report, ctx.rows) if w.any() else w
+            return u, *NOTHING
         u = how.cotangent(vjp, w, report)
         if again:
             found = Solution(u, w, w, w)
             once = replace(how, twice=False)
             solved = once.attach(lambda u: w + differentiable(u), found)
             u = torch.where(like(report.discarded, u), 0.0, solved.value)
-        return u, -(differentiable if again else vjp)(u), None, None
+        return u, -(differentiable if again else vjp)(u), *NOTHING[1:]
+
+
+NOTHING = (None,) * 5
+"""The gradients of the other arguments."""
 
 
 def pulled_back(image: Tensor, point: Tensor, u: Tensor, **options: bool) -> Tensor:
@@ -164,15 +206,82 @@ class Phantom:
         at_least_one(steps=self.steps)
 
     def __call__(
-        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool
+        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: Kept
     ) -> Solution:
         """Solve without gradient, then step with it."""
         solution = solve(solver, f, z0, max_steps, tol, trajectory)
         f = careful(f)
         z = solution.value
         for _ in range(self.steps):
-            z = torch.lerp(z, f(z).to(z.dtype), self.damping)
+            z = moved(z, f(z), self.damping)
         return replace(solution, value=valued(solution.value, z))
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Implicit where a row is at rest, some differentiated steps where it is not.
+
+    All rows take some damped steps from the solution, which are differentiated. Where the first of
+    them begins at rest, its cotangent w is replaced by the u of the implicit function theorem: the
+    gradient is exact, and the steps after it change nothing. In other rows, and where the backward
+    equation has not been solved, it is the gradient of the steps (`Phantom`). Memory is that of the
+    steps.
+
+    When to use it: where solves are too short for some rows, as in training with few steps and
+    carried states. `Implicit` would there take the gradient of a fixed point where there is none.
+
+    Args:
+        steps: How many.
+        damping: In (0, 1].
+        settled: Residual below which a row counts as at rest.
+        implicit: Solves the backward equation. Rows that it would discard keep the gradient of the
+            steps.
+    """
+
+    steps: int = 5
+    damping: float = 1.0
+    settled: float = 0.05
+    implicit: Implicit = field(default_factory=Implicit)
+
+    def __post_init__(self) -> None:
+        """Refuse options out of range."""
+        check_damping(self.damping)
+        at_least_one(steps=self.steps)
+        if self.implicit.twice:
+            raise ValueError("mixed gradients have no gradients: implicit.twice must be False")
+
+    def __call__(
+        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: Kept
+    ) -> Solution:
+        """Solve without gradient, then step with it."""
+        solution = solve(solver, f, z0, max_steps, tol, trajectory)
+        f = careful(f)
+        first = self.first(f, solution)
+        z = first.value
+        for _ in range(self.steps - 1):
+            z = moved(z, f(z), self.damping)
+        return replace(first, value=valued(solution.value, z), residual=solution.residual)
+
+    def first(self, f: Map, solution: Solution) -> Solution:
+        """The solution after the first step, which is differentiable.
+
+        Its residual is that of the point before the step, so that nothing needs to have been solved
+        for rows at rest to be known.
+        """
+        point = solution.value.detach().requires_grad_(torch.is_grad_enabled())
+        image = f(point)
+        _, residual, _ = evaluate(lambda z: image.detach().to(z), point.detach())
+        step = moved(point, image, self.damping)
+        rows, report = residual < self.settled, BackwardReport()
+        if step.requires_grad and not surely_all(~rows):
+            step = ImplicitValue.apply(step, point, step, rows, self.implicit, report)
+        return replace(solution, value=step, residual=residual, backward=report)
+
+
+def moved(z: Tensor, image: Tensor, damping: float) -> Tensor:
+    """The point after a damped step from z to its image."""
+    image = image.to(z.dtype)
+    return image if damping == 1 else torch.lerp(z, image, damping)
 
 
 def valued(value: Tensor, z: Tensor) -> Tensor:
@@ -194,7 +303,7 @@ class Unrolled:
     """
 
     def __call__(
-        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool
+        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: Kept
     ) -> Solution:
         """Solve with gradient."""
         f = careful(f)
@@ -231,5 +340,6 @@ def contracting(f: Map, value: Tensor, steps: int) -> Tensor:
 GRADIENTS: dict[str, Callable[..., Gradient]] = {
     "implicit": Implicit,
     "phantom": Phantom,
+    "mixed": Mixed,
     "unrolled": Unrolled,
 }

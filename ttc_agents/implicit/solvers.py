@@ -20,7 +20,7 @@ Shapes: z (B, ...), B rows of D numbers each; residual (B,).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -29,6 +29,9 @@ from torch import Tensor
 
 Map = Callable[[Tensor], Tensor]
 """(B, ...) -> (B, ...); rows do not see each other."""
+
+Kept = bool | Collection[int]
+"""The steps, from 0, whose points are kept: all, none, or these."""
 
 LOOK_EVERY = 8
 """Steps between two looks at whether all rows have stopped, where a look makes the host wait."""
@@ -102,8 +105,8 @@ class Solution:
         num_steps: (B,) int64, steps until the row stopped.
         converged: (B,) bool, whether the residual fell below the tolerance. Never where the
             tolerance is finer than the rounding of z0's type, which no residual can tell from 0.
-        trajectory: (T, B, ...), the points evaluated (a row that stopped repeats its value), or
-            None unless asked for.
+        trajectory: (T, B, ...), the points evaluated at the steps that were asked for (a row that
+            stopped repeats its value), or None where none were.
         backward: Filled in when gradients pass through `value`; None without a gradient method
             that solves an equation of its own.
     """
@@ -120,7 +123,7 @@ class Gradient(Protocol):
     """How `solve` makes its value differentiable."""
 
     def __call__(
-        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool
+        self, solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: Kept
     ) -> Solution:
         """The solution, differentiable."""
 
@@ -131,7 +134,7 @@ def solve(
     z0: Tensor,
     max_steps: int,
     tol: float,
-    trajectory: bool = False,
+    trajectory: Kept = False,
     gradient: Gradient | None = None,
 ) -> Solution:
     """Look for the fixed point of each row.
@@ -142,7 +145,8 @@ def solve(
         z0: (B, ...), where to begin. Half precision is promoted to float32 inside.
         max_steps: Steps at most.
         tol: Residual below which a row stops.
-        trajectory: Keep all points evaluated.
+        trajectory: Keep the points evaluated, all of them or those of some steps. Steps that were
+            not needed are left out of all of them; of some steps, the value stands for each.
         gradient: How to differentiate the value (`GRADIENTS`); None detaches it.
 
     Raises:
@@ -166,7 +170,7 @@ def solve(
 
 
 def run(
-    solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: bool = False
+    solver: Solver, f: Map, z0: Tensor, max_steps: int, tol: float, trajectory: Kept = False
 ) -> Solution:
     """The loop of `solve`, differentiable as far as the steps are."""
     inner = promoting(careful(f), z0.dtype)
@@ -175,6 +179,7 @@ def run(
     residual = change = torch.full_like(memory.residual, torch.inf)
     num_steps = torch.zeros_like(residual, dtype=torch.int64)
     active = torch.ones_like(residual, dtype=torch.bool)
+    kept = range(max_steps if trajectory else 0) if isinstance(trajectory, bool) else trajectory
     every = 1 if free_to_look(residual) else LOOK_EVERY
     for step in range(1, max_steps + 1):
         new = solver.step(inner, memory)
@@ -183,7 +188,7 @@ def run(
         residual = torch.where(better, new.residual, residual)
         change = torch.where(better, new.change, change)
         num_steps = num_steps + active
-        if trajectory:
+        if step - 1 in kept:
             points.append(chosen_rows(active, new.point, value).to(z0.dtype))
         active = active & ~(residual < tol)
         if step < max_steps and step % every == 0 and not active.any():
@@ -191,8 +196,12 @@ def run(
         # Half precision: a residual is that of the point at which the map is evaluated.
         z = chosen_rows(active, new.z, value).to(z0.dtype)
         memory = dataclasses.replace(new, z=promote(z))
-    # A row that has stopped stays where it is, whether the host knows or not.
-    stacked = torch.stack(points[: max(1, largest(num_steps))]) if trajectory else None
+    if trajectory is True:
+        # A row that has stopped stays where it is, whether the host knows or not.
+        points = points[: max(1, largest(num_steps))]
+    else:
+        points += [value.to(z0.dtype)] * (len(kept) - len(points))
+    stacked = torch.stack(points) if points else None
     converged = (residual < tol) & (tol > torch.finfo(z0.dtype).eps)
     return Solution(value.to(z0.dtype), residual, num_steps, converged, stacked)
 

@@ -97,6 +97,7 @@ class RefinementModel(nn.Module, ABC):
     - `per_choice`: its state is one vector for each (node, choice), a view (B, N, C, H).
     - `has_energy`: `energy` says how bad an answer is, and steps descend it (see `Energy`).
     - `not_exported`: why its step cannot be exported (`ttc export`); None: it can.
+    - `counts_steps`: its state counts the steps, so that it never rests.
     - `learns_graph`: it infers the graph: `likely_graph(batch)` gives neighbours (B or 1, N, k),
       `edge_shares(batch)` how often each edge is drawn (N, N).
 
@@ -112,6 +113,7 @@ class RefinementModel(nn.Module, ABC):
     autoregressive: bool = False
     per_choice: bool = False
     has_energy: bool = False
+    counts_steps: bool = False
     learns_graph: bool = False
     not_exported: str | None = None
     training_defaults: ClassVar[dict[str, Any]] = {}
@@ -183,6 +185,19 @@ class RefinementModel(nn.Module, ABC):
             ValueError: The model has none.
         """
         raise ValueError(f"a {type(self).__name__} has no energy")
+
+    # States with parts that are not in use
+
+    def compact(self, context: Context, z: Tensor) -> Tensor:
+        """The part of a state that is in use, of any shape; here all of it.
+
+        What wrappers compute number by number, they compute on this part.
+        """
+        return z
+
+    def spread(self, context: Context, values: Tensor) -> Tensor:
+        """The state of which `compact` gives these values."""
+        return values
 
     # The loop
 

@@ -132,6 +132,7 @@ class Energy(Wrapper):
         self.rounds, self.landscapes, self.recompute = rounds, landscapes, recompute
         self.steps_per_landscape, self.rise_weight = steps_per_landscape, rise_weight
         self.search, self.stop = step == "search", stop
+        self.counts_steps = landscapes > 1
         self.log_step = nn.Parameter(torch.tensor(float(step_size)).log(), step != "fixed")
         self.log_temperature = nn.Parameter(torch.full((landscapes,), float(temperature)).log())
         inputs, width = self._sizes()

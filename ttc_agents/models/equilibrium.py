@@ -21,13 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ttc_agents.implicit import GRADIENTS, SOLVERS, Implicit, Solution, solve
+from ttc_agents.implicit import GRADIENTS, SOLVERS, Implicit, Mixed, Solution, solve
 from ttc_agents.implicit.diagnostics import jacobian_penalty
+from ttc_agents.implicit.gradient import moved
 from ttc_agents.implicit.solvers import Map, careful, like
 from ttc_agents.models.base import (
     Batch,
@@ -36,6 +38,7 @@ from ttc_agents.models.base import (
     RefinementModel,
     Trace,
     check_name,
+    first_reason,
     shows_answer,
 )
 from ttc_agents.models.wrapper import Wrapper
@@ -43,7 +46,12 @@ from ttc_envs import TaskSpec
 
 UNKNOWN = 1e18
 """Stands for an infinite norm in a packed memory, since states that are carried are finite."""
+Taken = tuple[list[Tensor], Tensor, Solution]
+"""Logits (B, N, C) of some states, the last state, how it was solved for."""
+UNCALLED: Map = torch.clone
+"""In the place of a map where a solver only begins."""
 CHANGING = "what a step reads changes with the answer, so there is no one map to solve"
+COUNTING = "its state counts the steps, so it never rests"
 
 
 class Equilibrium(Wrapper):
@@ -54,6 +62,8 @@ class Equilibrium(Wrapper):
     - `implicit`: of the equilibrium; before it, of `num_steps - 1` iterates of the solver, each
       with the gradient of one step (fixed-point correction, arXiv 2204.08442).
     - `phantom`: of `num_steps` damped steps from the equilibrium, which are differentiated.
+    - `mixed`: of the same steps; in rows that are at rest, the gradient at the first of them is
+      implicit. It pays without any solve (`depths=[0]`), on states that are carried.
     - `unrolled`: of `num_steps` damped steps from the first state; nothing is solved.
 
     The trace's `solver` reports on the solve, and after the backward pass on the backward solve.
@@ -65,9 +75,11 @@ class Equilibrium(Wrapper):
         solver: Key of `SOLVERS`.
         solver_options: Its options; None is a damping of 0.5 for `picard`, nothing for the others.
         gradient: Key of `GRADIENTS`.
-        backward_solver: Key of `SOLVERS`, for `implicit`.
+        backward_solver: Key of `SOLVERS`, for `implicit` and `mixed`.
         backward_tol: Residual at which the backward equation counts as solved.
-        discard_above: Rows whose backward residual is larger give no gradient; None keeps all.
+        discard_above: Rows whose backward residual is larger give no gradient, with `mixed` that of
+            the steps; None keeps all.
+        settled: Residual below which a row is at rest, for `mixed`.
         tol: Residual at which a row's solve stops in training.
         max_steps: Largest number of steps of a solve.
         backward_max_steps: The same of the backward solve; None: as many.
@@ -75,6 +87,8 @@ class Equilibrium(Wrapper):
             Few deep passes among shallow ones show the model its own late states.
         gate: g at first.
         jacobian_weight: Weight of Hutchinson's estimate of |J|_F^2 / D at the solution.
+        jacobian_every: Only every so many passes have the penalty, which then weighs as many times
+            more: it costs as much as four calls of f.
         stop: At test time, a row whose residual is below this value keeps its state (adaptive
             compute).
     """
@@ -83,13 +97,17 @@ class Equilibrium(Wrapper):
         "model_options": {
             "inner": {"model": "factor_graph_network", "options": {}},
             "solver_options": {"damping": 1.0},
-            "gradient": "phantom",
-            "depths": [0, 0, 0, 40],
+            "gradient": "mixed",
+            "depths": [0],
             "gate": 0.9,
+            "backward_solver": "picard",
+            "backward_max_steps": 6,
+            "backward_tol": 0.1,
+            "discard_above": 0.3,
         },
         "optimizer": "muon",
         "matrix_learning_rate": 0.015,
-        "restart": 0.2,
+        "restart": 0.15,
     }
 
     calls: Tensor
@@ -104,20 +122,20 @@ class Equilibrium(Wrapper):
         backward_solver: str = "anderson",
         backward_tol: float = 1e-3,
         discard_above: float | None = None,
+        settled: float = 0.05,
         tol: float = 1e-3,
         max_steps: int = 60,
         backward_max_steps: int | None = None,
         depths: Sequence[int] | None = None,
         gate: float = 0.5,
         jacobian_weight: float = 0.0,
+        jacobian_every: int = 1,
         stop: float = 0.0,
     ) -> None:
         super().__init__(spec, inner)
-        if inner.reads_answer:
-            name = type(inner).__name__
-            raise ValueError(
-                f"Equilibrium does not support {name}, which reads the answer: {CHANGING}"
-            )
+        reason = self.cannot_solve(inner)
+        if reason is not None:
+            raise ValueError(f"Equilibrium does not support {type(inner).__name__}: {reason}")
         check_name(solver, SOLVERS, "solver")
         check_name(backward_solver, SOLVERS, "backward_solver")
         check_name(gradient, GRADIENTS, "gradient")
@@ -125,6 +143,8 @@ class Equilibrium(Wrapper):
             raise ValueError(f"gate must be in (0, 1), got {gate}")
         if depths is not None and (not depths or min(depths) < 0):
             raise ValueError(f"depths must be numbers of steps, at least one, got {depths}")
+        if jacobian_every < 1:
+            raise ValueError(f"jacobian_every must be at least 1, got {jacobian_every}")
         if solver_options is None:
             solver_options = {"damping": 0.5} if solver == "picard" else {}
         self.solver = SOLVERS[solver](**solver_options)
@@ -133,8 +153,10 @@ class Equilibrium(Wrapper):
         backward_steps = max_steps if backward_max_steps is None else backward_max_steps
         backward = SOLVERS[backward_solver]()
         self.implicit = Implicit(backward, backward_steps, backward_tol, discard_above)
+        self.mixed = Mixed(1, self.damping, settled, self.implicit)
         self.tol, self.max_steps, self.depths = tol, max_steps, depths
-        self.jacobian_weight, self.stop = jacobian_weight, stop
+        self.jacobian_weight, self.jacobian_every = jacobian_weight, jacobian_every
+        self.stop = stop
         self.gate = nn.Parameter(torch.logit(torch.tensor(float(gate))))
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
         self._passes: int | None = None
@@ -144,6 +166,24 @@ class Equilibrium(Wrapper):
         """What the task shows must not change with the answer; the inner model has its own say."""
         return CHANGING if shows_answer(spec) else None
 
+    @classmethod
+    def cannot_wrap(cls, inner: type[RefinementModel]) -> str | None:
+        """Its steps have to be one map, and training must need nothing but steps."""
+        return first_reason(
+            (inner.autoregressive, "it writes an answer slot by slot, so no step is a whole map"),
+            (inner.has_energy, "it descends an energy, and is trained by that"),
+            (inner.learns_graph, "it draws graphs in training; its inner model can be one"),
+            (issubclass(inner, cls), "it is an equilibrium already"),
+        )
+
+    @classmethod
+    def cannot_solve(cls, inner: RefinementModel) -> str | None:
+        """The same of a model with its options, on its task."""
+        return cls.cannot_wrap(type(inner)) or first_reason(
+            (inner.reads_answer, f"it reads the answer: {CHANGING}"),
+            (inner.counts_steps, COUNTING),
+        )
+
     def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
         """The inner model's context, and the state to inject."""
         context = super().encode(batch, graph)
@@ -151,17 +191,28 @@ class Equilibrium(Wrapper):
 
     def map(self, context: Context) -> Map:
         """The f of the module, on states of the inner model."""
-        x, gate = context["x"], self.gate.sigmoid()
+        inner, gate = context["inner"], self.gate.sigmoid()
+        x = self.first_part(context)
 
         def f(z: Tensor) -> Tensor:
-            return torch.lerp(x, self.inner.step(context["inner"], z).to(x), gate.to(x))
+            new = self.inner.compact(inner, self.inner.step(inner, z))
+            return self.inner.spread(inner, torch.lerp(x, new.to(x), gate.to(x)))
 
-        return careful(f)
+        return f
+
+    def first_part(self, context: Context) -> Tensor:
+        """What `compact` makes of the first state; without gradients it is made once."""
+        if torch.is_grad_enabled():
+            return self.inner.compact(context["inner"], context["x"])
+        if "part" not in context:
+            context["part"] = self.inner.compact(context["inner"], context["x"])
+        part: Tensor = context["part"]
+        return part
 
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """The inner model's first state, or a random one."""
         z = context["x"] if generator is None else super().initial_state(context, generator)
-        return self.pack(self.solver.init(self.map(context), z))
+        return self.pack(self.solver.init(UNCALLED, z))
 
     def pack(self, memory: Any) -> Tensor:
         """The fields of a solver's memory that its next step reads, as one tensor."""
@@ -174,7 +225,7 @@ class Equilibrium(Wrapper):
     def unpack(self, context: Context, state: Tensor) -> Any:
         """The memory that `pack` has packed."""
         x = context["x"]
-        memory = self.solver.init(self.map(context), x)
+        memory = self.solver.init(UNCALLED, x)
         names = self.solver.carried
         if len(names) == 1:
             return type(memory)(state, state, memory.residual, memory.change)
@@ -186,7 +237,7 @@ class Equilibrium(Wrapper):
 
     def step(self, context: Context, z: Tensor) -> Tensor:
         """One step of the solver; a row that fails becomes NaN rather than look converged."""
-        memory = self.solver.step(self.map(context), self.unpack(context, z))
+        memory = self.solver.step(careful(self.map(context)), self.unpack(context, z))
         new = self.pack(memory)
         failed = ~memory.residual.isfinite()
         new = torch.where(like(failed, new), torch.nan, new)
@@ -215,18 +266,15 @@ class Equilibrium(Wrapper):
         packed = self.initial_state(context) if state is None else state
         z0 = self.unpack(context, packed).z
         f = self.map(context)
-        if self.gradient == "implicit":
-            states, solution = self.at_equilibrium(f, z0, num_steps)
-        else:
-            states, solution = self.along_steps(f, z0, num_steps)
-        logits = torch.stack([self.inner.readout(context["inner"], z) for z in states])
-        penalty = None
-        if self.jacobian_weight:
-            penalty = self.jacobian_weight * self.penalty(f, states[-1])
+        taken = self.at_equilibrium if self.gradient == "implicit" else self.along_steps
+        logits, z, solution = taken(f, z0, num_steps, partial(self.inner.readout, context["inner"]))
+        penalty, every = None, self.jacobian_every
+        if self.jacobian_weight and self.passes % every == 0:
+            penalty = every * self.jacobian_weight * self.penalty(f, z)
         self._passes = self.passes + 1
         self.calls += 1
-        last = self.pack(self.solver.init(f, states[-1]))
-        return Trace(logits, last, penalty, replace(solution, trajectory=None))
+        last = self.pack(self.solver.init(f, z))
+        return Trace(torch.stack(logits), last, penalty, replace(solution, trajectory=None))
 
     def training_depth(self, segment_steps: int) -> int:
         """The steps of a solve."""
@@ -256,26 +304,30 @@ class Equilibrium(Wrapper):
             return self.max_steps
         return self.depths[self.passes % len(self.depths)]
 
-    def at_equilibrium(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
+    def at_equilibrium(self, f: Map, z0: Tensor, count: int, read: Map) -> Taken:
         """Some iterates after one step each, and the equilibrium with its implicit gradient."""
         cap = max(1, self.cap())
-        solution = solve(self.solver, f, z0, cap, self.tol, count > 1, self.implicit)
-        states = [solution.value]
-        if solution.trajectory is not None:
-            length = len(solution.trajectory)
-            chosen = [(i + 1) * length // count for i in range(count - 1)]
-            states = [f(solution.trajectory[min(i, length - 1)]) for i in chosen] + states
-        return states, solution
+        kept = sorted({(i + 1) * cap // count for i in range(min(count, cap) - 1)})
+        solution = solve(self.solver, f, z0, cap, self.tol, kept, self.implicit)
+        points = [] if solution.trajectory is None else list(solution.trajectory)
+        points += [solution.value.detach()] * (count - 1 - len(points))
+        # A state that has just been made is at hand in its compact form, so it is read at once.
+        logits = [read(f(point)) for point in points] + [read(solution.value)]
+        return logits, solution.value, solution
 
-    def along_steps(self, f: Map, z0: Tensor, count: int) -> tuple[list[Tensor], Solution]:
+    def along_steps(self, f: Map, z0: Tensor, count: int, read: Map) -> Taken:
         """The states after damped steps with a gradient, from the equilibrium or else from z0."""
-        cap, states = self.cap(), []
+        cap, logits = self.cap(), []
         solution = solve(self.solver, f, z0.detach(), cap, self.tol) if cap else unsolved(z0)
         z = solution.value
-        for _ in range(count):
-            z = f(z) if self.damping == 1 else torch.lerp(z, f(z), self.damping)
-            states.append(z)
-        return states, solution
+        if self.gradient == "mixed":
+            solution = self.mixed.first(f, solution)
+            z = solution.value
+            logits.append(read(z))
+        for _ in range(count - len(logits)):
+            z = moved(z, f(z), self.damping)
+            logits.append(read(z))
+        return logits, z, solution
 
     def penalty(self, f: Map, z: Tensor) -> Tensor:
         """The mean Jacobian penalty at z, with random signs that depend on the calls so far."""

@@ -141,12 +141,12 @@ class FactorGraphNetwork(RefinementModel):
         if generator is None:
             return torch.where(context["is_open"][..., None], self.start, 0.0)
         states = self.start.expand(len(self.graph(context).rows), -1)
-        return self.unpack(context, F.rms_norm(noise(states, generator), (self.width,)))
+        return self.spread(context, F.rms_norm(noise(states, generator), (self.width,)))
 
-    def pack(self, context: Context, z: Tensor) -> Tensor:
+    def compact(self, context: Context, z: Tensor) -> Tensor:
         """(B, N * C, H) -> (R, H), the states of the open choices.
 
-        What `unpack` made last is not gathered again: a loop of steps and readouts would do so
+        What `spread` made last is not gathered again: a loop of steps and readouts would do so
         twice a step.
         """
         made, states = context.get("last", (None, None))
@@ -155,7 +155,7 @@ class FactorGraphNetwork(RefinementModel):
         rows = z.reshape(-1, self.width)
         return rows if self.dense(context) else rows[self.graph(context).rows]
 
-    def unpack(self, context: Context, states: Tensor) -> Tensor:
+    def spread(self, context: Context, states: Tensor) -> Tensor:
         """(R, H) -> (B, N * C, H)."""
         size, choices = context["certain"].shape
         if self.dense(context):
@@ -192,8 +192,8 @@ class FactorGraphNetwork(RefinementModel):
 
     def step(self, context: Context, z: Tensor) -> Tensor:
         """One refinement step."""
-        return self.unpack(context, self.advance(self.graph(context), self.pack(context, z)))
+        return self.spread(context, self.advance(self.graph(context), self.compact(context, z)))
 
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The logits of a state."""
-        return self.logits(context, self.pack(context, z))
+        return self.logits(context, self.compact(context, z))

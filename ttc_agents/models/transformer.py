@@ -122,6 +122,7 @@ class Transformer(RefinementModel):
         classes = spec.num_choices if spec.choices == "class" else width
         self.fed = nn.Linear(classes, width, bias=False) if feedback else None
         self.halting = None if halting is None else Halting(width)
+        self.counts_steps = halting is not None
 
     @classmethod
     def supports(cls, spec: TaskSpec) -> str | None:

@@ -10,6 +10,7 @@ from ttc_agents.implicit import (
     SOLVERS,
     Anderson,
     Implicit,
+    Mixed,
     Phantom,
     Picard,
     Unrolled,
@@ -202,6 +203,59 @@ def test_a_backward_pass_that_fails_is_counted_and_can_be_discarded():
     torch.testing.assert_close(dropped, torch.tensor([[2.0] * 3, [0.0] * 3]).double())
 
 
+SLOPES = torch.tensor([[0.5], [0.5], [-3.0]]).double()
+"""Of three rows z <- slope z + theta."""
+
+
+def mixed_gradient(z0, **options):
+    """By row, of the value after three steps; the row's own equation says what is exact."""
+    theta = torch.ones(3, 1).double().requires_grad_()
+    how = Mixed(3, settled=1e-3, implicit=Implicit(Picard(), 60, 1e-9, **options))
+    solution = solve(Picard(), lambda z: SLOPES * z + theta, z0, 1, 1e-9, gradient=how)
+    solution.value.sum().backward()
+    return theta.grad[:, 0], solution
+
+
+def test_each_row_has_the_gradient_that_it_deserves():
+    """At rest 1 / (1 - slope), on the way 1 + slope + slope^2; the same where backward fails."""
+    z0 = torch.tensor([[2.0], [0.0], [0.25]]).double()
+    found, solution = mixed_gradient(z0, discard_above=0.1)
+    torch.testing.assert_close(found, torch.tensor([2.0, 1.75, 7.0]).double())
+    assert solution.backward.converged.tolist() == [True, True, False]
+    assert not solution.backward.discarded.any()
+    assert solution.residual[1] == 1
+
+
+def test_mixed_gradients_solve_nothing_where_nothing_is_at_rest():
+    found, solution = mixed_gradient(torch.full((3, 1), 9.0).double())
+    torch.testing.assert_close(found, torch.tensor([1.75, 1.75, 7.0]).double())
+    assert solution.backward.residual is None
+
+
+@on_each_solver
+@pytest.mark.parametrize("key", ["tanh 0.95", "rotation", "square root"])
+@pytest.mark.parametrize("damping", [1.0, 0.6])
+def test_mixed_is_implicit_at_rest_whatever_the_steps(name, key, damping):
+    problem, solver = SOLVABLE[key], SOLVERS[name]()
+    for steps in (1, 4):
+        how = Mixed(steps, damping, 1e-6, Implicit(Anderson(memory=8), 400, TIGHT))
+        found, solution = gradient_by(problem, solver, STEPS[name], how)
+        assert difference(found, long_unrolled(key)) < 1e-7
+        assert solution.residual.max() < 1e-9
+
+
+def test_mixed_gradients_have_no_gradients():
+    problem = SOLVABLE["tanh 0.5"]
+    theta = problem.theta.clone().requires_grad_()
+    solution = solve(
+        Anderson(), lambda z: problem.f(theta, z), problem.z0, 50, 1e-9, gradient=Mixed()
+    )
+    with pytest.raises(RuntimeError, match="not differentiable"):
+        torch.autograd.grad(solution.value.square().sum(), theta, create_graph=True)
+    with pytest.raises(ValueError, match="twice must be False"):
+        Mixed(implicit=Implicit(twice=True))
+
+
 @pytest.mark.parametrize("gradient", GRADIENTS)
 def test_without_a_gradient_nothing_is_recorded(gradient):
     problem = SOLVABLE["tanh 0.5"]
@@ -232,7 +286,7 @@ def saved_bytes(solver, steps, gradient):
 
 
 @on_each_solver
-@pytest.mark.parametrize("gradient", ["implicit", "phantom"])
+@pytest.mark.parametrize("gradient", ["implicit", "phantom", "mixed"])
 def test_memory_does_not_grow_with_the_steps(name, gradient):
     few = saved_bytes(SOLVERS[name](), 4, GRADIENTS[gradient]())
     assert 0 < saved_bytes(SOLVERS[name](), 32, GRADIENTS[gradient]()) <= few

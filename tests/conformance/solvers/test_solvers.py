@@ -116,6 +116,19 @@ def test_steps_one_by_one_are_the_loop(name):
 
 
 @on_each
+def test_the_points_of_some_steps_alone_may_be_kept(name):
+    solver, problem = SOLVERS[name](), SOLVABLE["tanh 2"]
+    whole = solve(solver, problem.map, problem.z0, 6, 0.0, trajectory=True).trajectory
+    some = solve(solver, problem.map, problem.z0, 6, 0.0, trajectory=(1, 4)).trajectory
+    assert torch.equal(some, whole[[1, 4]])
+    early = solve(solver, problem.map, problem.z0, 200, 1e-6, trajectory=(0, 199))
+    assert early.num_steps.max() < 199
+    assert torch.equal(early.trajectory[0], problem.z0)
+    assert torch.equal(early.trajectory[1], early.value)
+    assert solve(solver, problem.map, problem.z0, 6, 0.0, trajectory=()).trajectory is None
+
+
+@on_each
 def test_calls_of_the_map_are_as_declared(name):
     solver, calls = SOLVERS[name](), []
 

@@ -12,7 +12,7 @@ from ttc_agents.inference import checkpoint
 from ttc_agents.training.hooks import ProgressBar
 from ttc_agents.training.loop import Hook
 from ttc_agents.training.recipe import Recipe, read_recipe
-from ttc_agents.training.recipes import RECIPES, default_recipe
+from ttc_agents.training.recipes import RECIPES, as_equilibrium, default_recipe
 
 SMALL = ("batch_size=4", "segment_steps=2", "precision=float32", "model_options.width=8")
 
@@ -109,6 +109,22 @@ def test_a_model_on_an_environment(printed):
     assert printed(*arguments) == default_recipe("ttc/Sorting-v0", "relational_network")
     changed = printed(*arguments, "--set", "task.size=6", "--seconds", "5", "--level", "uniform")
     assert (changed.task, changed.seconds, changed.level) == ({"size": 6}, 5, "uniform")
+
+
+def test_a_recipe_as_an_equilibrium(printed):
+    settings = ["--set", "model_options.settled=0.01", "model_options.inner.options.width=8"]
+    recipe = printed("sudoku4-demo", "--equilibrium", *settings, "--seed", "4")
+    options = {
+        **as_equilibrium(RECIPES["sudoku4-demo"]).model_options,
+        "settled": 0.01,
+        "inner": {"model": "factor_graph_network", "options": {"width": 8}},
+    }
+    assert recipe == as_equilibrium(RECIPES["sudoku4-demo"]).replaced(model_options=options, seed=4)
+
+
+def test_what_has_no_equilibrium_is_an_error(capsys):
+    assert main(["train", "sudoku4-deq", "--equilibrium", "--print"]) == 2
+    assert "an equilibrium already" in capsys.readouterr().err
 
 
 MODULE = """

@@ -6,7 +6,15 @@ import torch
 
 from ttc_agents.implicit import GRADIENTS, SOLVERS
 from ttc_agents.implicit.diagnostics import spectral_radius
-from ttc_agents.models import Equilibrium, FactorGraphNetwork, RelationalNetwork
+from ttc_agents.models import (
+    AdjacencyLearner,
+    CausalTransformer,
+    Energy,
+    Equilibrium,
+    FactorGraphNetwork,
+    RelationalNetwork,
+    Transformer,
+)
 from ttc_agents.models.base import to_batch
 from ttc_envs import make_task
 
@@ -132,21 +140,63 @@ def gradients(model, batch, steps):
     return torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
-def test_the_three_gradients_agree_on_a_long_way(task, batch):
+def test_the_gradients_agree_on_a_long_way(task, batch):
     options = {"tol": 1e-12, "backward_tol": 1e-12, "max_steps": 400}
     expected = gradients(made(task, gradient="unrolled", **options).train(), batch, 150)
-    for gradient, steps in (("implicit", 1), ("phantom", 80)):
+    for gradient, steps in (("implicit", 1), ("phantom", 80), ("mixed", 1), ("mixed", 3)):
         found = gradients(made(task, gradient=gradient, **options).train(), batch, steps)
         assert (found - expected).norm() < 1e-6 * expected.norm()
 
 
 def test_fixed_point_correction_gives_the_logits_of_iterates(task, batch):
-    model = made(task, tol=1e-8, max_steps=200).train()
+    model = made(task, tol=1e-8, max_steps=24).train()
     logits = model(batch, 4).logits
     assert len(logits) == 4
     distance = [(step - logits[-1]).norm().item() for step in logits]
     assert distance == sorted(distance, reverse=True)
     assert distance[0] > distance[2] > 0
+
+
+def test_mixed_gradients_of_carried_states_need_no_solve(task, batch):
+    """At rest the gradient is exact after one step; on the way it is that of the steps."""
+    options = {"tol": 1e-12, "backward_tol": 1e-12, "max_steps": 400, "backward_max_steps": 400}
+    expected = gradients(made(task, gradient="unrolled", **options).train(), batch, 150)
+    model = made(task, gradient="mixed", depths=[0], settled=1e-3, **options).train()
+    rest = model(batch, 150).state.detach()
+    assert not model(batch, 1).solver.residual.lt(1e-3).any()
+    model.zero_grad()
+    trace = model(batch, 1, rest)
+    assert trace.solver.residual.lt(1e-3).all()
+    trace.logits[-1].sin().sum().backward()
+    found = torch.cat([p.grad.flatten() for p in model.parameters()])
+    assert (found - expected).norm() < 1e-6 * expected.norm()
+    steps = gradients(made(task, gradient="mixed", depths=[0], **options).train(), batch, 4)
+    plain = gradients(made(task, gradient="phantom", depths=[0], **options).train(), batch, 4)
+    assert torch.equal(steps, plain)
+
+
+def test_the_map_is_drawn_back_to_the_first_state(task, batch):
+    """What wrappers compute on the part of a state that is in use, they compute on the whole."""
+    model = made(task, gate=0.7)
+    context = model.encode(batch)
+    z, x = model.inner.step(context["inner"], context["x"]), context["x"]
+    expected = torch.lerp(x, model.inner.step(context["inner"], z), model.gate.sigmoid())
+    torch.testing.assert_close(model.map(context)(z), expected, rtol=1e-12, atol=1e-12)
+    with torch.no_grad():  # where it is kept between steps
+        for _ in range(2):
+            found = model.map(context)(z)
+            torch.testing.assert_close(found, expected.detach(), rtol=1e-12, atol=1e-12)
+
+
+def test_the_penalty_comes_now_and_then_and_weighs_more(task, batch):
+    always = made(task, jacobian_weight=0.5).train()
+    seldom = made(task, jacobian_weight=0.5, jacobian_every=3).train()
+    first, second = always(batch, 1).penalty, always(batch, 1).penalty
+    assert second > 0
+    found = [seldom(batch, 1).penalty for _ in range(4)]
+    assert found[1] is found[2] is None
+    torch.testing.assert_close(found[0], 3 * first)
+    assert found[3] > 0
 
 
 def test_late_states_take_turns(task, batch):
@@ -187,6 +237,18 @@ def test_what_reads_the_answer_is_refused(task):
         Equilibrium(task.spec, inner)
 
 
+def test_what_never_rests_is_refused(task):
+    counting = Transformer(task.spec, 16, heads=2, halting=0.01)
+    with pytest.raises(ValueError, match="Transformer: its state counts the steps"):
+        Equilibrium(task.spec, counting)
+    Equilibrium(task.spec, Transformer(task.spec, 16, heads=2))
+    with pytest.raises(ValueError, match="an equilibrium already"):
+        Equilibrium(task.spec, made(task))
+    assert "energy" in Equilibrium.cannot_wrap(Energy)
+    assert "draws graphs" in Equilibrium.cannot_wrap(AdjacencyLearner)
+    assert "slot by slot" in Equilibrium.cannot_wrap(CausalTransformer)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -196,6 +258,7 @@ def test_what_reads_the_answer_is_refused(task):
         ({"gate": 1.0}, "gate must be in"),
         ({"depths": ()}, "depths must be"),
         ({"depths": (-1,)}, "depths must be"),
+        ({"jacobian_every": 0}, "jacobian_every must be at least 1, got 0"),
     ],
 )
 def test_bad_options_are_errors(task, options, message):

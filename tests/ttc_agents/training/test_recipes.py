@@ -6,7 +6,14 @@ import pytest
 
 from ttc_agents.models import MODELS, make_model
 from ttc_agents.training.recipe import Recipe
-from ttc_agents.training.recipes import MEASURED, RECIPES, default_recipe, find_recipe, measured
+from ttc_agents.training.recipes import (
+    MEASURED,
+    RECIPES,
+    as_equilibrium,
+    default_recipe,
+    find_recipe,
+    measured,
+)
 from ttc_envs import make_task
 
 CODE = (
@@ -145,3 +152,46 @@ def test_a_recipe_is_as_fast_as_measured_only_as_it_was_measured():
     assert measured(recipe) == measured(recipe.replaced(seconds=5, seed=3)) == 12.5
     assert measured(recipe.replaced(batch_size=64)) is None
     assert measured(recipe.replaced(name="mine")) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("sudoku4-demo", {}),
+        ("sudoku4-rrn", {"model_options": {"width": 8, "message_layers": 1}}),
+        ("sorting-transformer", {"task": {"size": 6}}),
+        ("sorting-cpu-2min", {"task": {"size": 6}, "frozen": ""}),
+    ],
+)
+def test_any_model_is_trained_as_its_equilibrium(begun, name, changes):
+    recipe = RECIPES[name].replaced(**changes, batch_size=4, updates=3, precision="float32")
+    solved = as_equilibrium(recipe)
+    assert solved.model == "equilibrium"
+    assert solved.model_options["inner"]["options"] == recipe.model_options
+    assert solved.restart == min(recipe.restart, 0.15)
+    assert (solved.level, solved.task, solved.optimizer) == (
+        recipe.level,
+        recipe.task,
+        recipe.optimizer,
+    )
+    metrics = begun(solved).update(0.0)
+    assert metrics["loss"].isfinite()
+    assert "settled" in metrics
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("city-lstm-cpu-20min", {}, "recurrent_path: it writes an answer slot by slot"),
+        ("sudoku4-demo", {"forcing": True}, "a recipe with forcing=True"),
+        ("sorting-adjacent-cpu-2min", {}, "a recipe with target='improve'"),
+        ("sudoku4-energy", {}, "energy: it descends an energy"),
+        ("graph-4x4", {}, "adjacency_learner: it draws graphs in training"),
+        ("sudoku4-deq", {}, "equilibrium: it is an equilibrium already"),
+        ("sorting-cpu-2min", {}, "a recipe with frozen='logits.shift'"),
+        ("sudoku4-demo", {"first": "sudoku4-demo"}, "a recipe with first='sudoku4-demo'"),
+    ],
+)
+def test_what_has_no_equilibrium_says_why(name, changes, message):
+    with pytest.raises(ValueError, match=f"no equilibrium of {message}"):
+        as_equilibrium(RECIPES[name].replaced(**changes))

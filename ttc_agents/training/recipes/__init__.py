@@ -76,4 +76,51 @@ def default_recipe(env_id: str, model: str) -> Recipe:
     return Recipe.from_json(recipe)
 
 
-__all__ = ["RECIPES", "Recipe", "default_recipe", "find_recipe", "measured"]
+def as_equilibrium(recipe: Recipe) -> Recipe:
+    """The recipe with its model trained as its equilibrium, by settings that hold.
+
+    The model is wrapped by `Equilibrium` with the options of its `training_defaults`. States are
+    carried at least as long as these say, since an update alone does not reach a fixed point. Task,
+    level, length, batch, optimizer and rates stay.
+
+    Raises:
+        ValueError: The recipe trains the model by something else than the logits of its steps, or
+            the class of the model has no equilibrium. What depends on its options is found out when
+            it is made.
+    """
+    from ttc_agents.models import find_model
+
+    wrapper = find_model("equilibrium")
+    reasons = {
+        "forcing=True": recipe.forcing,
+        f"target={recipe.target!r}": recipe.target == "improve",
+        f"objective={recipe.objective!r}": recipe.objective != "cross_entropy",
+        f"first={recipe.first!r}": recipe.first is not None,
+        f"frozen={recipe.frozen!r}": bool(recipe.frozen),
+    }
+    reason = next((f"a recipe with {name}" for name, holds in reasons.items() if holds), None)
+    cannot = wrapper.cannot_wrap(find_model(recipe.model))  # type: ignore[attr-defined]
+    if cannot is not None:
+        reason = f"{recipe.model}: {cannot}"
+    if reason is not None:
+        raise ValueError(f"no equilibrium of {reason}")
+    defaults = wrapper.training_defaults
+    inner = {"model": recipe.model, "options": recipe.model_options}
+    return recipe.replaced(
+        name=f"{recipe.name}-equilibrium",
+        description=f"{recipe.description}, as an equilibrium",
+        model="equilibrium",
+        model_options={**defaults["model_options"], "inner": inner},
+        restart=min(recipe.restart, defaults["restart"]),
+        compile="off",
+    )
+
+
+__all__ = [
+    "RECIPES",
+    "Recipe",
+    "as_equilibrium",
+    "default_recipe",
+    "find_recipe",
+    "measured",
+]

@@ -24,6 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		echo "ttc-gym needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) -V 2>&1);" \
 			"name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV)/, which takes some minutes: PyTorch is large"
 	$(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_FLAGS) \
 		-e '.[agents,fast,hub,traces,dev]' -c constraints.txt
 	@touch $@

@@ -54,9 +54,10 @@ def check_imported(what: str, module: str) -> None:
         ValueError: It is one.
     """
     if module not in sys.modules:
+        in_python = "" if module.endswith(".py") else f", in Python by `import {module}`"
         raise ValueError(
             f"{what} stands in the module {module!r}, which is not imported: importing runs its "
-            f"code, so ask for it by --import {module}, in Python by `import {module}`"
+            f"code, so ask for it by --import {module}{in_python}"
         )
 
 

@@ -39,7 +39,7 @@ EXTRAS = {
 START = """\
 Start here:
   ttc solve                     watch a shipped network solve a puzzle that is drawn for you
-  ttc watch                     write a page that shows several networks at work, and open it
+  ttc watch                     write a page that shows several networks at work
   ttc train                     list what can be trained
   ttc demo                      train from nothing for two minutes and write a report
 

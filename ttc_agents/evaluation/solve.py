@@ -134,7 +134,8 @@ def told(outcome: Outcome) -> list[str]:
     elif outcome["first_solved"] is not None:
         lines.append(f"the rules held after step {outcome['first_solved']}, but not at the end")
     else:
-        lines.append("the rules do not hold: not solved (more --steps may help)")
+        hint = "" if outcome["several_solutions"] else " (more --steps may help)"
+        lines.append("the rules do not hold: not solved" + hint)
     if outcome["several_solutions"]:
         lines.append("this puzzle has several solutions; models are trained on puzzles with one")
     return lines

@@ -122,6 +122,7 @@ def test_a_step_that_looks_at_values_is_refused_in_one_line():
 def test_shipped_networks_take_the_same_steps_in_onnx(name):
     model, task = load_model(name), load_task(name)
     instances = task.sample(np.arange(8, dtype=np.uint64), task.spec.levels[0])
+    pytest.importorskip("onnxscript")
     call = by_onnx(onnx_file(program(model)))
     assert largest_difference(call, model, task, instances, STEPS) < LIMITS.get(name, 1e-4)
 

@@ -116,6 +116,8 @@ def quick(step):
 def runs(step):
     """Whether the libraries of a block of Python are there."""
     names = re.findall(r"^(?:from|import) (\w+)", step[1], re.M) if step[0] == "python" else []
+    if step[0] == "ttc" and "--onnx" in step[1]:
+        names = ["onnxscript"]
     return all(importlib.util.find_spec(name) for name in names if name != "__main__")
 
 

@@ -1,5 +1,6 @@
 """What the tests of all commands share."""
 
+import dataclasses
 import importlib
 import json
 
@@ -9,6 +10,7 @@ import pytest
 from ttc_agents.cli import main
 from ttc_agents.inference import checkpoint
 from ttc_agents.models import FactorGraphNetwork, RelationalNetwork
+from ttc_agents.training.recipes import RECIPES
 from ttc_envs import make_task, spell_puzzle
 
 OPTIONS = {"width": 8, "message_width": 8, "hidden_width": 8}
@@ -80,3 +82,19 @@ def complaint(capsys):
 def document(capsys):
     """Reads the JSON document of the last line."""
     return lambda: json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A recipe of a moment, by its name."""
+    recipe = dataclasses.replace(
+        RECIPES["city-lstm-cpu-20min"],
+        name="tiny",
+        task={"cities": "spread=32", "slots": 24},
+        model_options={"width": 16, "embedding": 8},
+        seconds=None,
+        updates=4,
+        batch_size=4,
+    )
+    monkeypatch.setitem(RECIPES, "tiny", recipe)
+    return "tiny"

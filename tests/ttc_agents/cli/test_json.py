@@ -135,20 +135,6 @@ def test_trainings_and_pages(document, tmp_path):
 
 
 @pytest.mark.slow
-def test_probes(document, tmp_path, monkeypatch):
-    import dataclasses
-
-    from ttc_agents.training.recipes import RECIPES
-
-    tiny = dataclasses.replace(
-        RECIPES["city-lstm-cpu-20min"],
-        name="tiny",
-        task={"cities": "spread=32", "slots": 24},
-        model_options={"width": 16, "embedding": 8},
-        seconds=None,
-        updates=4,
-        batch_size=4,
-    )
-    monkeypatch.setitem(RECIPES, "tiny", tiny)
-    assert main(["probe", "tiny", "--out", str(tmp_path), "--count", "200"]) == 0
+def test_probes(document, tiny, tmp_path):
+    assert main(["probe", tiny, "--out", str(tmp_path), "--count", "200"]) == 0
     check("probe", document())

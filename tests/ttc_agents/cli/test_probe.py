@@ -1,28 +1,10 @@
 """`ttc probe`."""
 
-import dataclasses
 import json
 
 import pytest
 
 from ttc_agents.cli import main
-from ttc_agents.training.recipes import RECIPES
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    """A recipe of a moment, by its name."""
-    recipe = dataclasses.replace(
-        RECIPES["city-lstm-cpu-20min"],
-        name="tiny",
-        task={"cities": "spread=32", "slots": 24},
-        model_options={"width": 16, "embedding": 8},
-        seconds=None,
-        updates=4,
-        batch_size=4,
-    )
-    monkeypatch.setitem(RECIPES, "tiny", recipe)
-    return "tiny"
 
 
 def test_a_recipe_is_trained_and_probed_on_the_way(tiny, tmp_path, capsys):

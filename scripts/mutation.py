@@ -53,14 +53,14 @@ TESTS: dict[str, tuple[str, ...]] = {
     "ttc_agents/stochastic.py": ("tests/ttc_agents/test_stochastic.py",),
     "ttc_agents/implicit/solvers.py": SOLVERS,
     "ttc_agents/implicit/safeguard.py": SOLVERS,
-    "ttc_agents/implicit/anderson.py": SOLVERS,
-    "ttc_agents/implicit/broyden.py": SOLVERS,
-    "ttc_agents/implicit/newton_krylov.py": SOLVERS,
-    "ttc_agents/implicit/gradient.py": SOLVERS,
+    "ttc_agents/implicit/anderson.py": (*SOLVERS, "-kanderson"),
+    "ttc_agents/implicit/broyden.py": (*SOLVERS, "-kbroyden"),
+    "ttc_agents/implicit/newton_krylov.py": (*SOLVERS, "-knewton_krylov"),
+    "ttc_agents/implicit/gradient.py": SOLVERS[::-1],
     "ttc_agents/implicit/assignment.py": ("tests/ttc_agents/implicit/test_assignment.py",),
     "ttc_agents/implicit/diagnostics.py": ("tests/ttc_agents/implicit/test_diagnostics.py",),
 }
-"""The files that are changed, each with its own tests."""
+"""The files that are changed, each with its own tests and options of pytest."""
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE),
     ast.LtE: (ast.Lt, ast.Gt),
@@ -206,7 +206,8 @@ def tested(path: str, tree: ast.Module | None, limit: float | None) -> int:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     quiet = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
-    return int(pytest.main([*quiet, *(str(ROOT / name) for name in TESTS[path])]))
+    own = (name if name.startswith("-") else str(ROOT / name) for name in TESTS[path])
+    return int(pytest.main([*quiet, *own]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -113,6 +113,13 @@ def test_a_list_of_equal_keys_is_sorted_in_any_order():
     assert scores["quality"][0] == 1
 
 
+def test_keys_near_zero_are_told_apart_and_the_two_zeros_are_one():
+    keys, mask = padded(np.array([[3e-30, 1e-30, 0.0, -0.0]]), [4])
+    labels = labels_of(keys, mask, INT8)
+    assert labels["answer"].tolist() == [[2, 3, 1, 0]]
+    assert labels["first"].tolist() == [[0, 0, 2, 3]]
+
+
 @pytest.mark.parametrize("size", [2, 16, 17, 32, 33, 63, 64, 65, 100, 127, 300])
 def test_large_and_small_lists_are_counted_alike(size):
     rng = np.random.default_rng(size)

@@ -52,10 +52,11 @@ class RefinementVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
     later episodes are drawn at the env's own level.
 
     ## Episode End
-    Truncation after `max_episode_steps` happens here, not in a wrapper. `autoreset_mode` is
-    `AutoresetMode.SAME_STEP` (default: the step that ends an episode returns the next one's first
-    observation, `final_obs` and `final_info` hold the last of the old one), `NEXT_STEP` or
-    `DISABLED` (reset with `reset_mask`; a step with a finished episode is an error).
+    Truncation after `max_episode_steps` happens here, not in a wrapper. `autoreset_mode` is one of
+    `AutoresetMode`. `SAME_STEP` is the default: the step that ends an episode returns the next
+    one's first observation, and `final_obs` and `final_info` hold the last of the old one. With
+    `DISABLED` one resets by `reset_mask`, and a step with a finished episode is an error.
+    `NEXT_STEP` is Gymnasium's own.
 
     Of Gymnasium's vector wrappers, those that change whole observations (`FlattenObservation`,
     `NormalizeObservation`, `NumpyToTorch`) need `autoreset_mode="NextStep"`.

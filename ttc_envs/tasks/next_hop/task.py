@@ -103,8 +103,7 @@ class NextHopTask(Task):
     ## Arguments
     - `places`: 64 by default, 2..2048; the number of nodes, and of places of the named levels.
     - `degree`: the neighbour slots of a node, by default 8 up to 64 places, 12 up to 512, 20 up to
-      1,024, 32 beyond, which is also the least that the named levels need. `dense` levels
-      need twice as many.
+      1,024, 32 beyond. Named levels need no fewer, `dense` ones twice as many.
     - `coordinates`: default False. Going to the neighbour closest to the target is right for half
       of all pairs, without any search.
     - `bound`: default 1.1.

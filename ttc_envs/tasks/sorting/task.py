@@ -45,9 +45,9 @@ class SortingTask(Task):
     ## Action Space
     - `action_mode="full"` (`ttc/Sorting-v0`): `MultiDiscrete([size] * size)`, an item for every
       position. An item may be named twice; the answer is then no permutation. In the adjacent view
-      the action is the order that is asked for: neighbours exchange their items where these are
-      asked for in the other order (of several such pairs in a row the first, the third, ...), and
-      the answer stays a permutation.
+      the action is the order that is asked for. Neighbours exchange their items where these are
+      asked for in the other order; of several such pairs in a row, the first, the third, ... do.
+      The answer stays a permutation.
     - `action_mode="edit"`: `Discrete(size * (size - 1) / 2)`, swaps of two positions i < j in the
       order (0, 1), (0, 2), ..., (1, 2), ...; at most 523,776, for size 1024. In the adjacent view
       `Discrete(size - 1)`: edit i swaps the positions i and i + 1. The mask forbids swaps behind

@@ -5,8 +5,9 @@
     python scripts/mutation.py --show                the mutants that would be drawn
 
 A mutant is one changed operator, comparison, condition or number in one file of `TESTS`. It is
-killed where a test of that file fails, or takes more than three times as long as without it. Each
-runs in a copy of this process, which has the libraries but none of the project's modules loaded.
+killed where a test of that file fails, or takes more than three times as long as without it. Quick
+tests come first. Each mutant runs in a copy of this process, which has the libraries but none of
+the project's modules loaded.
 One line is printed per mutant that survives; the last line is one JSON document. A survivor may be
 equal to the code that it replaces, so no share says all: read the survivors.
 """
@@ -23,8 +24,8 @@ import os
 import random
 import resource
 import sys
-import time
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,25 +176,71 @@ def at(parent: ast.AST, name: str, index: int | None) -> Any:
     return value if index is None else value[index]
 
 
-def outcome(path: str, tree: ast.Module | None, limit: float | None) -> tuple[bool, float]:
-    """Whether the tests of a file pass with another tree in its place, and CPU seconds."""
+class QuickFirst:
+    """A plugin of pytest: tests in the order of the seconds that they took before.
+
+    Args:
+        seconds: By test, of an earlier run; of this one afterwards.
+    """
+
+    def __init__(self, seconds: dict[str, float]):
+        self.before, self.seconds = dict(seconds), seconds
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Sort them."""
+        items.sort(key=lambda item: self.before.get(item.nodeid, 0.0))
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Note what a part of a test took."""
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+
+
+def unchanged(path: str) -> tuple[float, dict[str, float]]:
+    """CPU seconds of the tests of a file, and the seconds of each."""
+    seconds: dict[str, float] = {}
+    with tempfile.TemporaryFile("w+") as told:
+
+        def work() -> int:
+            code = run_tests(path, seconds)
+            told.write(json.dumps(seconds))
+            told.flush()
+            return code
+
+        passes, used = outcome(work)
+        if not passes:
+            raise SystemExit(f"the tests of {path} fail without a change")
+        told.seek(0)
+        return used, json.load(told)
+
+
+def outcome(work: Callable[[], int]) -> tuple[bool, float]:
+    """Whether work in a copy of this process returns 0, and its CPU seconds."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            code = tested(path, tree, limit)
+            code = work()
         finally:
             os._exit(code)
     _, status, used = os.wait4(child, 0)
     return os.waitstatus_to_exitcode(status) == 0, used.ru_utime + used.ru_stime
 
 
-def tested(path: str, tree: ast.Module | None, limit: float | None) -> int:
-    """Run the tests of a file in this process; the exit code of pytest."""
+def survives(mutant: Mutant, limit: float, seconds: dict[str, float]) -> bool:
+    """Whether the tests pass with a mutant in the place of its file, within CPU seconds."""
+    tree = mutant.tree()
+
+    def work() -> int:
+        resource.setrlimit(resource.RLIMIT_CPU, (round(limit), round(limit) + 1))
+        return run_tests(mutant.path, seconds, tree)
+
+    return outcome(work)[0]
+
+
+def run_tests(path: str, seconds: dict[str, float], tree: ast.Module | None = None) -> int:
+    """Run the tests of a file in this process, with another tree in its place; pytest's code."""
     import pytest
 
-    if limit is not None:
-        resource.setrlimit(resource.RLIMIT_CPU, (round(limit), round(limit) + 1))
     if tree is not None:
         given = importlib.machinery.SourceFileLoader.get_code
         code = compile(tree, str(ROOT / path), "exec")
@@ -207,7 +254,7 @@ def tested(path: str, tree: ast.Module | None, limit: float | None) -> int:
     os.dup2(nowhere, 2)
     quiet = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
     own = (name if name.startswith("-") else str(ROOT / name) for name in TESTS[path])
-    return int(pytest.main([*quiet, *own]))
+    return int(pytest.main([*quiet, *own], plugins=[QuickFirst(seconds)]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -237,21 +284,19 @@ def run(drawn: Sequence[Mutant]) -> dict[str, Any]:
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    limits: dict[str, float] = {}
+    known: dict[str, tuple[float, dict[str, float]]] = {}
     killed: dict[str, list[int]] = {}
-    survivors, start = [], time.process_time()
+    survivors, start = [], sum(os.times()[:4])
     for number, mutant in enumerate(drawn, start=1):
         path = mutant.path
-        if path not in limits:
-            passes, seconds = outcome(path, None, None)
-            if not passes:
-                raise SystemExit(f"the tests of {path} fail without a change")
-            limits[path] = max(SLOWER * seconds, LEAST)
-        survives, _ = outcome(path, mutant.tree(), limits[path])
-        killed.setdefault(path, []).append(int(not survives))
+        if path not in known:
+            known[path] = unchanged(path)
+        used, seconds = known[path]
+        alive = survives(mutant, max(SLOWER * used, LEAST), seconds)
+        killed.setdefault(path, []).append(int(not alive))
         said = f"{path}:{mutant.line}: {mutant.change}"
-        print(number, "survives" if survives else "is killed", said, file=sys.stderr, flush=True)
-        if survives:
+        print(number, "survives" if alive else "is killed", said, file=sys.stderr, flush=True)
+        if alive:
             survivors.append(said)
             print(said, flush=True)
     total = sum(map(sum, killed.values()))
@@ -261,7 +306,7 @@ def run(drawn: Sequence[Mutant]) -> dict[str, Any]:
         "share": round(total / max(len(drawn), 1), 4),
         "by_file": {path: [sum(own), len(own)] for path, own in sorted(killed.items())},
         "survivors": survivors,
-        "seconds": round(time.process_time() - start, 1),
+        "seconds": round(sum(os.times()[:4]) - start, 1),
     }
 
 

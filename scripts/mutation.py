@@ -54,7 +54,11 @@ TESTS: dict[str, tuple[str, ...]] = {
     "ttc_agents/stochastic.py": ("tests/ttc_agents/test_stochastic.py",),
     "ttc_agents/implicit/solvers.py": SOLVERS,
     "ttc_agents/implicit/safeguard.py": SOLVERS,
-    "ttc_agents/implicit/anderson.py": (*SOLVERS, "-kanderson"),
+    "ttc_agents/implicit/anderson.py": (
+        "tests/ttc_agents/implicit/test_anderson.py",
+        *SOLVERS,
+        "-kanderson",
+    ),
     "ttc_agents/implicit/broyden.py": (*SOLVERS, "-kbroyden"),
     "ttc_agents/implicit/newton_krylov.py": (*SOLVERS, "-knewton_krylov"),
     "ttc_agents/implicit/gradient.py": SOLVERS[::-1],

@@ -111,7 +111,7 @@ def parallel(columns: Tensor, ridge: float) -> Tensor:
     with torch.no_grad():
         gram, _ = scaled_gram(columns, ridge)
         factor, failed = torch.linalg.cholesky_ex(gram)
-        there = columns.square().sum(2) > SMALLEST_NORM**2
+        there = columns.square().sum(2) > torch.finfo(columns.dtype).tiny
         pivots = torch.where(there, factor.diagonal(dim1=1, dim2=2), 1.0)
         thin = pivots.amin(1) < 100 * torch.finfo(gram.dtype).eps ** 0.5
         return thin | (failed != 0) | ~factor.isfinite().all(2).all(1)
@@ -122,7 +122,7 @@ def scaled_gram(columns: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
     gram = columns @ columns.mT
     squares = gram.diagonal(dim1=1, dim2=2)
     # The root has no derivative at zero, where columns are that are not there yet.
-    there = squares > SMALLEST_NORM**2
+    there = squares > torch.finfo(squares.dtype).tiny
     norms = torch.where(there, squares, 1.0).sqrt()
     gram = gram / (norms[:, :, None] * norms[:, None])
     mean = gram.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ttc_agents.implicit.anderson import combined, least_squares
 from ttc_agents.implicit.safeguard import CARRIED, GuardedMemory, beginning, chosen, flat, judged
-from ttc_agents.implicit.solvers import SMALLEST_NORM, Map, at_least_one
+from ttc_agents.implicit.solvers import Map, at_least_one
 
 
 @dataclass(frozen=True)
@@ -88,5 +88,5 @@ def gmres(operator: Map, right: Tensor, dimensions: int) -> Tensor:
 
 def unit(x: Tensor) -> Tensor:
     """(B, D) of unit length, zero where it is zero."""
-    size = x.norm(dim=1, keepdim=True)
-    return torch.where(size > SMALLEST_NORM, x, 0.0) / size.clamp_min(SMALLEST_NORM)
+    size, tiny = x.norm(dim=1, keepdim=True), torch.finfo(x.dtype).tiny
+    return torch.where(size > tiny, x, 0.0) / size.clamp_min(tiny)

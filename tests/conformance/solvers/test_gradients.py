@@ -244,6 +244,33 @@ def test_mixed_is_implicit_at_rest_whatever_the_steps(name, key, damping):
         assert solution.residual.max() < 1e-9
 
 
+def test_a_row_counts_as_at_rest_by_default_within_a_twentieth():
+    z0 = torch.tensor([[2.1], [0.0], [0.25]]).double()
+    theta = torch.ones(3, 1).double().requires_grad_()
+    how = Mixed(1, implicit=Implicit(Picard(), 60, 1e-9))
+    solution = solve(Picard(), lambda z: SLOPES * z + theta, z0, 1, 1e-9, gradient=how)
+    solution.value.sum().backward()
+    assert solution.residual[0] == pytest.approx(0.05 / 2.05)
+    torch.testing.assert_close(theta.grad[:, 0], torch.tensor([2.0, 1.0, 1.0]).double())
+
+
+@on_each_solver
+@pytest.mark.parametrize("gradient", GRADIENTS)
+@pytest.mark.parametrize("power", [-25, 16])
+def test_a_gradient_grows_with_the_loss_and_changes_in_nothing_else(name, gradient, power):
+    problem, found = SOLVABLE["tanh 2"], []
+    for scale in (1.0, 2.0**power):
+        theta = problem.theta.clone().requires_grad_()
+        how = GRADIENTS[gradient]()
+        solution = solve(
+            SOLVERS[name](), lambda z: problem.f(theta, z), problem.z0, 40, 1e-6, gradient=how
+        )
+        (scale * solution.value.square().sum()).backward()
+        found.append(theta.grad / scale)
+    assert found[0].norm() > 0
+    assert torch.equal(*found)
+
+
 def test_mixed_gradients_have_no_gradients():
     problem = SOLVABLE["tanh 0.5"]
     theta = problem.theta.clone().requires_grad_()

@@ -73,6 +73,21 @@ def test_the_residual_is_that_of_the_value(name):
 
 
 @on_each
+@pytest.mark.parametrize("key", ["radius 0.9", "tanh 2", "rotation", "expansive"])
+@pytest.mark.parametrize("power", [-25, -16, 16])
+def test_steps_do_not_depend_on_the_scale_of_the_state(name, key, power):
+    """Powers of two: the same digits, at the same steps."""
+    problem, scale = SOLVABLE[key], 2.0**power
+    expected = solve(SOLVERS[name](), problem.map, problem.z0, 40, TOL)
+    found = solve(
+        SOLVERS[name](), lambda z: scale * problem.map(z / scale), scale * problem.z0, 40, TOL
+    )
+    assert torch.equal(found.value / scale, expected.value)
+    assert torch.equal(found.num_steps, expected.num_steps)
+    assert torch.equal(found.converged, expected.converged)
+
+
+@on_each
 def test_rows_stop_by_themselves_and_do_not_see_each_other(name):
     problem = SOLVABLE["difficulties"]
     whole = solve(SOLVERS[name](), problem.map, problem.z0, STEPS[name], 1e-6, trajectory=True)

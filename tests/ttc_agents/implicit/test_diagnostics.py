@@ -47,6 +47,13 @@ def test_hutchinson_is_the_frobenius_norm():
     torch.testing.assert_close(several.mean(), exact.sqrt(), rtol=0.03, atol=0)
 
 
+def test_the_penalty_is_drawn_from_seed_0_where_none_is_named():
+    f, z = linear(of_radius(0.8, 6, seed=1)), torch.zeros(4, 6).double()
+    for seed, same in ((0, True), (1, False)):
+        named = jacobian_penalty(f, z, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(named, jacobian_penalty(f, z)) == same
+
+
 def test_the_penalty_teaches_the_parameters_and_not_the_point():
     scale = torch.tensor(3.0, requires_grad=True)
     z = torch.randn(2, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)

@@ -32,6 +32,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SOLVERS = (
+    "tests/ttc_agents/implicit/test_loop.py",
+    "tests/ttc_agents/implicit/test_steps.py",
     "tests/conformance/solvers/test_solvers.py",
     "tests/conformance/solvers/test_careful.py",
     "tests/conformance/solvers/test_gradients.py",

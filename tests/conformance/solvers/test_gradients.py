@@ -222,6 +222,8 @@ def test_each_row_has_the_gradient_that_it_deserves():
     found, solution = mixed_gradient(z0, discard_above=0.1)
     torch.testing.assert_close(found, torch.tensor([2.0, 1.75, 7.0]).double())
     assert solution.backward.converged.tolist() == [True, True, False]
+    assert solution.backward.failures() == 1
+    assert solution.backward.num_steps[1] == 1  # on the way there is nothing to solve
     assert not solution.backward.discarded.any()
     assert solution.residual[1] == 1
 

@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOLVERS = (
     "tests/ttc_agents/implicit/test_loop.py",
     "tests/ttc_agents/implicit/test_steps.py",
+    "tests/ttc_agents/implicit/test_accelerated.py",
     "tests/conformance/solvers/test_solvers.py",
     "tests/conformance/solvers/test_careful.py",
     "tests/conformance/solvers/test_gradients.py",

@@ -19,6 +19,14 @@ def test_rows_and_columns_sum_to_one():
     torch.testing.assert_close(found.sum(2), torch.ones(4, 6).double(), rtol=1e-8, atol=1e-8)
 
 
+def test_two_items_by_hand():
+    """One over the other by a point at the temperature of a tenth, which is the default."""
+    found = sinkhorn(torch.eye(2).double()[None], tol=1e-12)[0]
+    likely = 1 / (1 + torch.exp(torch.tensor(-10.0).double()))
+    torch.testing.assert_close(found[0], torch.stack([likely, 1 - likely]))
+    torch.testing.assert_close(found[1], torch.stack([1 - likely, likely]))
+
+
 def test_it_is_the_maximum_of_score_and_entropy():
     s, temperature = scores(1, 3, 3), 0.5
     best = sinkhorn(s, temperature, tol=1e-12)

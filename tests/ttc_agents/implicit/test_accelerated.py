@@ -1,4 +1,4 @@
-"""Accelerated solvers against arithmetic: secants, quasi-Newton pairs, Krylov spaces, steps back."""
+"""Accelerated solvers against arithmetic: secants, quasi-Newton pairs, Krylov spaces, retreats."""
 
 import math
 

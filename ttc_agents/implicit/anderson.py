@@ -21,16 +21,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ttc_agents.implicit.rows import chosen_rows, free_to_look, surely_all
 from ttc_agents.implicit.safeguard import CARRIED, GuardedMemory, beginning, chosen, flat, judged
-from ttc_agents.implicit.solvers import (
-    SMALLEST_NORM,
-    Map,
-    at_least_one,
-    check_damping,
-    chosen_rows,
-    free_to_look,
-    surely_all,
-)
+from ttc_agents.implicit.solvers import SMALLEST_NORM, Map, at_least_one, check_damping
 
 
 @dataclass(frozen=True)

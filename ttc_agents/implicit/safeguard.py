@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ttc_agents.implicit.solvers import Map, Memory, chosen_rows, evaluate, surely_all, unknown
+from ttc_agents.implicit.rows import chosen_rows, surely_all
+from ttc_agents.implicit.solvers import Map, Memory, evaluate, unknown
 
 
 @dataclass(frozen=True)

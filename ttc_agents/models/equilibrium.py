@@ -29,8 +29,9 @@ from torch import Tensor, nn
 
 from ttc_agents.implicit import GRADIENTS, SOLVERS, Implicit, Mixed, Solution, solve
 from ttc_agents.implicit.diagnostics import jacobian_penalty
-from ttc_agents.implicit.gradient import moved
-from ttc_agents.implicit.solvers import Map, careful, like
+from ttc_agents.implicit.gradients.phantom import moved
+from ttc_agents.implicit.rows import like
+from ttc_agents.implicit.solvers import Map, careful
 from ttc_agents.models.base import (
     Batch,
     Context,

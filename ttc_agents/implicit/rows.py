@@ -40,3 +40,8 @@ def like(rows: Tensor, z: Tensor) -> Tensor:
 def norms(z: Tensor) -> Tensor:
     """(B, ...) -> (B,)."""
     return z.flatten(1).norm(dim=1) if z.dim() > 1 else z.abs()
+
+
+def finite_rows(z: Tensor) -> Tensor:
+    """Where all of (B, ...) is finite: (B,) bool; the largest number says so the fastest."""
+    return z.flatten(1).abs().amax(1).isfinite() if z.dim() > 1 else z.isfinite()

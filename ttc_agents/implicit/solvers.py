@@ -85,12 +85,15 @@ class BackwardReport:
         num_steps: (B,) int64, steps until each row stopped.
         converged: (B,) bool.
         discarded: (B,) bool, rows whose gradient was set to zero.
+        adjoint: (B, ...), where the solve is to begin, and after it what it has found; rows of
+            zeros begin at dL/dz*, as all do with None.
     """
 
     residual: Tensor | None = None
     num_steps: Tensor | None = None
     converged: Tensor | None = None
     discarded: Tensor | None = None
+    adjoint: Tensor | None = None
 
     def failures(self) -> int:
         """Rows that did not converge in the last backward pass; 0 before it."""

@@ -13,8 +13,9 @@ is one step of the solver. The default solver is damped Picard: z <- z + damping
 When to use it: to train a deep model in little memory, or to get answers that stay the same for any
 number of further steps. Otherwise the inner model alone is easier to train.
 
-Shapes: with `picard` the state is that of the inner model (B, ...). Other solvers carry their
-memory in it, (B, W), W numbers a row.
+Shapes: with `picard` the state is that of the inner model (B, ...), D numbers a row. Other solvers
+carry their memory in it, (B, W). With `warm_backward` the states of training end with the adjoint
+of their row, (B, W + D).
 """
 
 from __future__ import annotations
@@ -27,7 +28,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ttc_agents.implicit import GRADIENTS, SOLVERS, Implicit, Mixed, Solution, solve
+from ttc_agents.implicit import (
+    GRADIENTS,
+    SOLVERS,
+    BackwardReport,
+    Implicit,
+    Mixed,
+    Solution,
+    solve,
+)
 from ttc_agents.implicit.diagnostics import jacobian_penalty
 from ttc_agents.implicit.gradients.phantom import moved
 from ttc_agents.implicit.rows import like
@@ -84,6 +93,9 @@ class Equilibrium(Wrapper):
         tol: Residual at which a row's solve stops in training.
         max_steps: Largest number of steps of a solve.
         backward_max_steps: The same of the backward solve; None: as many.
+        warm_backward: A backward solve begins at what the last update has found for the same row,
+            which its state carries along; a fresh row begins at dL/dz*. It saves steps where rows
+            are carried from update to update.
         depths: Used in turn in place of `max_steps`, one number per forward pass; 0 solves nothing.
             Few deep passes among shallow ones show the model its own late states.
         gate: g at first.
@@ -127,6 +139,7 @@ class Equilibrium(Wrapper):
         tol: float = 1e-3,
         max_steps: int = 60,
         backward_max_steps: int | None = None,
+        warm_backward: bool = False,
         depths: Sequence[int] | None = None,
         gate: float = 0.5,
         jacobian_weight: float = 0.0,
@@ -157,7 +170,7 @@ class Equilibrium(Wrapper):
         self.mixed = Mixed(1, self.damping, settled, self.implicit)
         self.tol, self.max_steps, self.depths = tol, max_steps, depths
         self.jacobian_weight, self.jacobian_every = jacobian_weight, jacobian_every
-        self.stop = stop
+        self.stop, self.warm_backward = stop, warm_backward
         self.gate = nn.Parameter(torch.logit(torch.tensor(float(gate))))
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
         self._passes: int | None = None
@@ -213,7 +226,10 @@ class Equilibrium(Wrapper):
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """The inner model's first state, or a random one."""
         z = context["x"] if generator is None else super().initial_state(context, generator)
-        return self.pack(self.solver.init(UNCALLED, z))
+        state = self.pack(self.solver.init(UNCALLED, z))
+        if self.warm_backward and self.training:
+            return torch.cat([state.flatten(1), torch.zeros_like(z).flatten(1)], 1)
+        return state
 
     def pack(self, memory: Any) -> Tensor:
         """The fields of a solver's memory that its next step reads, as one tensor."""
@@ -229,9 +245,11 @@ class Equilibrium(Wrapper):
         memory = self.solver.init(UNCALLED, x)
         names = self.solver.carried
         if len(names) == 1:
-            return type(memory)(state, state, memory.residual, memory.change)
+            z = self.first_numbers(context, state)
+            return type(memory)(z, z, memory.residual, memory.change)
         shapes = [getattr(memory, name).shape for name in names]
-        parts = state.split([shape[1:].numel() for shape in shapes], 1)
+        sizes = [shape[1:].numel() for shape in shapes]
+        parts = state[:, : sum(sizes)].split(sizes, 1)
         parts = [p.where(p < UNKNOWN, torch.inf) if p.shape[1] == 1 else p for p in parts]
         fields = {n: part.view(s) for n, part, s in zip(names, parts, shapes, strict=True)}
         return type(memory)(**{**vars(memory), **fields})
@@ -246,10 +264,12 @@ class Equilibrium(Wrapper):
 
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The inner model's logits."""
+        return super().readout(context, self.first_numbers(context, z))
+
+    def first_numbers(self, context: Context, state: Tensor) -> Tensor:
+        """The state of the inner model, with which every state begins."""
         x = context["x"]
-        if len(self.solver.carried) > 1:
-            z = z[:, : x.shape[1:].numel()].view_as(x)
-        return super().readout(context, z)
+        return state if state.shape == x.shape else state[:, : x.shape[1:].numel()].view_as(x)
 
     def forward(
         self,
@@ -275,7 +295,26 @@ class Equilibrium(Wrapper):
         self._passes = self.passes + 1
         self.calls += 1
         last = self.pack(self.solver.init(f, z))
+        if self.warm_backward:
+            last = self.with_adjoint(last, packed, z, solution.backward)
         return Trace(torch.stack(logits), last, penalty, replace(solution, trajectory=None))
+
+    def with_adjoint(
+        self, last: Tensor, before: Tensor, z: Tensor, report: BackwardReport | None
+    ) -> Tensor:
+        """A state that ends with the adjoint of the one before; the backward pass writes over it.
+
+        Args:
+            last: The state without it.
+            before: The one before, with it.
+            z: (B, ...), what an adjoint is of.
+            report: Of the solve to come.
+        """
+        size = z.shape[1:].numel()
+        last = torch.cat([last.flatten(1), before[:, -size:]], 1)
+        if report is not None:
+            report.adjoint = last.detach()[:, -size:].view_as(z)
+        return last
 
     def training_depth(self, segment_steps: int) -> int:
         """The steps of a solve."""

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ttc_agents.implicit.anderson import Anderson
-from ttc_agents.implicit.rows import like
+from ttc_agents.implicit.rows import chosen_rows, like, norms
 from ttc_agents.implicit.solvers import BackwardReport, Kept, Map, Solution, Solver, careful, solve
 
 
@@ -74,12 +74,15 @@ class Implicit:
         Args:
             vjp: (B, ...) -> (B, ...).
             w: (B, ...).
-            report: Of the solve.
+            report: Of the solve; its adjoint says where to begin.
             rows: (B,) bool, those that have an equation; elsewhere, and where it is not solved
                 well enough to be kept, u is w. None: all have one, and a u not kept is 0.
         """
         start = w if rows is None else torch.where(like(rows, w), w, 0.0)
-        found = solve(self.solver, lambda u: start + vjp(u), start, self.max_steps, self.tol)
+        begin = warm(start, report.adjoint)
+        found = solve(self.solver, lambda u: start + vjp(u), begin, self.max_steps, self.tol)
+        if report.adjoint is not None:
+            report.adjoint.copy_(found.value)
         report.residual, report.num_steps = found.residual, found.num_steps
         report.converged = found.converged
         limit = torch.inf if self.discard_above is None else self.discard_above
@@ -88,6 +91,14 @@ class Implicit:
         if rows is None:
             return torch.where(like(lost, w), 0.0, found.value)
         return torch.where(like(rows & ~lost, w), found.value, w)
+
+
+def warm(start: Tensor, adjoint: Tensor | None) -> Tensor:
+    """Where to begin: at the adjoint (B, ...), in rows where there is none at `start` (B, ...)."""
+    if adjoint is None:
+        return start
+    there = (norms(adjoint) > 0) & (norms(start) > 0)
+    return chosen_rows(there, adjoint, start)
 
 
 class ImplicitValue(torch.autograd.Function):

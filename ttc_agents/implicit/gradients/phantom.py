@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ttc_agents.implicit.rows import like
+from ttc_agents.implicit.rows import finite_rows, like
 from ttc_agents.implicit.solvers import (
     Kept,
     Map,
@@ -65,6 +65,6 @@ def valued(value: Tensor, z: Tensor) -> Tensor:
 
     The residual of a solution is that of its value; that of further steps is another one.
     """
-    usable = z.detach().flatten(1).isfinite().all(1) if z.dim() > 1 else z.detach().isfinite()
+    usable = finite_rows(z.detach())
     steps = torch.where(like(usable, z), z, value)
     return value.detach() + (steps - steps.detach())

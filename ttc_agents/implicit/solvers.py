@@ -196,7 +196,7 @@ def run(
         if step - 1 in kept:
             points.append(chosen_rows(active, new.point, value).to(z0.dtype))
         active = active & ~(residual < tol)
-        if step < max_steps and step % every == 0 and not active.any():
+        if step == max_steps or (step % every == 0 and not active.any()):
             break
         # Half precision: a residual is that of the point at which the map is evaluated.
         z = chosen_rows(active, new.z, value).to(z0.dtype)

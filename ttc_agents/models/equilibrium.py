@@ -158,6 +158,8 @@ class Equilibrium(Wrapper):
             raise ValueError(f"gate must be in (0, 1), got {gate}")
         if depths is not None and (not depths or min(depths) < 0):
             raise ValueError(f"depths must be numbers of steps, at least one, got {depths}")
+        if warm_backward and gradient not in ("implicit", "mixed"):
+            raise ValueError(f"warm_backward is for implicit and mixed gradients, not {gradient}")
         if jacobian_every < 1:
             raise ValueError(f"jacobian_every must be at least 1, got {jacobian_every}")
         if solver_options is None:

@@ -286,6 +286,7 @@ def test_what_never_rests_is_refused(task):
         ({"depths": ()}, "depths must be"),
         ({"depths": (-1,)}, "depths must be"),
         ({"jacobian_every": 0}, "jacobian_every must be at least 1, got 0"),
+        ({"gradient": "phantom", "warm_backward": True}, "warm_backward is for .*, not phantom"),
     ],
 )
 def test_bad_options_are_errors(task, options, message):

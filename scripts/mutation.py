@@ -63,6 +63,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "ttc_agents/implicit/gradients/mixed.py": SOLVERS,
     "ttc_agents/implicit/gradients/unrolled.py": SOLVERS,
     "ttc_agents/implicit/assignment.py": ("tests/ttc_agents/implicit/test_assignment.py",),
+    "ttc_agents/implicit/carrying.py": ("tests/ttc_agents/models/test_equilibrium.py",),
     "ttc_agents/implicit/diagnostics.py": ("tests/ttc_agents/implicit/test_diagnostics.py",),
 }
 """The files that are changed, each with its own tests."""

@@ -28,15 +28,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ttc_agents.implicit import (
-    GRADIENTS,
-    SOLVERS,
-    BackwardReport,
-    Implicit,
-    Mixed,
-    Solution,
-    solve,
-)
+from ttc_agents.implicit import GRADIENTS, SOLVERS, Implicit, Mixed, Solution, carrying, solve
 from ttc_agents.implicit.diagnostics import jacobian_penalty
 from ttc_agents.implicit.gradients.phantom import moved
 from ttc_agents.implicit.rows import like
@@ -54,12 +46,8 @@ from ttc_agents.models.base import (
 from ttc_agents.models.wrapper import Wrapper
 from ttc_envs import TaskSpec
 
-UNKNOWN = 1e18
-"""Stands for an infinite norm in a packed memory, since states that are carried are finite."""
 Taken = tuple[list[Tensor], Tensor, Solution]
 """Logits (B, N, C) of some states, the last state, how it was solved for."""
-UNCALLED: Map = torch.clone
-"""In the place of a map where a solver only begins."""
 CHANGING = "what a step reads changes with the answer, so there is no one map to solve"
 COUNTING = "its state counts the steps, so it never rests"
 
@@ -229,50 +217,24 @@ class Equilibrium(Wrapper):
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """The inner model's first state, or a random one."""
         z = context["x"] if generator is None else super().initial_state(context, generator)
-        state = self.pack(self.solver.init(UNCALLED, z))
-        if self.warm_backward and self.training:
-            return torch.cat([state.flatten(1), torch.zeros_like(z).flatten(1)], 1)
-        return state
-
-    def pack(self, memory: Any) -> Tensor:
-        """The fields of a solver's memory that its next step reads, as one tensor."""
-        fields = [getattr(memory, name) for name in self.solver.carried]
-        if len(fields) == 1:
-            return fields[0]
-        rows = [values[..., None].flatten(1) for values in fields]
-        return torch.cat([r.clamp(max=UNKNOWN) if r.shape[1] == 1 else r for r in rows], 1)
+        state, warm = carrying.begin(self.solver, z), self.warm_backward and self.training
+        return carrying.with_zero_adjoint(state, z) if warm else state
 
     def unpack(self, context: Context, state: Tensor) -> Any:
-        """The memory that `pack` has packed."""
-        x = context["x"]
-        memory = self.solver.init(UNCALLED, x)
-        names = self.solver.carried
-        if len(names) == 1:
-            z = self.first_numbers(context, state)
-            return type(memory)(z, z, memory.residual, memory.change)
-        shapes = [getattr(memory, name).shape for name in names]
-        sizes = [shape[1:].numel() for shape in shapes]
-        parts = state[:, : sum(sizes)].split(sizes, 1)
-        parts = [p.where(p < UNKNOWN, torch.inf) if p.shape[1] == 1 else p for p in parts]
-        fields = {n: part.view(s) for n, part, s in zip(names, parts, shapes, strict=True)}
-        return type(memory)(**{**vars(memory), **fields})
+        """The solver's memory that a state carries."""
+        return carrying.unpack(self.solver, state, context["x"])
 
     def step(self, context: Context, z: Tensor) -> Tensor:
         """One step of the solver; a row that fails becomes NaN rather than look converged."""
         memory = self.solver.step(careful(self.map(context)), self.unpack(context, z))
-        new = self.pack(memory)
+        new = carrying.pack(self.solver, memory)
         failed = ~memory.residual.isfinite()
         new = torch.where(like(failed, new), torch.nan, new)
         return torch.where(like(memory.residual < self.stop, new), z, new) if self.stop else new
 
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The inner model's logits."""
-        return super().readout(context, self.first_numbers(context, z))
-
-    def first_numbers(self, context: Context, state: Tensor) -> Tensor:
-        """The state of the inner model, with which every state begins."""
-        x = context["x"]
-        return state if state.shape == x.shape else state[:, : x.shape[1:].numel()].view_as(x)
+        return super().readout(context, carrying.point(z, context["x"]))
 
     def forward(
         self,
@@ -297,27 +259,10 @@ class Equilibrium(Wrapper):
             penalty = every * self.jacobian_weight * self.penalty(f, z)
         self._passes = self.passes + 1
         self.calls += 1
-        last = self.pack(self.solver.init(f, z))
+        last = carrying.begin(self.solver, z)
         if self.warm_backward:
-            last = self.with_adjoint(last, packed, z, solution.backward)
+            last = carrying.with_adjoint(last, packed, z, solution.backward)
         return Trace(torch.stack(logits), last, penalty, replace(solution, trajectory=None))
-
-    def with_adjoint(
-        self, last: Tensor, before: Tensor, z: Tensor, report: BackwardReport | None
-    ) -> Tensor:
-        """A state that ends with the adjoint of the one before; the backward pass writes over it.
-
-        Args:
-            last: The state without it.
-            before: The one before, with it.
-            z: (B, ...), what an adjoint is of.
-            report: Of the solve to come.
-        """
-        size = z.shape[1:].numel()
-        last = torch.cat([last.flatten(1), before[:, -size:]], 1)
-        if report is not None:
-            report.adjoint = last.detach()[:, -size:].view_as(z)
-        return last
 
     def training_depth(self, segment_steps: int) -> int:
         """The steps of a solve."""

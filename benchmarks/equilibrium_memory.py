@@ -6,6 +6,9 @@ solver's memory where there is one; `peak` is the growth of the resident set of 
 a forward and backward pass. The rows of 16 and 256 solver steps run all of them (tolerance 0).
 
     python benchmarks/equilibrium_memory.py
+    python benchmarks/equilibrium_memory.py "unrolled 32" "mixed 1 after 16" "mixed 1 after 256"
+
+Mixed gradients differentiate the steps that the row names; all of its rows come to rest.
 """
 
 from __future__ import annotations
@@ -38,8 +41,18 @@ ROWS = {
     "anderson 16": {"gradient": "implicit", "steps": 16, "solver": "anderson"},
     "anderson 256": {"gradient": "implicit", "steps": 256, "solver": "anderson"},
     "phantom 5 after 256": {"gradient": "phantom", "steps": 256},
-    "mixed 5 after 256": {"gradient": "mixed", "steps": 256},
+    "mixed 1 after 16": {"gradient": "mixed", "steps": 16, "logits": 1},
+    "mixed 1 after 256": {"gradient": "mixed", "steps": 256, "logits": 1},
+    "mixed 1 after 256, warm": {"gradient": "mixed", "steps": 256, "logits": 1, "warm": True},
+    "mixed 8 after 16": {"gradient": "mixed", "steps": 16, "logits": 8},
+    "mixed 8 after 256": {"gradient": "mixed", "steps": 256, "logits": 8},
 }
+RATIOS = {
+    "implicit": ("implicit 256", "implicit 16"),
+    "mixed 1": ("mixed 1 after 256", "mixed 1 after 16"),
+    "mixed 8": ("mixed 8 after 256", "mixed 8 after 16"),
+}
+"""Rows of 256 and of 16 steps."""
 
 
 def setup(row: dict[str, Any]) -> tuple[Equilibrium, Batch]:
@@ -56,6 +69,8 @@ def setup(row: dict[str, Any]) -> tuple[Equilibrium, Batch]:
         tol=0.0,
         backward_tol=0.0,
         max_steps=row["steps"],
+        warm_backward=row.get("warm", False),
+        settled=torch.inf,
     )
     return model, to_batch(instances.fields)
 
@@ -68,8 +83,8 @@ def forward(model: Equilibrium, batch: Batch, row: dict[str, Any]) -> Tensor:
         for _ in range(row["steps"]):
             z = checkpoint(lambda z: torch.lerp(z, f(z), model.damping), z, use_reentrant=False)
         return model.readout(context, z).square().mean()
-    counts = {"unrolled": row["steps"], "phantom": 5, "mixed": 5, "implicit": row.get("logits", 1)}
-    return model(batch, counts[row["gradient"]]).logits[-1].square().mean()
+    count = {"unrolled": row["steps"], "phantom": 5}.get(row["gradient"], row.get("logits", 1))
+    return model(batch, count).logits[-1].square().mean()
 
 
 def saved_bytes(model: Equilibrium, batch: Batch, row: dict[str, Any]) -> int:
@@ -121,32 +136,37 @@ def measure(name: str) -> dict[str, int]:
 def main() -> None:
     """A fresh process for each row; one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("row", nargs="?", choices=list(ROWS), help="only this one, in this process")
-    row = parser.parse_args().row
-    if row is not None:
-        print(json.dumps(measure(row)))
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; none: all")
+    parser.add_argument("--here", action="store_true", help="the one row, in this process")
+    options = parser.parse_args()
+    if options.here:
+        print(json.dumps(measure(options.rows[0])))
         return
     found = {}
-    for name in ROWS:
+    for name in options.rows or ROWS:
         run = subprocess.run(
-            [sys.executable, __file__, name], check=True, capture_output=True, text=True
+            [sys.executable, __file__, name, "--here"], check=True, capture_output=True, text=True
         )
         found[name] = json.loads(run.stdout.splitlines()[-1])
         print(f"{name:>20}: saved {found[name]['saved'] / 1e6:7.1f} MB, "
-              f"peak {found[name]['peak'] / 1e6:7.1f} MB")  # fmt: skip
-    unrolled = found["unrolled 32"]
-    print(
-        json.dumps(
-            {
-                "rows": found,
-                "share_of_unrolled": {
-                    kind: {name: row[kind] / unrolled[kind] for name, row in found.items()}
-                    for kind in ("saved", "peak")
-                },
-                "saved_256_over_16": found["implicit 256"]["saved"] / found["implicit 16"]["saved"],
-            }
-        )
-    )
+              f"peak {found[name]['peak'] / 1e6:7.1f} MB", flush=True)  # fmt: skip
+    print(json.dumps({"rows": found, **compared(found)}))
+
+
+def compared(found: dict[str, dict[str, int]]) -> dict[str, Any]:
+    """Shares of the unrolled row, and of 16 steps those of 256, as far as the rows are there."""
+    kinds, unrolled = ("saved", "peak"), found.get("unrolled 32")
+    shares = {
+        kind: {name: row[kind] / unrolled[kind] for name, row in found.items()}
+        for kind in kinds
+        if unrolled is not None
+    }
+    ratios = {
+        name: {kind: found[long][kind] / found[short][kind] for kind in kinds}
+        for name, (long, short) in RATIOS.items()
+        if long in found and short in found
+    }
+    return {"share_of_unrolled": shares, "256_over_16": ratios}
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "ttc_envs/tasks/path_sequence/scoring.py": (f"{TASKS}/path_sequence/test_task.py",),
     "ttc_agents/stochastic.py": ("tests/ttc_agents/test_stochastic.py",),
     "ttc_agents/implicit/solvers.py": (*SOLVERS, QUICK),
+    "ttc_agents/implicit/picard.py": (*SOLVERS, QUICK),
     "ttc_agents/implicit/safeguard.py": (*SOLVERS, QUICK),
     "ttc_agents/implicit/anderson.py": (
         "tests/ttc_agents/implicit/test_anderson.py",
@@ -66,8 +67,13 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "ttc_agents/implicit/broyden.py": (*SOLVERS, "-kbroyden"),
     "ttc_agents/implicit/newton_krylov.py": (*SOLVERS, "-knewton_krylov"),
-    "ttc_agents/implicit/gradient.py": (*SOLVERS, QUICK),
+    "ttc_agents/implicit/rows.py": (*SOLVERS, QUICK),
+    "ttc_agents/implicit/gradients/implicit.py": (*SOLVERS, QUICK),
+    "ttc_agents/implicit/gradients/phantom.py": (*SOLVERS, QUICK),
+    "ttc_agents/implicit/gradients/mixed.py": (*SOLVERS, QUICK),
+    "ttc_agents/implicit/gradients/unrolled.py": (*SOLVERS, QUICK),
     "ttc_agents/implicit/assignment.py": ("tests/ttc_agents/implicit/test_assignment.py",),
+    "ttc_agents/implicit/carrying.py": ("tests/ttc_agents/models/test_equilibrium.py",),
     "ttc_agents/implicit/diagnostics.py": ("tests/ttc_agents/implicit/test_diagnostics.py",),
 }
 """The files that are changed, each with its own tests and options of pytest."""

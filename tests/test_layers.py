@@ -295,7 +295,7 @@ KEPT = [
     ("ttc_agents/models/__init__.py", "from ttc_agents.models.n import N"),
     ("ttc_agents/models/m.py", "'''About sudoku.'''\ndef f():\n    '''For sorting.'''"),
     ("ttc_agents/training/recipes/new.py", "X = 'sudoku'"),
-    ("ttc_agents/implicit/gradient.py", "import math\nfrom ttc_agents.implicit import solvers"),
+    ("ttc_agents/implicit/gradients/x.py", "import math\nfrom ttc_agents.implicit import solvers"),
 ]
 
 

@@ -2,11 +2,18 @@
 
     python experiments/deq_test_time/rest.py sudoku-deq-cpu runs/deq9/recipe-0
 
-For each checkpoint, on our own validation puzzles of 9x9: the share that is solved and the share at
-rest (residual below `REST`) by step, the steps until a row is at rest, and the chance that a wrong
-answer has a larger residual than a right one (AUC; 0.5 tells nothing), beside that of confidence.
-From `STARTS` random first states each of a few puzzles is solved again: how often the answer is the
-same. Writes results/rest-NAME.json; the last line on stdout is one JSON document.
+For each checkpoint, on our own validation puzzles of 9x9:
+
+- the share that is solved and the share at rest (residual below `REST`) by step;
+- how well the residual, the doubt (one minus the least confidence of a free node) and the spectral
+  radius of the map tell wrong answers from right ones: the chance that a wrong one has more of it
+  (AUC; 0.5 tells nothing), of all rows and of rows at rest;
+- what each rule of acceptance takes, and how much of that is wrong;
+- rows that stop by themselves, each where its residual is first below a threshold: the mean number
+  of calls of f and the share solved there, beside a fixed number of steps for all;
+- from `--starts` random first states: how often the answer is the same as from the model's own.
+
+Writes results/rest-NAME-LEVEL.json; the last line on stdout is one JSON document.
 """
 
 from __future__ import annotations
@@ -20,13 +27,17 @@ import numpy as np
 import torch
 
 from ttc_agents.evaluation.intervals import share
+from ttc_agents.implicit.diagnostics import spectral_radius
 from ttc_agents.inference.checkpoint import load_model, load_task
 from ttc_agents.inference.refine import Step, refine
 from ttc_agents.models import RefinementModel
+from ttc_agents.models.base import to_batch
 from ttc_envs import UNDECIDED, Instances, Task
 
 RESULTS = Path(__file__).parent / "results"
-DEPTHS, REST, START_DEPTH = (64, 256, 1024), 1e-3, 256
+DEPTHS, START_DEPTH = (16, 32, 64, 128, 256, 512, 1024), 256
+REST, DOUBT = 1e-3, 0.1
+STOPS = (1e-1, 1e-2, 1e-3)
 
 
 def auc(low: np.ndarray, high: np.ndarray) -> float | None:
@@ -37,33 +48,102 @@ def auc(low: np.ndarray, high: np.ndarray) -> float | None:
     return float(below)
 
 
-def by_step(model: RefinementModel, task: Task, instances: Instances) -> dict[str, Any]:
-    """One trajectory of each instance: what holds at some depths, and when it came to rest."""
-    count, found = len(instances), dict[str, Any]()
-    used, resting = np.full(count, DEPTHS[-1]), np.zeros(count, dtype=bool)
-    for number, step in enumerate(refine(model, task, instances, DEPTHS[-1]), start=1):
+def part(chosen: np.ndarray, of: np.ndarray) -> dict[str, float | int] | None:
+    """The share of `of` (n,) bool that is chosen; None where there is none."""
+    return share(int((chosen & of).sum()), int(of.sum())) if of.any() else None
+
+
+class Stop:
+    """Rows that stop by themselves, where their residual is first below a threshold.
+
+    Args:
+        tol: The threshold.
+        count: Rows.
+    """
+
+    def __init__(self, tol: float, count: int) -> None:
+        self.tol, self.used = tol, np.zeros(count)
+        self.solved, self.going = np.zeros(count, dtype=bool), np.ones(count, dtype=bool)
+
+    def see(self, number: int, step: Step, solved: np.ndarray) -> None:
+        """Look at a step: what goes on has used it."""
         assert step.residual is not None
-        first = ~resting & (step.residual < REST)
-        used[first], resting = number, resting | first
+        self.used[self.going] = number
+        self.solved[self.going] = solved[self.going]
+        self.going &= ~(step.residual < self.tol)
+
+    def to_json(self) -> dict[str, Any]:
+        """Mean calls, and the share solved with its interval."""
+        solved = share(int(self.solved.sum()), len(self.solved))
+        return {"mean_calls": float(self.used.mean()), **solved}
+
+
+def by_step(model: RefinementModel, task: Task, instances: Instances) -> dict[str, Any]:
+    """One trajectory of each instance: what holds at some depths, and where rows stop."""
+    count, depths = len(instances), dict[str, Any]()
+    stops = [Stop(tol, count) for tol in STOPS]
+    for number, step in enumerate(refine(model, task, instances, DEPTHS[-1]), start=1):
+        solved = task.score(instances, step.answer)["solved"].astype(bool) & step.finite
+        for stop in stops:
+            stop.see(number, step, solved)
         if number in DEPTHS:
-            found[str(number)] = at(task, instances, step)
-    return found | {"mean_steps_to_rest": float(used.mean())}
+            depths[str(number)] = at(task, instances, step, solved)
+    radii = radius(model, instances, step)
+    last = measures(task, instances, step) | {"radius": radii}
+    groups = {"all": solved | ~solved, "at_rest": last["residual"] < REST}
+    return {
+        "steps": depths,
+        "stops": {f"{stop.tol:g}": stop.to_json() for stop in stops},
+        "wrong_against_right": {
+            name: {
+                group: auc(values[rows & solved], values[rows & ~solved])
+                for group, rows in groups.items()
+            }
+            for name, values in last.items()
+        },
+        "radius": {"right": median(radii[solved]), "wrong": median(radii[~solved])},
+    }
 
 
-def at(task: Task, instances: Instances, step: Step) -> dict[str, Any]:
-    """What holds after a step."""
+def median(values: np.ndarray) -> float | None:
+    """Of some numbers; None where there is none."""
+    return float(np.median(values)) if len(values) else None
+
+
+def radius(model: RefinementModel, instances: Instances, step: Step) -> np.ndarray:
+    """(n,) spectral radius of the map at the states of a step."""
+    assert step.state is not None
+    with torch.no_grad():
+        context = model.encode(to_batch(instances.fields))
+    return spectral_radius(*model.linearized(context, step.state)).numpy()
+
+
+def measures(task: Task, instances: Instances, step: Step) -> dict[str, np.ndarray]:
+    """(n,) each: the residual, and the doubt."""
     assert step.residual is not None
     assert step.confidence is not None
-    solved = task.score(instances, step.answer)["solved"] & step.finite
     free = instances.fields[str(task.spec.given_field)] == UNDECIDED
     doubt = 1 - np.where(free, step.confidence, 1.0).min(1)
-    rest = step.residual < REST
+    return {"residual": step.residual, "doubt": doubt}
+
+
+def at(task: Task, instances: Instances, step: Step, solved: np.ndarray) -> dict[str, Any]:
+    """What holds after a step: shares, AUC, and what rules of acceptance take."""
+    known = measures(task, instances, step)
+    rest, sure = known["residual"] < REST, known["doubt"] < DOUBT
+    rules = {"residual": rest, "confidence": sure, "both": rest & sure}
     return {
         "solved": share(int(solved.sum()), len(solved)),
         "rest": share(int(rest.sum()), len(rest)),
-        "wrong_of_rest": share(int((rest & ~solved).sum()), max(1, int(rest.sum()))),
-        "auc_residual": auc(step.residual[solved], step.residual[~solved]),
-        "auc_doubt": auc(doubt[solved], doubt[~solved]),
+        "auc": {name: auc(values[solved], values[~solved]) for name, values in known.items()},
+        "accepted": {
+            name: {
+                "taken": share(int(taken.sum()), len(taken)),
+                "wrong": part(~solved, taken),
+                "of_right": part(taken, solved),
+            }
+            for name, taken in rules.items()
+        },
     }
 
 
@@ -104,7 +184,7 @@ def main() -> None:
         task = load_task(name, "validation")
         model = load_model(name, spec=task.spec)
         instances = task.sample(np.arange(options.count, dtype=np.uint64), options.level)
-        found = {"level": options.level, "steps": by_step(model, task, instances)}
+        found = {"level": options.level, "count": options.count, **by_step(model, task, instances)}
         found["random_starts"] = same_answer(model, task, instances[: options.few], options.starts)
         document[name] = found
         out = RESULTS / f"rest-{Path(name).name}-{options.level}.json"

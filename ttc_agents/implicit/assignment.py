@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ttc_agents.implicit.anderson import Anderson
-from ttc_agents.implicit.gradient import Implicit
+from ttc_agents.implicit.gradients import Implicit
 from ttc_agents.implicit.solvers import Gradient, Solver, solve
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ttc_agents.implicit.gradient import pulled_back
-from ttc_agents.implicit.solvers import SMALLEST_NORM, Map, careful, like, norms
+from ttc_agents.implicit.gradients.implicit import pulled_back
+from ttc_agents.implicit.rows import like, norms
+from ttc_agents.implicit.solvers import SMALLEST_NORM, Map, careful
 
 
 def spectral_radius(

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ttc_agents.implicit.solvers import Map, Memory, chosen_rows, evaluate, surely_all, unknown
+from ttc_agents.implicit.rows import chosen_rows, finite_rows, surely_all
+from ttc_agents.implicit.solvers import Map, Memory, evaluate, unknown
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def judged(f: Map, memory: GuardedMemory, growth: float) -> tuple[dict[str, Any]
 
 def chosen(fields: dict[str, Any], kept: Tensor, proposal: Tensor) -> Tensor:
     """The next z (B, ...): the proposal (B, D), or the way back where the step was not kept."""
-    usable = kept & proposal.isfinite().all(1)
+    usable = kept & finite_rows(proposal)
     if not surely_all(usable):
         length = 0.5 ** (fields["rejected"] - 1).clamp_min(0)
         back = fields["best"] + length[:, None] * fields["best_g"]

@@ -1,4 +1,4 @@
-"""Fixed points z = f(z), each row of a batch by itself: the loop, its result, damped Picard.
+"""Fixed points z = f(z), each row of a batch by itself: the loop and its result.
 
 A solver is a frozen dataclass of its own options with
 
@@ -26,6 +26,8 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
+
+from ttc_agents.implicit.rows import chosen_rows, free_to_look, largest, like, norms, surely_all
 
 Map = Callable[[Tensor], Tensor]
 """(B, ...) -> (B, ...); rows do not see each other."""
@@ -83,12 +85,15 @@ class BackwardReport:
         num_steps: (B,) int64, steps until each row stopped.
         converged: (B,) bool.
         discarded: (B,) bool, rows whose gradient was set to zero.
+        adjoint: (B, ...), where the solve is to begin, and after it what it has found; rows of
+            zeros begin at dL/dz*, as all do with None.
     """
 
     residual: Tensor | None = None
     num_steps: Tensor | None = None
     converged: Tensor | None = None
     discarded: Tensor | None = None
+    adjoint: Tensor | None = None
 
     def failures(self) -> int:
         """Rows that did not converge in the last backward pass; 0 before it."""
@@ -191,7 +196,7 @@ def run(
         if step - 1 in kept:
             points.append(chosen_rows(active, new.point, value).to(z0.dtype))
         active = active & ~(residual < tol)
-        if step < max_steps and step % every == 0 and not active.any():
+        if step == max_steps or (step % every == 0 and not active.any()):
             break
         # Half precision: a residual is that of the point at which the map is evaluated.
         z = chosen_rows(active, new.z, value).to(z0.dtype)
@@ -236,39 +241,6 @@ def promoting(f: Map, dtype: torch.dtype) -> Map:
     return lambda z: f(z.to(dtype)).to(z.dtype)
 
 
-def free_to_look(values: Tensor) -> bool:
-    """Whether the host can read these values without waiting for a device.
-
-    While a model is exported there are none to read.
-    """
-    return values.device.type == "cpu" and not torch.compiler.is_exporting()
-
-
-def largest(counts: Tensor) -> int:
-    """The largest of some counts, 0 where there is none; the host waits for it."""
-    return int(counts.max()) if len(counts) else 0
-
-
-def surely_all(rows: Tensor) -> bool:
-    """Whether all rows (B,) bool are set; False as well where the host would have to wait."""
-    return free_to_look(rows) and bool(rows.all())
-
-
-def chosen_rows(rows: Tensor, yes: Tensor, no: Tensor) -> Tensor:
-    """`yes` (B, ...) in these rows (B,) bool, else `no`; no copy where surely all are `yes`."""
-    return yes if surely_all(rows) else torch.where(like(rows, yes), yes, no)
-
-
-def like(rows: Tensor, z: Tensor) -> Tensor:
-    """(B,) with as many axes as z (B, ...)."""
-    return rows.view(-1, *[1] * (z.dim() - 1))
-
-
-def norms(z: Tensor) -> Tensor:
-    """(B, ...) -> (B,)."""
-    return z.flatten(1).norm(dim=1) if z.dim() > 1 else z.abs()
-
-
 def evaluate(f: Map, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The step g = f(z) - z, the residual and |g|; 0 and infinite in rows that are not finite.
 
@@ -284,36 +256,6 @@ def evaluate(f: Map, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return g, residual, change
     g = torch.where(like(finite, g), g, torch.zeros_like(g))
     return g, torch.where(finite, residual, torch.inf), torch.where(finite, change, torch.inf)
-
-
-@dataclass(frozen=True)
-class Picard:
-    """Damped Picard iteration z <- z + damping (f(z) - z), the plain loop at damping 1.
-
-    It is what to run at test time: it follows the dynamics that a refinement model has learned,
-    where an accelerated method may land on an unstable or a wrong equilibrium.
-
-    Args:
-        damping: In (0, 1].
-    """
-
-    carried: ClassVar[tuple[str, ...]] = ("z",)
-    calls_per_step: ClassVar[int] = 1
-    damping: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuse a damping that never moves or extrapolates."""
-        check_damping(self.damping)
-
-    def init(self, f: Map, z0: Tensor) -> Memory:
-        """At z0."""
-        return Memory(z0, z0, unknown(z0), unknown(z0))
-
-    def step(self, f: Map, memory: Memory) -> Memory:
-        """One call of f. A row where it is not finite stays where it is."""
-        g, residual, change = evaluate(f, memory.z)
-        z = torch.add(memory.z, g, alpha=self.damping)
-        return Memory(z, memory.z, residual, change)
 
 
 def check_damping(damping: float) -> None:

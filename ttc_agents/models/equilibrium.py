@@ -13,8 +13,9 @@ is one step of the solver. The default solver is damped Picard: z <- z + damping
 When to use it: to train a deep model in little memory, or to get answers that stay the same for any
 number of further steps. Otherwise the inner model alone is easier to train.
 
-Shapes: with `picard` the state is that of the inner model (B, ...). Other solvers carry their
-memory in it, (B, W), W numbers a row.
+Shapes: with `picard` the state is that of the inner model (B, ...), D numbers a row. Other solvers
+carry their memory in it, (B, W). With `warm_backward` the states of training end with the adjoint
+of their row, (B, W + D).
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ttc_agents.implicit import GRADIENTS, SOLVERS, Implicit, Mixed, Solution, solve
+from ttc_agents.implicit import GRADIENTS, SOLVERS, Implicit, Mixed, Solution, carrying, solve
 from ttc_agents.implicit.diagnostics import jacobian_penalty
-from ttc_agents.implicit.gradient import moved
-from ttc_agents.implicit.solvers import Map, careful, like
+from ttc_agents.implicit.gradients.phantom import moved
+from ttc_agents.implicit.rows import like
+from ttc_agents.implicit.solvers import Map, careful
 from ttc_agents.models.base import (
     Batch,
     Context,
@@ -44,12 +46,8 @@ from ttc_agents.models.base import (
 from ttc_agents.models.wrapper import Wrapper
 from ttc_envs import TaskSpec
 
-UNKNOWN = 1e18
-"""Stands for an infinite norm in a packed memory, since states that are carried are finite."""
 Taken = tuple[list[Tensor], Tensor, Solution]
 """Logits (B, N, C) of some states, the last state, how it was solved for."""
-UNCALLED: Map = torch.clone
-"""In the place of a map where a solver only begins."""
 CHANGING = "what a step reads changes with the answer, so there is no one map to solve"
 COUNTING = "its state counts the steps, so it never rests"
 
@@ -83,6 +81,9 @@ class Equilibrium(Wrapper):
         tol: Residual at which a row's solve stops in training.
         max_steps: Largest number of steps of a solve.
         backward_max_steps: The same of the backward solve; None: as many.
+        warm_backward: A backward solve begins at what the last update has found for the same row,
+            which its state carries along; a fresh row begins at dL/dz*. It saves steps where rows
+            are carried from update to update.
         depths: Used in turn in place of `max_steps`, one number per forward pass; 0 solves nothing.
             Few deep passes among shallow ones show the model its own late states.
         gate: g at first.
@@ -101,7 +102,8 @@ class Equilibrium(Wrapper):
             "depths": [0],
             "gate": 0.9,
             "backward_solver": "picard",
-            "backward_max_steps": 6,
+            "backward_max_steps": 2,
+            "warm_backward": True,
             "backward_tol": 0.1,
             "discard_above": 0.3,
         },
@@ -126,6 +128,7 @@ class Equilibrium(Wrapper):
         tol: float = 1e-3,
         max_steps: int = 60,
         backward_max_steps: int | None = None,
+        warm_backward: bool = False,
         depths: Sequence[int] | None = None,
         gate: float = 0.5,
         jacobian_weight: float = 0.0,
@@ -143,6 +146,8 @@ class Equilibrium(Wrapper):
             raise ValueError(f"gate must be in (0, 1), got {gate}")
         if depths is not None and (not depths or min(depths) < 0):
             raise ValueError(f"depths must be numbers of steps, at least one, got {depths}")
+        if warm_backward and gradient not in ("implicit", "mixed"):
+            raise ValueError(f"warm_backward is for implicit and mixed gradients, not {gradient}")
         if jacobian_every < 1:
             raise ValueError(f"jacobian_every must be at least 1, got {jacobian_every}")
         if solver_options is None:
@@ -156,7 +161,7 @@ class Equilibrium(Wrapper):
         self.mixed = Mixed(1, self.damping, settled, self.implicit)
         self.tol, self.max_steps, self.depths = tol, max_steps, depths
         self.jacobian_weight, self.jacobian_every = jacobian_weight, jacobian_every
-        self.stop = stop
+        self.stop, self.warm_backward = stop, warm_backward
         self.gate = nn.Parameter(torch.logit(torch.tensor(float(gate))))
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
         self._passes: int | None = None
@@ -212,43 +217,24 @@ class Equilibrium(Wrapper):
     def initial_state(self, context: Context, generator: torch.Generator | None = None) -> Tensor:
         """The inner model's first state, or a random one."""
         z = context["x"] if generator is None else super().initial_state(context, generator)
-        return self.pack(self.solver.init(UNCALLED, z))
-
-    def pack(self, memory: Any) -> Tensor:
-        """The fields of a solver's memory that its next step reads, as one tensor."""
-        fields = [getattr(memory, name) for name in self.solver.carried]
-        if len(fields) == 1:
-            return fields[0]
-        rows = [values[..., None].flatten(1) for values in fields]
-        return torch.cat([r.clamp(max=UNKNOWN) if r.shape[1] == 1 else r for r in rows], 1)
+        state, warm = carrying.begin(self.solver, z), self.warm_backward and self.training
+        return carrying.with_zero_adjoint(state, z) if warm else state
 
     def unpack(self, context: Context, state: Tensor) -> Any:
-        """The memory that `pack` has packed."""
-        x = context["x"]
-        memory = self.solver.init(UNCALLED, x)
-        names = self.solver.carried
-        if len(names) == 1:
-            return type(memory)(state, state, memory.residual, memory.change)
-        shapes = [getattr(memory, name).shape for name in names]
-        parts = state.split([shape[1:].numel() for shape in shapes], 1)
-        parts = [p.where(p < UNKNOWN, torch.inf) if p.shape[1] == 1 else p for p in parts]
-        fields = {n: part.view(s) for n, part, s in zip(names, parts, shapes, strict=True)}
-        return type(memory)(**{**vars(memory), **fields})
+        """The solver's memory that a state carries."""
+        return carrying.unpack(self.solver, state, context["x"])
 
     def step(self, context: Context, z: Tensor) -> Tensor:
         """One step of the solver; a row that fails becomes NaN rather than look converged."""
         memory = self.solver.step(careful(self.map(context)), self.unpack(context, z))
-        new = self.pack(memory)
+        new = carrying.pack(self.solver, memory)
         failed = ~memory.residual.isfinite()
         new = torch.where(like(failed, new), torch.nan, new)
         return torch.where(like(memory.residual < self.stop, new), z, new) if self.stop else new
 
     def readout(self, context: Context, z: Tensor) -> Tensor:
         """The inner model's logits."""
-        x = context["x"]
-        if len(self.solver.carried) > 1:
-            z = z[:, : x.shape[1:].numel()].view_as(x)
-        return super().readout(context, z)
+        return super().readout(context, carrying.point(z, context["x"]))
 
     def forward(
         self,
@@ -273,7 +259,9 @@ class Equilibrium(Wrapper):
             penalty = every * self.jacobian_weight * self.penalty(f, z)
         self._passes = self.passes + 1
         self.calls += 1
-        last = self.pack(self.solver.init(f, z))
+        last = carrying.begin(self.solver, z)
+        if self.warm_backward:
+            last = carrying.with_adjoint(last, packed, z, solution.backward)
         return Trace(torch.stack(logits), last, penalty, replace(solution, trajectory=None))
 
     def training_depth(self, segment_steps: int) -> int:

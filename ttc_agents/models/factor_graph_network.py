@@ -153,7 +153,7 @@ class FactorGraphNetwork(RefinementModel):
         if made is z:
             return states
         rows = z.reshape(-1, self.width)
-        return rows if self.dense(context) else rows[self.graph(context).rows]
+        return rows if self.dense(context) else rows.index_select(0, self.graph(context).rows)
 
     def spread(self, context: Context, states: Tensor) -> Tensor:
         """(R, H) -> (B, N * C, H)."""

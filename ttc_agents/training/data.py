@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ttc_agents.implicit.solvers import like
+from ttc_agents.implicit.rows import like
 from ttc_agents.inference.answers import Answers
 from ttc_agents.models.base import Batch, RefinementModel, Trace, sent, to_batch, to_tensor
 from ttc_agents.training.distributed import ALONE, World, share

@@ -147,7 +147,8 @@ class Update:
     ) -> tuple[Tensor, Tensor]:
         """The loss and the norm of its gradient, which lies in the parameters, clipped."""
         loss = self.objective(trace, labels, free)
-        loss.backward()
+        # Nothing is computed for other leaves, such as the points of fixed points.
+        loss.backward(inputs=self.parameters)
         return loss.detach(), torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
 
     def take(self, share: float) -> None:

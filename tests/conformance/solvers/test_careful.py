@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ttc_agents.implicit import GRADIENTS, SOLVERS, Broyden, Picard, Unrolled, solve
-from ttc_agents.implicit.gradient import contracting
+from ttc_agents.implicit.gradients.unrolled import contracting
 
 on_each = pytest.mark.parametrize("name", SOLVERS)
 COSINE = 0.7390851332151607

@@ -273,6 +273,43 @@ def test_a_gradient_grows_with_the_loss_and_changes_in_nothing_else(name, gradie
     assert torch.equal(found(2.0**power), found(1.0))
 
 
+@pytest.mark.parametrize("how", [Implicit, lambda *a: Mixed(2, implicit=Implicit(*a))])
+def test_a_backward_solve_begins_where_the_last_one_ended(how):
+    """The gradient is the same, after two steps in the place of many."""
+    problem, steps, found = SOLVABLE["tanh 0.95"], [], []
+    adjoint = torch.zeros_like(problem.z0)
+    for _ in range(2):
+        theta = problem.theta.clone().requires_grad_()
+        solution = solve(
+            Anderson(),
+            lambda z, theta=theta: problem.f(theta, z),
+            problem.z0,
+            100,
+            TIGHT,
+            gradient=how(Picard(), 900, 1e-9),
+        )
+        solution.backward.adjoint = adjoint
+        (solution.value * weights(problem)).sum().backward()
+        found.append(theta.grad)
+        steps.append(int(solution.backward.num_steps.max()))
+    torch.testing.assert_close(found[0], long_unrolled("tanh 0.95"), rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(found[1], found[0], rtol=1e-6, atol=1e-9)
+    assert steps[0] > 20
+    assert steps[1] == 1
+
+
+def test_an_adjoint_is_forgotten_on_the_way_and_at_no_gradient():
+    z0 = torch.tensor([[2.0], [0.0], [2.0]]).double()
+    theta = torch.ones(3, 1).double().requires_grad_()
+    adjoint = torch.tensor([[7.0], [7.0], [7.0]]).double()
+    how = Mixed(1, settled=1e-3, implicit=Implicit(Picard(), 60, 1e-9))
+    solution = solve(Picard(), lambda z: z / 2 + theta, z0, 1, 1e-9, gradient=how)
+    solution.backward.adjoint = adjoint
+    solution.value[:2].sum().backward()
+    torch.testing.assert_close(theta.grad[:, 0], torch.tensor([2.0, 1.0, 0.0]).double())
+    torch.testing.assert_close(adjoint[:, 0], torch.tensor([2.0, 0.0, 0.0]).double())
+
+
 def test_mixed_gradients_have_no_gradients():
     problem = SOLVABLE["tanh 0.5"]
     theta = problem.theta.clone().requires_grad_()

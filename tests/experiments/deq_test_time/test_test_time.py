@@ -54,12 +54,47 @@ def test_rest_is_measured_by_step(run, checkpoint):
     words = ("--level", "givens=8", "--count", "6", "--few", "4", "--starts", "3")
     rest, document = run("rest", *words, DEPTHS=(2, 64), START_DEPTH=64)
     found = document[str(checkpoint)]
-    assert found["steps"]["2"]["rest"]["solved"] < found["steps"]["64"]["rest"]["solved"] == 1
-    assert 2 < found["steps"]["mean_steps_to_rest"] < 64
+    early, late = found["steps"]["2"], found["steps"]["64"]
+    assert early["rest"]["solved"] < late["rest"]["solved"] == 1
+    assert early["accepted"]["residual"]["taken"]["solved"] == 0
+    assert early["accepted"]["residual"]["wrong"] is None
+    assert late["accepted"]["residual"]["taken"]["solved"] == 1
+    calls = [found["stops"][tol]["mean_calls"] for tol in ("0.1", "0.01", "0.001")]
+    assert 1 <= calls[0] < calls[1] < calls[2] < 64
+    assert set(found["wrong_against_right"]) == {"residual", "doubt", "radius"}
+    assert max(filter(None, found["radius"].values())) < 1
     starts = found["random_starts"]
     assert starts["same"]["n"] == 3 * starts["solved"]
     assert rest.auc(np.array([0.0, 1.0]), np.array([1.0, 2.0])) == 0.875
     assert rest.auc(np.array([]), np.array([1.0])) is None
+
+
+def test_a_row_that_stops_keeps_what_it_had(run):
+    rest, _ = run("rest", "--count", "2", "--few", "1", DEPTHS=(2,), START_DEPTH=2)
+    stop = rest.Stop(0.1, 3)
+    residuals = ((0.05, 0.5, 0.5), (0.5, 0.05, 0.5), (0.5, 0.5, 0.5))
+    right = ((True, False, False), (False, False, False), (True, True, True))
+    for number, (residual, solved) in enumerate(zip(residuals, right, strict=True), start=1):
+        step = rest.Step(None, None, residual=np.array(residual))
+        stop.see(number, step, np.array(solved))
+    assert stop.used.tolist() == [1, 2, 3]
+    assert stop.solved.tolist() == [True, False, True]
+
+
+def test_neighbours_differ_in_one_given_and_begin_warm(run):
+    words = ("--level", "minimal", "--count", "6", "--depth", "32")
+    neighbour, document = run("neighbour", *words, DEPTHS=(4, 32))
+    assert document["pairs"] > 0
+    assert document["changed"] > 0
+    for start in ("cold", "warm"):
+        assert set(document[start]["solved"]) == {"4", "32"}
+        assert 1 <= document[start]["mean_steps_until_right"] <= 32
+    task = make_task("ttc/Sudoku4-v0")
+    first, second = neighbour.pairs(task, 6, "minimal")
+    givens = [instances.fields["givens"] for instances in (first, second)]
+    assert ((givens[0] != givens[1]).sum(1) == 1).all()
+    assert (task.count_solutions(second) == 1).all()
+    assert task.score(second, second.labels["answer"])["solved"].all()
 
 
 def test_searches_begin_warm_and_cold(run):

@@ -6,15 +6,14 @@ from typing import ClassVar
 import pytest
 import torch
 
-from ttc_agents.implicit import Picard, solve, solvers
+from ttc_agents.implicit import Picard, rows, solve, solvers
+from ttc_agents.implicit.rows import largest, surely_all
 from ttc_agents.implicit.solvers import (
     BackwardReport,
     Memory,
     careful,
     evaluate,
-    largest,
     promote,
-    surely_all,
     unknown,
 )
 
@@ -96,7 +95,8 @@ def test_where_a_look_makes_the_host_wait_it_looks_every_eighth_step(monkeypatch
     residuals = [[0.5], [0.5], [0.01], *[[0.5]] * 17]
     here, calls = scripted(residuals, [[1.0]] * 20, trajectory=True)
     assert calls == 3
-    monkeypatch.setattr(solvers, "free_to_look", lambda values: False)
+    for module in (solvers, rows):
+        monkeypatch.setattr(module, "free_to_look", lambda values: False)
     there, calls = scripted(residuals, [[1.0]] * 20, trajectory=True)
     assert calls == solvers.LOOK_EVERY == 8
     assert there.num_steps.tolist() == here.num_steps.tolist() == [3]

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ttc_agents.implicit import Implicit, Mixed, Phantom, Picard, Unrolled, solve
-from ttc_agents.implicit.gradient import contracting, moved, valued
+from ttc_agents.implicit.gradients.phantom import moved, valued
+from ttc_agents.implicit.gradients.unrolled import contracting
 
 
 def slope_gradient(gradient, max_steps=1, s=0.5, start=None, solver=None):

@@ -175,6 +175,33 @@ def test_mixed_gradients_of_carried_states_need_no_solve(task, batch):
     assert torch.equal(steps, plain)
 
 
+@pytest.mark.parametrize("solver", ["picard", "anderson"])
+@pytest.mark.parametrize("gradient", ["implicit", "mixed"])
+def test_an_adjoint_is_carried_beside_the_state_of_its_row(solver, gradient, task, batch):
+    """The second update needs fewer backward steps, but for a row that is fresh."""
+    options = {"solver": solver, "gradient": gradient, "backward_solver": "picard"}
+    options |= {"tol": 1e-10, "backward_tol": 1e-10, "max_steps": 400}
+    cold, warm = made(task, **options).train(), made(task, warm_backward=True, **options).train()
+    first, narrow = (model.initial_state(model.encode(batch)) for model in (warm, cold))
+    state, steps = first, []
+    for _ in range(2):
+        state = torch.cat([state[:2], first[2:]])
+        expected = cold(batch, 1, state[:, : narrow[0].numel()].view_as(narrow))
+        trace = warm(batch, 1, state)
+        assert torch.equal(trace.logits, expected.logits)
+        found = []
+        for model, each in ((warm, trace), (cold, expected)):
+            model.zero_grad()
+            each.logits[-1].sin().sum().backward()
+            found.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+        assert (found[0] - found[1]).norm() < 1e-6 * found[1].norm()
+        steps.append(trace.solver.backward.num_steps.tolist())
+        state = trace.state.detach()
+    assert max(steps[1][:2]) <= 2 < min(steps[0])
+    assert steps[1][2] == steps[0][2]
+    assert warm.eval()(batch, 2).state.shape == warm.initial_state(warm.encode(batch)).shape
+
+
 def test_the_map_is_drawn_back_to_the_first_state(task, batch):
     """What wrappers compute on the part of a state that is in use, they compute on the whole."""
     model = made(task, gate=0.7)
@@ -259,6 +286,7 @@ def test_what_never_rests_is_refused(task):
         ({"depths": ()}, "depths must be"),
         ({"depths": (-1,)}, "depths must be"),
         ({"jacobian_every": 0}, "jacobian_every must be at least 1, got 0"),
+        ({"gradient": "phantom", "warm_backward": True}, "warm_backward is for .*, not phantom"),
     ],
 )
 def test_bad_options_are_errors(task, options, message):

@@ -84,11 +84,15 @@ def alike(one, other):
     )
 
 
+KINDS = ("plain", "muon", "expert", "reader", "forced", "graphs", "equilibrium")
+WARM = "model_options.warm_backward=true"
+
+
 @pytest.mark.parametrize(
-    "kind", ["plain", "muon", "expert", "reader", "forced", "graphs", "equilibrium"]
+    ("kind", "settings"), [*((kind, ()) for kind in KINDS), ("equilibrium", (WARM,))]
 )
-def test_resume_is_bit_identical(kinds, tmp_path, kind):
-    recipe = kinds[kind]
+def test_resume_is_bit_identical(kinds, tmp_path, kind, settings):
+    recipe = kinds[kind].changed(settings)
     train(recipe, tmp_path / "whole", show=False)
     first = train(recipe, tmp_path / "parts", show=False, hooks=[Stop(HALF)])
     assert (first.finished, first.updates) == (False, HALF)

@@ -117,7 +117,7 @@ def leave_one_out(credit: Tensor) -> Tensor:
     """
     if len(credit) < 2:
         raise ValueError(f"leave_one_out needs at least 2 samples, got {len(credit)}")
-    return (credit.sum(0, keepdim=True) - credit) / (len(credit) - 1)
+    return (credit.sum(0) - credit) / (len(credit) - 1)
 
 
 # k of n in order
@@ -184,11 +184,8 @@ def unordered_log_prob(logits: Tensor, index: Tensor) -> Tensor:
     for mask in range(1, 2**k):
         members = [i for i in range(k) if mask >> i & 1]
         mass.append(mass[mask & (mask - 1)] + p[..., members[0]])
-        befores = [mask & ~(1 << i) for i in members]
-        terms = [
-            first[before] * p[..., i] / left(mass[before])
-            for i, before in zip(members, befores, strict=True)
-        ]
+        befores = {i: mask & ~(1 << i) for i in members}
+        terms = [first[b] * p[..., i] / left(mass[b]) for i, b in befores.items()]
         first.append(torch.stack(terms).sum(0))
     return first[-1].log()
 
@@ -249,7 +246,8 @@ def sample_subset(
             draw = torch.rand(
                 all_sets.shape, generator=generator, dtype=logits.dtype, device=logits.device
             )
-            taken = (draw >= (without - all_sets).exp()) & (wanted > 0)
+            # Where nothing more is wanted, the two are equal, and every draw is below 1.
+            taken = draw >= (without - all_sets).exp()
             place = (wanted - 1).clamp(min=0)[..., None]
             before = index.gather(-1, place)
             index.scatter_(-1, place, torch.where(taken[..., None], m - 1, before))

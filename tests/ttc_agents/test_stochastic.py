@@ -6,12 +6,15 @@ from statistics import NormalDist
 import pytest
 import torch
 
+from ttc_agents import stochastic
 from ttc_agents.stochastic import (
     Cost,
     StochasticNode,
+    credited,
     gumbel_top_k,
     k_hot,
     leave_one_out,
+    log_polynomials,
     ordered_log_prob,
     sample_subset,
     straight_through,
@@ -192,6 +195,27 @@ def test_costs_count_only_for_their_causes():
     assert [g.item() for g in grads] == [2 * (5 + 7), 3 * 7, 11]
 
 
+def test_the_loss_has_the_squared_error_of_a_learned_baseline():
+    log_prob, baseline = (torch.tensor([value], requires_grad=True) for value in (0.5, 2.0))
+    loss = surrogate_loss([Cost(torch.tensor([5.0]), (StochasticNode(log_prob, baseline),))])
+    assert loss.item() == 5 + (2 - 5) ** 2
+    grads = torch.autograd.grad(loss, [log_prob, baseline])
+    assert [g.item() for g in grads] == [5 - 2, 2 * (2 - 5)]
+
+
+def test_an_axis_of_size_one_is_shared_by_all_on_the_other_side():
+    values = torch.tensor([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])
+    assert credited(values[:1], torch.zeros(2, 3)).tolist() == [[1, 2, 3], [1, 2, 3]]
+    assert credited(values[:, :1], torch.zeros(2, 3)).tolist() == [[1, 1, 1], [10, 10, 10]]
+    assert credited(values, torch.zeros(2, 1)).tolist() == [[6], [60]]
+    assert credited(values, torch.zeros(1, 3)).tolist() == [[11, 22, 33]]
+
+
+def test_of_two_samples_each_is_compared_with_the_other():
+    credit = torch.tensor([[1.0, 5.0], [3.0, 4.0]])
+    assert leave_one_out(credit).tolist() == [[3, 4], [1, 5]]
+
+
 def test_shapes_that_do_not_match_are_an_error():
     node = StochasticNode(torch.zeros(3, 4))
     for shape in [(3,), (3, 5), (2, 4)]:
@@ -208,6 +232,31 @@ def test_shapes_that_do_not_match_are_an_error():
 def test_probabilities_sum_to_one(log_prob):
     choices = ORDERS if log_prob is ordered_log_prob else SETS
     torch.testing.assert_close(log_prob(THETA, choices).exp().sum(), THETA.new_ones(()))
+
+
+@pytest.mark.parametrize("log_prob", [ordered_log_prob, unordered_log_prob, subset_log_prob])
+def test_indices_may_have_any_leading_axes(log_prob):
+    logits = THETA + torch.arange(len(SETS))[:, None] * WORTH
+    rows = torch.stack([log_prob(*pair) for pair in zip(logits, SETS, strict=True)])
+    axes = log_prob(logits.reshape(2, 5, N), SETS.reshape(2, 5, K))
+    torch.testing.assert_close(axes, rows.reshape(2, 5))
+    shared = log_prob(THETA, SETS.reshape(2, 5, K))
+    torch.testing.assert_close(shared, log_prob(THETA, SETS).reshape(2, 5))
+
+
+def test_logits_may_have_any_leading_axes():
+    logits = (THETA + torch.arange(6)[:, None] * WORTH).reshape(2, 3, N)
+    assert gumbel_top_k(logits, K, generator()).shape == (2, 3, K)
+    assert sample_subset(logits, K, 4, generator()).shape == (4, 2, 3, K)
+    marginals = subset_marginals(logits, K)
+    torch.testing.assert_close(marginals.sum(-1), torch.full((2, 3), K).double())
+    torch.testing.assert_close(marginals[1, 2], subset_marginals(logits[1, 2], K))
+
+
+def test_polynomials_of_ones_are_binomial_coefficients():
+    table = log_polynomials(torch.zeros(4, dtype=torch.float64), 2).exp()
+    expected = [[1, 0, 0], [1, 1, 0], [1, 2, 1], [1, 3, 3], [1, 4, 6]]
+    torch.testing.assert_close(table, torch.tensor(expected).double())
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
@@ -267,6 +316,23 @@ def test_what_has_no_probability_is_never_drawn():
     torch.testing.assert_close(logits.grad[rest], fewer.grad)
 
 
+@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("drawn", [0.0, 1 - 2**-53])
+def test_a_set_has_its_size_whatever_is_drawn(monkeypatch, k, drawn):
+    monkeypatch.setattr(
+        torch, "rand", lambda shape, **_: torch.full(shape, drawn, dtype=torch.float64)
+    )
+    (index,) = sample_subset(THETA, k, 1)
+    assert index.tolist() == list(range(k) if drawn == 0 else range(N - k, N))
+
+
+def test_one_index_and_all_of_them_can_be_chosen():
+    torch.testing.assert_close(subset_marginals(THETA, 1), THETA.softmax(-1))
+    torch.testing.assert_close(subset_marginals(THETA, N), torch.ones_like(THETA))
+    assert gumbel_top_k(THETA, 1, generator()).shape == (1,)
+    assert sorted(gumbel_top_k(THETA, N, generator()).tolist()) == list(range(N))
+
+
 @pytest.mark.parametrize("k", [0, 6])
 def test_impossible_counts_are_refused(k):
     for draw in (gumbel_top_k, subset_marginals):
@@ -277,6 +343,21 @@ def test_impossible_counts_are_refused(k):
 def test_large_sets_are_refused_where_all_subsets_are_summed():
     with pytest.raises(ValueError, match="k must be at most 12, got 13"):
         unordered_log_prob(torch.zeros(20), torch.arange(13))
+
+
+def test_sets_up_to_the_largest_are_summed(monkeypatch):
+    monkeypatch.setattr(stochastic, "MOST_UNORDERED", K)
+    assert torch.isfinite(unordered_log_prob(THETA, SETS)).all()
+    with pytest.raises(ValueError, match="k must be at most 2, got 3"):
+        unordered_log_prob(THETA, torch.arange(3))
+
+
+def test_a_straight_through_choice_is_the_choice_with_another_gradient():
+    soft = torch.full((2, 1, 4), 0.3, requires_grad=True)
+    chosen = straight_through(torch.tensor([[[0, 2]], [[1, 3]]]), soft)
+    assert chosen.tolist() == [[[1, 0, 1, 0]], [[0, 1, 0, 1]]]
+    (gradient,) = torch.autograd.grad((chosen * torch.arange(4)).sum(), soft)
+    assert gradient.tolist() == [[[0, 1, 2, 3]]] * 2
 
 
 def test_single_precision_agrees_where_one_index_has_nearly_everything():

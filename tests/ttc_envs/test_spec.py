@@ -79,6 +79,40 @@ def test_bad_fields_are_refused(change, message):
         SPEC.check_fields(GOOD | change)
 
 
+def test_a_number_per_instance_lies_in_its_range_with_both_ends():
+    fields = {"size": Field("instance", "real", (), "float32", -0.5, 5)}
+    spec = dataclasses.replace(SPEC, fields=fields)
+    assert spec.check_fields({"size": [-0.5, 5]})["size"].tolist() == [-0.5, 5]
+    for values, message in (
+        ([-1.0], "must lie in"),
+        ([6], "must lie in"),
+        (1.0, "must have shape"),
+    ):
+        with pytest.raises(ValueError, match=f"size {message}"):
+            spec.check_fields({"size": values})
+
+
+def test_fields_per_answer_are_shown_in_its_order():
+    fields = {
+        "key": Field("answer", "real", (3,), "float32", -1, 9),
+        "point": Field("answer", "real", (3, 2), "float32", 0, 9),
+        "node": Field("node", "real", (3,), "float32", 0, 9),
+    }
+    spec = dataclasses.replace(SPEC, fields=fields)
+    values = {
+        "key": np.array([[5, 6, 7]], dtype=np.float32),
+        "point": np.array([[[0, 1], [2, 3], [4, 5]]], dtype=np.float32),
+        "node": np.array([[1, 2, 3]], dtype=np.float32),
+    }
+    shown = spec.shown(values, np.array([[2, 0, -1]], dtype=np.int8))
+    assert shown["key"].tolist() == [[7, 5, -1]]
+    assert shown["point"].tolist() == [[[4, 5], [0, 1], [0, 0]]]
+    assert shown["node"].tolist() == [[1, 2, 3]]
+    order = np.array([[2, 0, 1]], dtype=np.int8)
+    again = spec.unshown(spec.shown(values, order), order)
+    assert all(np.array_equal(again[name], values[name]) for name in values)
+
+
 def test_instances_are_selected_and_assigned_by_rows():
     keys = np.arange(4, dtype=np.uint64)
     batch = Instances(keys, {"x": np.arange(4.0)}, {"answer": np.arange(8).reshape(4, 2)})
@@ -91,7 +125,7 @@ def test_instances_are_selected_and_assigned_by_rows():
     assert batch.labels["answer"][0].tolist() == [6, 7]
 
 
-@pytest.mark.parametrize("size", [1, 7, 8, 48, 64, 248, 256, 512])
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 48, 64, 248, 256, 512])
 def test_flags_are_counted(size):
     flags = np.random.default_rng(size).random((9, size)) < 0.7
     flags[0], flags[1] = True, False

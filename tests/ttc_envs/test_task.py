@@ -1,5 +1,6 @@
 """The defaults of `Task`, on a task that writes no more than it must."""
 
+from dataclasses import replace
 from itertools import permutations, product
 
 import gymnasium as gym
@@ -19,6 +20,7 @@ from ttc_envs import (
     Wording,
 )
 from ttc_envs.colours import GREEN, RED
+from ttc_envs.groups import GroupCounter
 from ttc_envs.render import GIVEN, cells_of
 
 ROWS = list(permutations(range(4)))
@@ -151,6 +153,13 @@ def test_groups_of_different_sizes_count_alike(instances):
     scores = task.score(instances, instances.labels["answer"])
     # The corner holds one choice, so one of its two groups is broken.
     assert np.allclose(scores["quality"], 17 / 18)
+
+
+def test_only_choices_hold_a_group_and_only_one_may(task):
+    either = (Group("either", np.array([[(0, 0), (1, 0)]])),)
+    counter = GroupCounter(replace(task.spec, num_nodes=2, num_choices=2, groups=either))
+    answer = np.array([[0, 1], [1, 0], [0, -1], [0, 2], [0, 0], [1, 1], [-1, 1], [-1, -1]])
+    assert counter.satisfied(answer).tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
 
 
 def test_without_groups_quality_is_accuracy(instances):

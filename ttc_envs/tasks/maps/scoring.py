@@ -96,7 +96,7 @@ def readable(answer: Array, spec: TaskSpec, batch: int) -> Array:
     if answer.max(initial=0) < spec.num_choices and answer.min(initial=0) >= UNDECIDED:
         return answer.astype(spec.answer_dtype, copy=False)
     outside = (answer < 0) | (answer >= spec.num_choices)
-    read: Array = np.where(outside, 0, answer).astype(spec.answer_dtype)
+    read = answer.astype(spec.answer_dtype)
     read[outside] = UNDECIDED
     return read
 

@@ -52,7 +52,7 @@ def _ties(ordered: Array, mask: Array) -> tuple[Array, Array]:
     first = np.tile(places, (batch, 1))
     equal = ordered[:, 1:] == ordered[:, :-1]
     if not equal.any() and mask.all():
-        return first, np.full(batch, size * (size - 1) // 2, dtype=np.int32)
+        return first, np.full(batch, pairs(size), dtype=np.int32)
     # Padding is equal to nothing.
     first[:, 1:][equal & (mask[:, 1:] == 1)] = 0
     first = np.maximum.accumulate(first, axis=1)
@@ -67,12 +67,17 @@ def sort(keys: Array) -> tuple[Array, Array]:
     The keys are not negative, so their bits are integers in the same order; with the item behind
     them every number is another, and sorting is several times faster than `argsort`.
     """
-    item_bits = (keys.shape[1] - 1).bit_length()
+    item_bits = keys.shape[1].bit_length()
     # Adding 0 makes a positive zero of a negative one.
     bits = (keys.astype(np.float32) + np.float32(0)).view(np.int32).astype(np.int64)
     numbers = bits << item_bits | np.arange(keys.shape[1])
     numbers.sort(axis=1)
     return numbers & (1 << item_bits) - 1, numbers >> item_bits
+
+
+def pairs(count: Any) -> Any:
+    """How many pairs so many things form."""
+    return count * (count - 1) // 2
 
 
 def place_dtype(size: int) -> np.dtype[Any]:
@@ -114,7 +119,7 @@ def _score(labels: dict[str, Array], mask: Array, answer: Array) -> dict[str, Ar
     if not full:
         answer = listed(mask, answer)
     places, decided = read(labels["place"], answer)
-    if (labels["most"] == lengths * (lengths - 1) // 2).all():
+    if (labels["most"] == pairs(lengths)).all():
         same, first = places, np.arange(size, dtype=places.dtype)[:, None]
     else:
         same, first = by_value(labels["first"], places), labels["first"].T
@@ -209,9 +214,8 @@ def is_permutation(shown: Array) -> Array:
     word = np.dtype(np.uint16 if size <= 16 else np.uint32 if size <= 32 else np.uint64)
     # A shift by as many places as the word has is 0, which numpy guarantees.
     bits = np.left_shift(word.type(1), shown.astype(word))
-    if size < 8 * word.itemsize:
-        bits &= word.type(2**size - 1)
-    every: Array = np.bitwise_or.reduce(bits, axis=0) == word.type(2**size - 1)
+    full = word.type(2**size - 1)
+    every: Array = np.bitwise_or.reduce(bits, axis=0) & full == full
     return every
 
 
@@ -225,12 +229,12 @@ def count_inversions(shown: Array) -> Array:
 def _count_pairs(shown: Array) -> Array:
     """Each pair compared, O(B N^2): those across the middle, then those within the halves."""
     size, batch = shown.shape
-    width = 1 << (size - 1).bit_length()
+    width = padded_size(size)
     if width > size:
         # At the end and largest: in no inversion.
         top = np.full((width - size, batch), np.iinfo(shown.dtype).max, dtype=shown.dtype)
         shown = np.concatenate([shown, top])
-    larger = np.empty((width * (width - 1) // 2, batch), dtype=bool)
+    larger = np.empty((pairs(width), batch), dtype=bool)
     filled = 0
     while width > 1:
         halves = shown.reshape(-1, 2, width // 2, batch)
@@ -240,6 +244,11 @@ def _count_pairs(shown: Array) -> Array:
         filled += count
         width //= 2
     return count_rows(larger)
+
+
+def padded_size(size: int) -> int:
+    """The smallest power of two that is not below a size."""
+    return 1 << (size - 1).bit_length()
 
 
 def count_rows(flags: Array) -> Array:
@@ -262,7 +271,7 @@ def _count_by_bits(order: Array) -> Array:
     stand farther right than side by side at the left. Both halves are blocks for the next bit.
     """
     batch, size = order.shape
-    width = 1 << (size - 1).bit_length()
+    width = padded_size(size)
     numbers = np.empty((batch, width), dtype=np.int32)
     numbers[:, :size] = order
     numbers[:, size:] = np.arange(size, width)  # at the end and largest: in no inversion
@@ -273,7 +282,7 @@ def _count_by_bits(order: Array) -> Array:
         high = (blocks & half).astype(bool)
         low = ~high
         places = np.einsum("bgw,w->b", low, np.arange(width))
-        count += places - blocks.shape[1] * (half * (half - 1) // 2)
+        count += places - blocks.shape[1] * pairs(half)
         halves = [blocks[part].reshape(batch, -1, 1, half) for part in (low, high)]
         numbers = np.concatenate(halves, axis=2)
         width = half

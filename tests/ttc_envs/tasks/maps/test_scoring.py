@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from ttc_envs.tasks.maps.scoring import path_scores
+from ttc_envs.tasks.maps.scoring import check_bound, path_parts, path_scores
+
+RATIOS = np.array([1.0, 1 + 1e-6, 1 + 2e-6, 1.01, 1.02, 1.5, 1.6])
+WITHIN = {
+    "optimal": [True] * 2 + [False] * 5,
+    "within_1_percent": [True] * 4 + [False] * 3,
+    "bounded": [True] * 6 + [False],
+}
 
 
 def test_quality_is_the_mean_of_its_three_parts():
@@ -19,15 +26,34 @@ def test_quality_is_the_mean_of_its_three_parts():
     assert not scores["within_1_percent"].any()
 
 
+def scores_of_lengths(length, optimum):
+    """Of paths that arrive."""
+    paths = len(length)
+    ends = np.ones(paths, dtype=bool)
+    return path_scores(2, np.zeros(paths, dtype=int), ends, length, optimum, bound=1.5)
+
+
 def test_ends_of_ranges_belong_to_them():
-    scores = path_scores(
-        jumps=np.full(4, 2),
-        illegal=np.zeros(4, dtype=int),
-        ends=np.ones(4, dtype=bool),
-        length=np.array([100.0, 101.0, 102.0, 150.0]),
-        optimum=np.full(4, 100.0),
-        bound=1.5,
-    )
-    assert scores["within_1_percent"].tolist() == [True, True, False, False]
-    assert scores["bounded"].all()
-    assert scores["optimal"].tolist() == [True, False, False, False]
+    scores = scores_of_lengths(RATIOS, np.ones(7))
+    assert {name: scores[name].tolist() for name in WITHIN} == WITHIN
+
+
+def test_the_parts_have_the_same_ranges_and_depth_where_they_count():
+    hops = np.arange(7)[None]
+    parts = path_parts(RATIOS[None], hops, hops > 2, bound=1.5)
+    assert {name: holds[0].tolist() for name, holds in parts.holds.items()} == WITHIN
+    assert parts.depth.tolist() == [[-1, -1, -1, 3, 4, 5, 6]]
+    assert parts.depth.dtype == np.int32
+
+
+def test_a_way_round_is_no_shortest_path_from_a_place_to_itself():
+    scores = scores_of_lengths(np.array([0, 0.5, 0.5]), np.array([0, 0, 0.25]))
+    assert scores["length_ratio"].tolist() == [1, np.inf, 2]
+    assert scores["solved"].tolist() == [True, False, False]
+
+
+def test_a_bound_is_a_number_of_at_least_1():
+    assert isinstance(check_bound(1), float)
+    for bad in (True, "2", 0.999, np.nan):
+        with pytest.raises(ValueError, match="bound must be a number of at least 1, got"):
+            check_bound(bad)

@@ -45,6 +45,12 @@ def test_the_label_and_the_solver_are_right_everywhere(task, instances):
         assert everywhere["counted"].sum(axis=1).tolist() == [PLACES - 1] * len(KEYS)
 
 
+def test_of_two_places_one_has_a_hop():
+    task = NextHopTask(places=2)
+    pair = task.sample(KEYS, "spread2")
+    assert task.score(pair, pair.labels["answer"])["accuracy"].tolist() == [1.0] * len(KEYS)
+
+
 def test_nothing_decided_is_worth_nothing(task, instances):
     scores = task.score(instances, task.initial_answer(instances))
     assert not scores["solved"].any()

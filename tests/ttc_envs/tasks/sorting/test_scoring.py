@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -155,6 +157,30 @@ def test_batches_are_scored_in_chunks(monkeypatch):
     for name, values in whole.items():
         assert np.array_equal(values, chunked[name])
         assert values.dtype == chunked[name].dtype
+
+
+def test_memory_does_not_grow_with_the_batch():
+    keys = np.random.default_rng(0).integers(0, 9, (2**14, 64)) / 8
+    keys, mask = padded(keys, np.full(2**14, 63))
+    labels = labels_of(keys, mask, INT8)
+    tracemalloc.start()
+    try:
+        score(labels, mask, np.full(mask.shape, -1))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 40e6
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(255, np.uint8), (256, np.uint16)])
+def test_places_are_as_narrow_as_the_place_of_none_allows(size, dtype):
+    assert scoring.place_dtype(size) == dtype
+    assert np.iinfo(dtype).max >= size
+
+
+@pytest.mark.parametrize(("size", "padded"), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (64, 64)])
+def test_lists_are_padded_to_the_next_power_of_two(size, padded):
+    assert scoring.padded_size(size) == padded
 
 
 def test_long_lists_are_counted():

@@ -2,6 +2,7 @@ import itertools
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from ttc_envs.tasks.sudoku import kernels
 from ttc_envs.tasks.sudoku.bank import load_bank
 from ttc_envs.tasks.sudoku.generator import generate
 from ttc_envs.tasks.sudoku.grid import grid_of
-from ttc_envs.tasks.sudoku.solver import grade, parallel_singles, solve
+from ttc_envs.tasks.sudoku.solver import GAVE_UP, MOST_GUESSES, grade, parallel_singles, solve
 
 
 def all_4x4_grids():
@@ -136,6 +137,21 @@ def test_a_nearly_full_grid_takes_one_round_and_an_empty_one_only_guesses():
     assert rounds.tolist() == [1, 0]
     assert guesses[0] == 0
     assert guesses[1] > 0
+
+
+def test_without_guesses_the_solver_gives_up_where_singles_do_not_decide():
+    bank = load_bank(9, "test")
+    rows = [bank.guesses.argmin(), bank.guesses.argmax()]
+    solutions, counts = solve(bank.puzzles[rows], 9, most_guesses=0)
+    assert counts.tolist() == [1, GAVE_UP]
+    assert GAVE_UP not in (0, 1, 2)
+    assert (solutions[0] == bank.solutions[rows[0]]).all()
+    assert (solutions[1] == -1).all()
+
+
+def test_the_guesses_allowed_for_a_puzzle_of_a_file_are_those_of_the_page():
+    page = Path(__file__).parents[4] / "docs/trust.md"
+    assert f"more than {MOST_GUESSES:,} guesses" in page.read_text("utf-8")
 
 
 @given(st.sampled_from([4, 6]), st.integers(0, 2**32 - 1), st.floats(0.1, 0.9))

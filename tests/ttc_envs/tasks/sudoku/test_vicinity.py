@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -13,6 +14,10 @@ from ttc_envs.tasks.sudoku.symmetry import apply_moves, fingerprint, random_move
 from ttc_envs.tasks.sudoku.vicinity import extreme_island, rate
 
 FOUNDERS, STEPS, MEMBERS = 24, 150, 72
+compiled = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1",
+    reason="an island takes many minutes without compiled kernels; a small one is compared below",
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -27,6 +32,7 @@ def island(growth_in_small_parts):
     return extreme_island(3, FOUNDERS, STEPS, MEMBERS)
 
 
+@compiled
 def test_the_puzzles_of_an_island_have_one_solution_and_need_every_given(island):
     puzzles, solutions = island
     found, counts = solve(puzzles, 9)
@@ -38,11 +44,13 @@ def test_the_puzzles_of_an_island_have_one_solution_and_need_every_given(island)
     assert (solve(fewer, 9)[1] == 2).all()
 
 
+@compiled
 def test_an_island_grows_to_different_puzzles(island):
     assert len(np.unique(island[0], axis=0)) == len(island[0]) == MEMBERS
     assert len(np.unique(fingerprint(island[0], 9))) > MEMBERS - 3
 
 
+@compiled
 def test_an_island_that_finds_no_more_has_fewer_puzzles(monkeypatch):
     monkeypatch.setattr(vicinity, "MOST_STEPS", 5)
     puzzles, solutions = extreme_island(3, FOUNDERS, STEPS, 40 * FOUNDERS)
@@ -50,6 +58,7 @@ def test_an_island_that_finds_no_more_has_fewer_puzzles(monkeypatch):
     assert len(np.unique(puzzles, axis=0)) == len(puzzles)
 
 
+@compiled
 def test_breeding_makes_them_harder_in_versions_that_no_choice_has_seen(island):
     before, _ = extreme_island(3, FOUNDERS, 0, FOUNDERS)
     easy, hard = (
@@ -59,6 +68,7 @@ def test_breeding_makes_them_harder_in_versions_that_no_choice_has_seen(island):
     assert np.median(hard) > 1.5 * np.median(easy)
 
 
+@compiled
 def test_an_island_depends_on_its_key_alone(island):
     again = extreme_island(3, FOUNDERS, STEPS, MEMBERS)
     assert all((one == other).all() for one, other in zip(island, again, strict=True))

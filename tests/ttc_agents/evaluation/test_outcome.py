@@ -8,10 +8,12 @@ import pytest
 
 from ttc_agents.evaluation import outcome, share
 from ttc_agents.evaluation.outcome import GraphWatch, findings
+from ttc_agents.inference.checkpoint import load_config
 from ttc_agents.models import AdjacencyLearner, FactorGraphNetwork
 from ttc_agents.training.loop import Hook, run
 from ttc_agents.training.recipes import RECIPES
 from ttc_agents.training.schedule import Length
+from ttc_agents.training.train import FIRST, train
 from ttc_agents.training.update import Training
 from ttc_envs import make_task
 
@@ -67,6 +69,30 @@ def test_the_watch_ignores_other_models_and_tasks_without_a_graph(task, learns):
     model = AdjacencyLearner(spec, neighbours=7) if learns else FactorGraphNetwork(spec)
     other = SimpleNamespace(model=model, task=SimpleNamespace(spec=spec))
     assert GraphWatch().after_update(other, {}, 0.5) == {}
+
+
+def test_what_a_training_has_led_to(tmp_path, monkeypatch):
+    """Counts and clocks of both stages of a training, and what the network solves."""
+    monkeypatch.setattr(outcome, "INSTANCES", 12)
+    monkeypatch.setattr(outcome, "STEPS", 2)
+    small = {"precision": "float32", "batch_size": 2, "updates": 1, "seconds": None, "seed": 5}
+    recipe = dataclasses.replace(RECIPES["graph-4x4"], **small)
+    result = train(recipe, tmp_path / "plain")
+    document = outcome.outcome(result)
+    assert document["recipe"] == recipe.name
+    assert (document["seed"], document["updates"]) == (5, 1)
+    assert document["instances"] == result.instances
+    assert (document["num_test"], document["steps"]) == (12, 2)
+    assert document["level"] == recipe.level.split(",")[-1]
+    assert 0 <= document["solved"] <= 1
+    assert {"edge_precision", "edge_recall"} <= set(document)
+    clock = load_config(tmp_path / "plain")["seconds"]
+    assert document["seconds"] == pytest.approx(clock, abs=0.006)
+
+    second = dataclasses.replace(RECIPES["learned-graph-4x4"], **small)
+    result = train(second, tmp_path / "both", overwrite=True)
+    clocks = [load_config(tmp_path / "both" / part)["seconds"] for part in (FIRST, ".")]
+    assert outcome.outcome(result)["seconds"] == pytest.approx(sum(clocks), abs=0.006)
 
 
 def test_flags_of_instances_become_shares_at_any_depth(task):

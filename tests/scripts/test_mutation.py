@@ -5,6 +5,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -81,7 +82,26 @@ def test_tests_that_fail_by_themselves_are_an_error(toy):
         script.main(["--count", "1"])
 
 
+def test_options_of_pytest_select_among_the_tests(toy, monkeypatch, capsys):
+    other = TEST.replace("test_it_grows", "test_nothing").replace("assert", "assert True or")
+    (toy / "test_toy.py").write_text(TEST + other.split("\n", 3)[3])
+    monkeypatch.setattr(script, "TESTS", {"toy.py": ("test_toy.py", "-knothing")})
+    assert script.main(["--count", "2"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["killed"] == 0
+
+
+def test_quick_tests_come_first(toy, monkeypatch):
+    (toy / "test_toy.py").write_text(
+        "import time, toy\ndef test_slow(): time.sleep(0.2)\ndef test_quick(): toy.grown(1)\n"
+    )
+    monkeypatch.setattr(sys, "path", [str(toy), *sys.path])
+    _, seconds = script.unchanged("toy.py")
+    items = [SimpleNamespace(nodeid=name) for name in seconds]
+    script.QuickFirst(seconds).pytest_collection_modifyitems(items)
+    assert [item.nodeid.split("::")[1] for item in items] == ["test_quick", "test_slow"]
+
+
 def test_the_files_and_their_tests_exist():
     for path, tests in script.TESTS.items():
         assert (ROOT / path).is_file()
-        assert all((ROOT / name).is_file() for name in tests)
+        assert all((ROOT / name).is_file() for name in tests if not name.startswith("-k"))

@@ -26,6 +26,7 @@ NEEDED = {
         {"updates": 0},
         {"batch_size": 0},
         {"segment_steps": 0},
+        {"backward_every": 0},
         {"alarm_every": 0},
         {"restart": 0.0},
         {"random_start": 1.5},

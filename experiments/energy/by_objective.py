@@ -52,7 +52,7 @@ def row(name: str, size: int, seed: int, seconds: float, instances: Instances) -
     with full_float32(model):
         found = descent(model, task, instances, STEPS)
         energies, violated = corruptions(model, task, instances[:FEW])
-    kept = {name: found[name] for name in KEPT}
+    kept = {part: found[part] for part in KEPT}
     return kept | {"rank_correlation": rank_correlation(energies, violated)}
 
 

@@ -11,13 +11,14 @@ document.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from common import arguments, write
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
 
 from ttc_agents.training.recipes import Recipe, find_recipe
 from ttc_agents.training.update import Training
@@ -34,32 +35,32 @@ class Peak(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.now = self.peak = 0
-        self.known: set[int] = set()
+        self.seen = WeakIdKeyDictionary()
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Run the operation and look at what it has made."""
+        for _ in self.unseen((args, kwargs)):
+            pass  # it was there before
         made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
-            if isinstance(tensor, torch.Tensor):
-                self.add(tensor.untyped_storage())
+        for storage in self.unseen(made):
+            self.add(storage.nbytes())
+            weakref.finalize(storage, self.add, -storage.nbytes())
         return made
 
-    def add(self, storage: torch.UntypedStorage) -> None:
-        """Count a storage until it is freed."""
-        key, size = storage._cdata, storage.nbytes()
-        if key in self.known:
-            return
-        self.known.add(key)
+    def unseen(self, tree: Any) -> Iterator[torch.UntypedStorage]:
+        """The storages of tensors that are seen for the first time."""
+        for leaf in tree_leaves(tree):
+            if isinstance(leaf, torch.Tensor) and leaf.untyped_storage() not in self.seen:
+                storage = leaf.untyped_storage()
+                self.seen[storage] = True
+                yield storage
+
+    def add(self, size: int) -> None:
+        """Count bytes that are made, or below 0 freed."""
         self.now += size
         self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self.drop, key, size)
-
-    def drop(self, key: int, size: int) -> None:
-        """Forget one that is freed."""
-        self.known.discard(key)
-        self.now -= size
 
 
 def peak_of(recipe: Recipe) -> int:

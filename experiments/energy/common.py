@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: their arguments, instances, solved shares and documents."""
+"""What scripts of this folder share: arguments, instances, trainings, shares and documents."""
 
 from __future__ import annotations
 

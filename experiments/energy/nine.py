@@ -4,13 +4,13 @@
     python experiments/energy/nine.py minimal --seconds 1800
     python experiments/energy/nine.py unrolled --seconds 1800
 
-`easy` is trained on 31 to 42 givens, to be tested on 17 to 34 (the protocol of IRED, Du et al. 2024,
-arXiv 2406.11179). `minimal` and `unrolled` are an energy and its own body with a loss at every step,
-both trained on minimal puzzles.
+`easy` is trained on 31 to 42 givens, to be tested on 17 to 34 (the protocol of IRED, Du et al.
+2024, arXiv 2406.11179). `minimal` and `unrolled` are an energy and its own body with a loss at
+every step, both trained on minimal puzzles.
 
 Seconds are of the process's CPU, with one thread, so that a busy machine takes longer and not less.
-The checkpoint goes to RUNS/CELL-SEED every two minutes. The same command goes on from there after an
-interruption, and measures again where the training has ended. Measured is the solved share by
+The checkpoint goes to RUNS/CELL-SEED every two minutes. The same command goes on from there after
+an interruption, and measures again where the training has ended. Measured is the solved share by
 steps (P1) on minimal puzzles and on puzzles with 17 to 34 givens, both of the test split, and on
 those of FILE. Writes results/nine-CELL-SEED.json; the last line on stdout is that document.
 """

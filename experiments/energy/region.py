@@ -3,7 +3,8 @@
     .venv/bin/python experiments/energy/region.py --seconds 120 --seeds 1
 
 A network learns the next hops of shortest paths on small maps. In each test map one place in the
-middle of the shortest path is forbidden, where a detour exists. Three terms are added to the energy:
+middle of the shortest path is forbidden, where a detour exists. Three terms are added to the
+energy, one at a time:
 
 - `hops`: a hop into the region costs 1;
 - `walks`: 1 for each place from which the hops, taken as chances, lead into the region at last;

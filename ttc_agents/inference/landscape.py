@@ -5,7 +5,7 @@
 E_k are learned energies per free node, of which there are n. The term t is the caller's own, such
 as a preference among choices or a region that paths are to avoid. It needs no training.
 
-Shapes: B instances, N nodes, C choices; coordinates u (B, N, C), the point y of the simplices alike.
+Shapes: B instances, N nodes, C choices; coordinates u and the point y of the simplices (B, N, C).
 """
 
 from __future__ import annotations

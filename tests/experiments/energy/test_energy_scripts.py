@@ -78,10 +78,10 @@ SHORT, ROUND, BACK = [0, 1, 0, 1, 1], [1, 1, 0, 1, 1], [1, 1, 0, 0, 1]
 @pytest.fixture
 def forbidden(scripts):
     """The map, of which the only place between is forbidden, with its detour."""
-    task = make_task("ttc/ShortestPath-v0", places=5, degree=4)
+    task = make_task("ttc/ShortestPath-v0", places=5)
     fields = {name: np.array(values) for name, values in MAP.items()}
     for name, empty in (("neighbours", -1), ("distances", 0.0)):
-        slots = np.full((5, 4), empty, dtype=fields[name].dtype)
+        slots = np.full((5, 8), empty, dtype=fields[name].dtype)
         slots[:, :2] = fields[name]
         fields[name] = slots
     dtypes = {name: field.dtype for name, field in task.spec.fields.items()}
@@ -90,7 +90,7 @@ def forbidden(scripts):
 
 
 def one_hot(answer):
-    return torch.nn.functional.one_hot(torch.tensor([answer]), 4).float()
+    return torch.nn.functional.one_hot(torch.tensor([answer]), 8).float()
 
 
 def test_a_detour_is_the_shortest_path_without_the_region(scripts, forbidden):

@@ -167,7 +167,7 @@ def test_a_term_moves_the_answer_with_every_optimizer(name, task, instances):
     dear = Descent(model, DESCENTS[name], term=lambda batch, y: 100 * y[..., 1].sum(1))
     with torch.inference_mode():
         chosen = dear(batch, 20).logits[-1].argmax(-1)
-        others = model.encode(batch)["possible"].clone()
+    others = model.encode(batch)["possible"].clone()
     others[..., 1] = False
     free = (batch["givens"] < 0) & others.any(-1)
     assert (chosen[free] != 1).all()

@@ -141,9 +141,9 @@ def test_denoising_asks_a_step_to_lead_back_to_the_label():
 
 
 def test_denoising_trains_a_gradient_that_points_to_the_label():
-    """After 30 updates on 4x4, of the points between noise and the labels of other puzzles."""
+    """After 60 updates on 4x4, at points between noise and the labels of other puzzles."""
     recipe = find_recipe("sudoku4-energy").replaced(
-        objective="denoising", segment_steps=1, updates=30
+        objective="denoising", segment_steps=1, updates=60
     )
     task = make_task(recipe.env_id)
     training = Training(recipe, task, say=lambda line: None)
@@ -163,8 +163,8 @@ def test_denoising_trains_a_gradient_that_points_to_the_label():
 
     before = pointing()
     run(training, recipe.length)
-    assert before < 0.6
-    assert pointing() > 0.9
+    assert before < 0.3
+    assert pointing() > 0.8
 
 
 def test_contrast_puts_labels_below_corrupted_and_mined_answers():

@@ -130,11 +130,11 @@ class Training:
         carried, source = self.carried, self.carried.source
         carried.refill(self.model)
         free = free_nodes(self.task.spec, carried.batch)
-        losses = []
+        loss = torch.zeros((), device=self.device)
         for steps in self.pieces():
             trace, labels = self.refine(engine, steps)
             weight = steps / self.recipe.segment_steps
-            losses.append(self.learning.differentiate(trace, labels, free, weight))
+            loss += self.learning.differentiate(trace, labels, free, weight)
             carried.keep(trace, steps)
         norm, rate = self.learning.clipped(), self.rate(done)
         # The one look of an update at its device. A sum is finite where all of it is.
@@ -149,7 +149,7 @@ class Training:
             self.skip()
         return {
             "rate": torch.tensor(rate),
-            "loss": torch.stack(losses).sum(),
+            "loss": loss,
             "gradient_norm": norm,
             "solved": solved_rows(trace.logits[-1].detach(), labels, free).float().mean(),
             "age": carried.age.float().mean(),

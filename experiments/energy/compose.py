@@ -1,39 +1,31 @@
 """Energies that were learned apart, added: rows and columns from one network, boxes from another.
 
-    .venv/bin/python experiments/energy/compose.py --seconds 8
+    .venv/bin/python experiments/energy/compose.py --seconds 8 --objectives contrastive,denoising
 
 Both networks are trained on whole 4x4 puzzles with the same labels, each told only a part of the
 constraint groups. Neither can solve a puzzle that needs the groups of the other. At test time the
-two energies are added and descended together. Writes results/compose.json; the last line on stdout
-is one JSON document.
+two energies are added and descended together. A third network is told all groups. One row per
+objective, network or sum, and step size. Writes results/compose.json; the last line on stdout is
+one JSON document.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import dataclasses
-import json
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import arguments, of_trainings, solved, trained, write
 
-from ttc_agents.evaluation.intervals import share
 from ttc_agents.inference.descent import Descent, Gradient
 from ttc_agents.inference.precision import full_float32
-from ttc_agents.inference.refine import refine
-from ttc_agents.models import RefinementModel
-from ttc_agents.training.loop import run
 from ttc_agents.training.recipes import find_recipe
-from ttc_agents.training.schedule import Length
-from ttc_agents.training.update import Training
 from ttc_envs import Instances, Task, make_task
 
-RESULTS = Path(__file__).parent / "results"
 PARTS = {"lines": ("cell", "row", "column"), "boxes": ("cell", "box"), "all": ()}
 STEPS = (4, 8, 16, 32, 64)
+SIZES = (1.0, 0.5, 0.25)
 
 
 def told(task: Task, kinds: tuple[str, ...]) -> Task:
@@ -44,50 +36,36 @@ def told(task: Task, kinds: tuple[str, ...]) -> Task:
     return part
 
 
-def trained(task: Task, seed: int, seconds: float) -> RefinementModel:
-    """An energy by `sudoku4-energy`, with its averaged weights."""
-    training = Training(find_recipe("sudoku4-energy").replaced(seed=seed), task)
-    run(training, Length(seconds=seconds), clock=time.process_time)
-    return training.averaged_model()
-
-
-def solved(model: RefinementModel, task: Task, instances: Instances) -> dict[str, Any]:
-    """Shares by steps."""
+def rows_of(objective: str, seed: int, seconds: float, instances: Instances) -> dict[str, Any]:
+    """Solved shares of the three networks of one objective and seed, and of the sums of two."""
+    task = make_task("ttc/Sudoku4-v0")
+    recipe = find_recipe("sudoku4-energy").replaced(objective=objective, seed=seed)
+    models = {name: trained(recipe, told(task, kinds), seconds) for name, kinds in PARTS.items()}
+    parts = [models["lines"], models["boxes"]]
+    sums = {f"lines + boxes, step {size}": Descent(parts, Gradient(size)) for size in SIZES}
     rows = {}
-    with full_float32(model):
-        for count, step in enumerate(refine(model, task, instances, STEPS[-1]), start=1):
-            if count in STEPS:
-                right = task.score(instances, step.answer)["solved"]
-                rows[str(count)] = share(int(right.sum()), len(right))
+    for name, model in {**models, **sums}.items():
+        with full_float32(model):
+            rows[f"{objective}, {name}"] = solved(model, task, instances, STEPS)
     return rows
 
 
 def main() -> None:
     """Train, add, measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of CPU, for each network")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--level", default="minimal")
-    parser.add_argument("--out", type=Path, default=RESULTS / "compose.json")
-    arguments = parser.parse_args()
-    task = make_task("ttc/Sudoku4-v0")
+    parser = of_trainings(arguments(__doc__, "compose", count=200), seconds=8.0)
+    parser.add_argument("--objectives", default="contrastive,denoising", help="with commas between")
+    options = parser.parse_args()
     test = make_task("ttc/Sudoku4-v0", split="test")
-    instances = test.sample(np.arange(arguments.count, dtype=np.uint64), arguments.level)
-    seeds = []
-    for seed in range(arguments.seeds):
-        models = {
-            name: trained(told(task, kinds), seed, arguments.seconds)
-            for name, kinds in PARTS.items()
+    instances = test.sample(np.arange(options.count, dtype=np.uint64), options.level)
+    seeds = [
+        {
+            name: row
+            for objective in options.objectives.split(",")
+            for name, row in rows_of(objective, seed, options.seconds, instances).items()
         }
-        rows = {name: solved(model, test, instances) for name, model in models.items()}
-        for size in (1.0, 0.5, 0.25):
-            both = Descent([models["lines"], models["boxes"]], Gradient(size))
-            rows[f"lines + boxes, step {size}"] = solved(both, test, instances)
-        seeds.append(rows)
-    document = {"settings": {k: str(v) for k, v in vars(arguments).items()}, "seeds": seeds}
-    arguments.out.write_text(json.dumps(document) + "\n")
-    print(json.dumps(document))
+        for seed in range(options.seeds)
+    ]
+    write(options, seeds=seeds)
 
 
 if __name__ == "__main__":

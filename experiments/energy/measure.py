@@ -12,21 +12,19 @@ validation split, or with `--puzzles FILE` those of a file. Measured are
   label with some nodes changed to other possible choices, instance by instance;
 - restarts (P2): descents from random first answers, with Langevin noise and without, of which the
   lowest energy counts, against the model's own descent;
-- memory of a training update of 64 steps against one of 8: what is kept for the backward pass.
+- early stopping: solved share and mean steps where a row stops once its slopes are small (`stop`).
 
 Writes results/NAME.json; the last line on stdout is one JSON document.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import weakref
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from common import Options, arguments, instances_of, measure_all, of_checkpoints
 from scipy.stats import rankdata, spearmanr
 
 from ttc_agents.evaluation import sweep
@@ -39,10 +37,11 @@ from ttc_agents.models.base import RefinementModel, to_batch
 from ttc_agents.training.objectives import shown
 from ttc_envs import UNDECIDED, Instances, Task
 
-RESULTS = Path(__file__).parent / "results"
 ROUNDING = 1e-5
 REST = 1e-3
 CORRUPTIONS = 12
+STOPS = (0.0, 0.01, 0.1)
+"""Slopes below which a row stops."""
 
 
 def auc(values: np.ndarray, positive: np.ndarray) -> float | None:
@@ -148,89 +147,45 @@ def restarts(
     return {"steps": steps, "temperature": temperature, **last}
 
 
-class Kept:
-    """What a graph keeps of one tensor."""
-
-    def __init__(self, values: torch.Tensor) -> None:
-        self.values = values
-
-
-def kept_bytes(model: RefinementModel, instances: Instances, steps: int, recompute: bool) -> int:
-    """Bytes that a training update of so many steps keeps for its backward pass."""
-    boxes: list[weakref.ref[Kept]] = []
-
-    def pack(values: torch.Tensor) -> Kept:
-        box = Kept(values)
-        boxes.append(weakref.ref(box))
-        return box
-
-    model.recompute = recompute
-    batch = to_batch(instances.fields)
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda box: box.values):
-        trace = model(batch, steps)
-    alive = [box() for box in boxes]
-    storages = {
-        b.values.untyped_storage().data_ptr(): b.values.untyped_storage().nbytes()
-        for b in alive
-        if b is not None
-    }
-    storages[0] = trace.logits.nbytes
-    model.recompute = False
-    return sum(storages.values())
-
-
-def memory(model: RefinementModel, instances: Instances) -> dict[str, Any]:
-    """Bytes for 8 and 64 steps, kept and computed again, with the step that is computed again."""
-    few = instances[:16]
-    again = kept_bytes(model, few, 1, False)
-    rows: dict[str, Any] = {}
-    for name, recompute in (("kept", False), ("again", True)):
-        for steps in (8, 64):
-            used = kept_bytes(model, few, steps, recompute)
-            rows[f"{name} {steps}"] = used + (again if recompute else 0)
-    rows["ratio kept"] = rows["kept 64"] / rows["kept 8"]
-    rows["ratio again"] = rows["again 64"] / rows["again 8"]
+def stopping(
+    model: RefinementModel, task: Task, instances: Instances, steps: int
+) -> dict[str, Any]:
+    """{threshold: solved share, and mean steps until a row stays where it is}."""
+    rows = {}
+    for threshold in STOPS:
+        model.stop, moving = threshold, np.zeros(len(instances))
+        for step in refine(model, task, instances, steps):
+            moving += step.residual > 0
+        right = task.score(instances, step.answer)["solved"].astype(bool) & step.finite
+        rows[str(threshold)] = share(int(right.sum()), len(right)) | {"steps": moving.mean()}
+    model.stop = 0.0
     return rows
 
 
-def measured(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+def measured(path: Path, options: Options) -> dict[str, Any]:
     """Everything of one checkpoint."""
     model, task = load_model(path), load_task(path, "validation")
-    keys = np.arange(arguments.first, arguments.first + arguments.count, dtype=np.uint64)
-    level = f"file:{arguments.puzzles}" if arguments.puzzles else arguments.level
-    instances = task.sample(keys, level)
+    instances = instances_of(task, options, options.count)
+    few = instances[: options.few]
     with full_float32(model):
-        way = Descent(model, Gradient(arguments.size)) if arguments.size else model
-        found = {"descent": descent(way, task, instances, arguments.steps)}
-        few = instances[: arguments.few]
-        energies, violated = corruptions(model, task, few)
-        found["rank_correlation"] = rank_correlation(energies, violated)
+        way = Descent(model, Gradient(options.size)) if options.size else model
+        found = {"descent": descent(way, task, instances, options.steps)}
+        found["rank_correlation"] = rank_correlation(*corruptions(model, task, few))
+        found["stopping"] = stopping(model, task, few, options.steps[-1])
     found["step_size"] = float(model.log_step.detach().exp())
-    found["restarts"] = restarts(model, task, few, arguments.restart_steps, arguments.temperature)
-    found["memory"] = memory(model, instances)
+    found["restarts"] = restarts(model, task, few, options.restart_steps, options.temperature)
     return found
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("checkpoints", nargs="+", type=Path)
-    parser.add_argument("--level", default="minimal")
-    parser.add_argument("--puzzles", type=Path, help="a file of puzzles in place of a level")
-    parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--first", type=int, default=0, help="key of the first instance")
-    parser.add_argument("--few", type=int, default=100, help="for corruptions and restarts")
+    parser = of_checkpoints(arguments(__doc__, "measure", count=200))
+    parser.add_argument("--few", type=int, default=100, help="for all but the first two")
     parser.add_argument("--steps", type=int, nargs="+", default=[4, 8, 16, 32, 64])
     parser.add_argument("--size", type=float, help="step size of the descent, not the learned one")
     parser.add_argument("--restart-steps", type=int, default=32)
     parser.add_argument("--temperature", type=float, default=0.1)
-    parser.add_argument("--out", type=Path, default=RESULTS / "measure.json")
-    arguments = parser.parse_args()
-    runs = {str(path): measured(path, arguments) for path in arguments.checkpoints}
-    settings = {name: str(value) for name, value in vars(arguments).items()}
-    document = {"settings": settings, "runs": runs}
-    arguments.out.write_text(json.dumps(document) + "\n")
-    print(json.dumps(document))
+    measure_all(parser.parse_args(), measured)
 
 
 if __name__ == "__main__":

@@ -17,18 +17,27 @@ import numpy as np
 from ttc_agents.figures.theme import LINES, THEMES, canvas, headline, legend, png
 
 BINS = 24
+PARTS = 5
+SURER = {"energy": -1.0, "least confidence": 1.0}
+"""Sign with which a signal is larger where an answer is more to be trusted."""
+
+
+def reliability(signal: np.ndarray, solved: np.ndarray) -> np.ndarray:
+    """(PARTS,) solved shares of equal parts of the instances, the least trusted first."""
+    order = np.argsort(signal, kind="stable")
+    return np.array([part.mean() for part in np.array_split(solved[order], PARTS)])
 
 
 def picture(found: dict[str, Any]) -> bytes:
-    """Three panels: mean energy by step, solved and unsolved by energy, and by least confidence."""
-    figure, axes = canvas(THEMES["light"], (12.0, 3.6), 1, 3)
+    """Four panels: mean energy by step, solved and unsolved by two signals, and reliability."""
+    figure, axes = canvas(THEMES["light"], (16.0, 3.6), 1, 4)
     energies = np.array(found["energies"])
     axes[0].plot(np.arange(1, len(energies) + 1), energies, color=LINES[0], linewidth=2)
     headline(axes[0], f"Mean energy; it falls in {100 * found['falls']:.1f}% of steps")
     axes[0].set_xlabel("refinement step")
     final = {name: np.array(values) for name, values in found["final"].items()}
     solved = final["solved"]
-    for panel, name in zip(axes[1:], ("energy", "least confidence"), strict=True):
+    for panel, name in zip(axes[1:3], SURER, strict=True):
         edges = np.histogram_bin_edges(final[name], BINS)
         for flags, label, colour in ((solved, "solved", LINES[2]), (~solved, "unsolved", LINES[6])):
             panel.hist(final[name][flags], edges, color=colour, alpha=0.6, label=label)
@@ -36,6 +45,13 @@ def picture(found: dict[str, Any]) -> bytes:
         headline(panel, f"Final {name}" + ("" if area is None else f", AUC {area:.3f}"))
         panel.set_xlabel(name)
         legend(panel, "upper center")
+    for (name, sign), colour in zip(SURER.items(), (LINES[0], LINES[6]), strict=True):
+        shares = 100 * reliability(sign * final[name], solved)
+        axes[3].plot(np.arange(1, PARTS + 1), shares, color=colour, marker="o", label=name)
+    headline(axes[3], "Solved, percent of each fifth")
+    axes[3].set_xlabel("fifth of the puzzles, least trusted first")
+    axes[3].set_ylim(-4, 104)
+    legend(axes[3], "lower right")
     return png(figure)
 
 

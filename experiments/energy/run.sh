@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Train energies on 4x4 and 6x6 with three seeds, and say what they solve and know; LONG=1 adds 9x9, the
-# twins at equal seconds, and the tasks with pointers. PUZZLES names a file of 9x9 puzzles for the last test.
+# Train energies on 4x4 and 6x6 with three seeds, and say what they solve and know; LONG=1 adds the twins at
+# equal seconds, the tasks with pointers, and 9x9. PUZZLES names a file of 9x9 puzzles for the last test.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 ttc=${TTC:-.venv/bin/ttc}
@@ -17,12 +17,18 @@ done
 "$python" $here/measure.py "$runs"/6-{0,1,2} --first 1000 --few 48 --restart-steps 16 --out $here/results/sudoku6-others.json
 "$python" $here/uses.py "$runs"/6-{0,1,2}
 "$python" $here/compose.py
+"$python" $here/region.py
+"$python" $here/by_objective.py --size 4 --seconds 8
+"$python" $here/by_objective.py --size 6 --seconds 60 --count 100
+"$python" $here/memory.py
 "$python" $here/pictures.py $here/results/sudoku6.json
 if [ -n "${LONG:-}" ]; then
     for plan in twins4 twins6 lists hops; do
         "$ttc" compare $here/preset.py:$plan --out $here/results
     done
-    "$ttc" train sudoku9-energy-cpu-30min --out "$runs/9-0" --resume
-    "$python" $here/measure.py "$runs/9-0" --out $here/results/sudoku9.json
-    [ -z "${PUZZLES:-}" ] || "$ttc" evaluate "$runs/9-0" --puzzles "$PUZZLES" --steps 8,16,32,64,128 --json
+    "$python" $here/nine.py easy --seconds 3600 --runs "$runs" ${PUZZLES:+--puzzles "$PUZZLES"}
+    "$python" $here/nine.py minimal --seconds 1800 --runs "$runs"
+    "$python" $here/nine.py unrolled --seconds 1800 --runs "$runs"
+    "$python" $here/measure.py "$runs/easy-0" --level givens=17..34 --few 48 --out $here/results/sudoku9-easy.json
+    "$python" $here/measure.py "$runs/minimal-0" --few 96 --out $here/results/sudoku9-minimal.json
 fi

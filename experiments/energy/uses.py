@@ -15,12 +15,11 @@ Writes results/NAME.json; the last line on stdout is one JSON document.
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import Options, arguments, instances_of, measure_all, of_checkpoints, solved
 
 from ttc_agents.evaluation.intervals import share
 from ttc_agents.inference.boards import search
@@ -32,7 +31,6 @@ from ttc_agents.inference.search import Branching, LowEnergy
 from ttc_agents.models.base import RefinementModel
 from ttc_envs import Instances, Task
 
-RESULTS = Path(__file__).parent / "results"
 SOLVED = 0.99
 """Quantile of the energies of solved instances below which a board is accepted."""
 DOUBTS = 3
@@ -42,20 +40,18 @@ def optimizers(
     model: RefinementModel, task: Task, instances: Instances, steps: int
 ) -> dict[str, Any]:
     """Solved share after so many steps of each optimizer."""
-    rows = {}
-    for name, optimizer in DESCENTS.items():
-        *_, last = refine(Descent(model, optimizer), task, instances, steps)
-        solved = task.score(instances, last.answer)["solved"].astype(bool) & last.finite
-        rows[name] = share(int(solved.sum()), len(solved))
-    return rows
+    return {
+        name: solved(Descent(model, optimizer), task, instances, [steps])[str(steps)]
+        for name, optimizer in DESCENTS.items()
+    }
 
 
 def threshold(model: RefinementModel, task: Task, instances: Instances, steps: int) -> float:
     """The energy per free node that most solved instances lie below."""
     *_, last = refine(model, task, instances, steps)
     assert last.judge is not None
-    solved = task.score(instances, last.answer)["solved"].astype(bool)
-    return float(np.quantile(last.judge()[solved], SOLVED))
+    right = task.score(instances, last.answer)["solved"].astype(bool)
+    return float(np.quantile(last.judge()[right], SOLVED))
 
 
 def acceptance(
@@ -68,22 +64,21 @@ def acceptance(
             how = Branching(judge=judge, doubts=doubts)
             trees = search(model, task, instances, budget, how)
             answers = np.stack([tree.answer for tree in trees])
-            solved = task.score(instances, answers)["solved"].astype(bool)
+            right = task.score(instances, answers)["solved"].astype(bool)
             accepted = np.array([tree.accepted for tree in trees])
             rows[f"{name}, {doubts} doubts"] = {
-                "solved": share(int(solved.sum()), len(solved)),
+                "solved": share(int(right.sum()), len(right)),
                 "accepted": int(accepted.sum()),
-                "falsely accepted": int((accepted & ~solved).sum()),
+                "falsely accepted": int((accepted & ~right).sum()),
                 "mean steps": float(np.mean([tree.used for tree in trees])),
             }
     return rows
 
 
-def measured(path: Path, options: argparse.Namespace) -> dict[str, Any]:
+def measured(path: Path, options: Options) -> dict[str, Any]:
     """Everything of one checkpoint."""
     model, task = load_model(path), load_task(path, "validation")
-    keys = np.arange(2 * options.count, dtype=np.uint64)
-    instances = task.sample(keys, options.level)
+    instances = instances_of(task, options, 2 * options.count)
     first, second = instances[: options.count], instances[options.count :]
     with full_float32(model):
         below = threshold(model, task, second, options.steps)
@@ -96,19 +91,10 @@ def measured(path: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("checkpoints", nargs="+", type=Path)
-    parser.add_argument("--level", default="minimal")
-    parser.add_argument("--count", type=int, default=100)
+    parser = of_checkpoints(arguments(__doc__, "uses", count=100))
     parser.add_argument("--steps", type=int, default=32)
     parser.add_argument("--budget", type=int, default=1024)
-    parser.add_argument("--out", type=Path, default=RESULTS / "uses.json")
-    options = parser.parse_args()
-    runs = {path.name: measured(path, options) for path in options.checkpoints}
-    settings = {name: str(value) for name, value in vars(options).items()}
-    document = {"settings": settings, "runs": runs}
-    options.out.write_text(json.dumps(document) + "\n")
-    print(json.dumps(document))
+    measure_all(parser.parse_args(), measured)
 
 
 if __name__ == "__main__":

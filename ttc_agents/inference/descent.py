@@ -12,7 +12,8 @@ step is descent with the step size that it was trained with. Other ways down the
 
 `Descent` is a refinement model, so sweeps, films and policies take it like every other. Several
 energy models may share the answer: their energies are added, with weights, and they need not have
-been trained together (Du, Li and Mordatch 2020, arXiv 2004.06030).
+been trained together (Du, Li and Mordatch 2020, arXiv 2004.06030). A term of the caller's own may
+join them (`landscape`).
 
 When to use it: `langevin` with several random first answers (p2) where one descent ends in a local
 minimum; `momentum` for fewer steps; the others to see how far a landscape depends on the optimizer
@@ -23,7 +24,7 @@ Shapes: B instances, N nodes, C choices; coordinates u (B, N, C).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,6 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ttc_agents.inference.landscape import Landscape, Term, encoded
 from ttc_agents.models.base import Batch, Context, Observe, RefinementModel
 from ttc_agents.models.wrapper import Wrapper
 
@@ -38,73 +40,6 @@ if TYPE_CHECKING:
     from ttc_agents.models import Energy
 
 NOISE_SEED = 0
-
-
-class Landscape:
-    """The sum of the energies of some models on some instances, as a function of coordinates.
-
-    Args:
-        models: Energy models of one answer.
-        weights: Of their energies.
-        contexts: Of the models.
-        batch: The instance fields, of which each model reads its own.
-        z: A state of the first model, which says on what level of its landscapes u lies.
-    """
-
-    def __init__(
-        self,
-        models: Sequence[Energy],
-        weights: Sequence[float],
-        contexts: Sequence[Context],
-        batch: Batch,
-        z: Tensor,
-    ) -> None:
-        self.models, self.weights, self.contexts = models, weights, contexts
-        self.batch, self.z = batch, z
-        self.size = float(models[0].log_step.detach().exp())
-
-    def energy(self, u: Tensor) -> Tensor:
-        """(B,), per free node."""
-        return self._sum(lambda model, context: model.energy(context, self.at(model, u)))
-
-    def slope(self, u: Tensor) -> Tensor:
-        """(B, N, C): dE/dy less its mean over the choices of each node."""
-        return self._sum(lambda model, context: model.slope(context, self.at(model, u), False)[0])
-
-    def gradient(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """E (B,) of all free nodes together, and dE/du (B, N, C) by the chain rule."""
-        y, slope = self.models[0].point(self.contexts[0], u)[0], self.slope(u)
-        count = self.contexts[0]["free"].sum(1)
-        return count * self.energy(u), y * (slope - (y * slope).sum(-1, keepdim=True))
-
-    def rows(self) -> Iterator[Landscape]:
-        """The landscape of each instance alone."""
-        for row in range(len(self.z)):
-            batch = {name: values[row : row + 1] for name, values in self.batch.items()}
-            contexts = encoded(self.models, batch)
-            yield Landscape(self.models, self.weights, contexts, batch, self.z[row : row + 1])
-
-    def at(self, model: Energy, u: Tensor) -> Tensor:
-        """The state of a model at u, on its last level unless it is the first model."""
-        if model is self.models[0]:
-            return model.at(u, self.z)
-        last = float((model.landscapes - 1) * model.steps_per_landscape)
-        return model.at(u, torch.full_like(u[..., :1], last))
-
-    def _sum(self, part: Callable[[Energy, Context], Tensor]) -> Tensor:
-        parts = zip(self.models, self.contexts, self.weights, strict=True)
-        total: Tensor = sum(weight * part(model, context) for model, context, weight in parts)  # type: ignore[assignment]
-        return total.detach()
-
-
-def encoded(models: Sequence[Energy], batch: Batch) -> list[Context]:
-    """The context of each model, by the fields that it reads.
-
-    A choice that one of the models excludes is excluded for all of them.
-    """
-    contexts = [model.encode({name: batch[name] for name in model.spec.fields}) for model in models]
-    possible = torch.stack([context["possible"] for context in contexts]).all(0)
-    return [{**context, "possible": possible} for context in contexts]
 
 
 class Optimizer(Protocol):
@@ -252,6 +187,7 @@ class Descent(Wrapper):
             instances are, and where answers begin. The others find their fields among its own.
         optimizer: See the module.
         weights: Of the energies; None: 1 each.
+        term: An energy that is not learned, to be added (see `Term`); None: none.
 
     Raises:
         ValueError: A model has no energy, or other answers than the first.
@@ -264,6 +200,7 @@ class Descent(Wrapper):
         models: RefinementModel | Sequence[RefinementModel],
         optimizer: Optimizer | None = None,
         weights: Sequence[float] | None = None,
+        term: Term | None = None,
     ) -> None:
         models = [models] if isinstance(models, RefinementModel) else list(models)
         for model in models:
@@ -271,7 +208,7 @@ class Descent(Wrapper):
                 raise ValueError(f"expected models with an energy, got a {type(model).__name__}")
         super().__init__(models[0].spec, models[0])
         self.models = torch.nn.ModuleList(models)
-        self.optimizer = optimizer or Gradient()
+        self.optimizer, self.term = optimizer or Gradient(), term
         self.weights = [1.0] * len(models) if weights is None else list(weights)
         shape = (self.spec.num_nodes, self.spec.num_choices)
         for model in models[1:]:
@@ -283,6 +220,8 @@ class Descent(Wrapper):
 
     def encode(self, batch: Batch, graph: Tensor | None = None) -> Context:
         """The contexts of all models, and the batch."""
+        with torch.inference_mode(False):  # a term takes gradients through what it reads of it
+            batch = {name: values.clone() for name, values in batch.items()}
         parts = encoded(self.parts, batch)
         return {"inner": parts[0], "parts": parts, "batch": batch}
 
@@ -317,7 +256,8 @@ class Descent(Wrapper):
 
     def landscape(self, context: Context, z: Tensor) -> Landscape:
         """The landscape of the instances."""
-        return Landscape(self.parts, self.weights, context["parts"], context["batch"], z)
+        where = context["parts"], context["batch"], z
+        return Landscape(self.parts, self.weights, *where, self.term)
 
     @property
     def parts(self) -> list[Energy]:

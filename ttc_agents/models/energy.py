@@ -18,8 +18,8 @@ where y is certain, so a wrong answer that is sure of itself can still be left.
 
 Training differentiates through the gradient (double backward; Du et al. 2022, arXiv 2206.15448; Du
 et al. 2024, IRED, arXiv 2406.11179). Every step begins at a detached answer: the loss at each of T
-steps reaches the weights through that step alone. `recompute` keeps no graph of a step until its
-gradient is wanted, so that memory does not grow with T.
+steps reaches the weights through that step alone. So an update may take its gradient step by step
+(`backward_every=1` of a recipe), in the memory of one step.
 
 With `landscapes` > 1 the energy is conditioned on a level, which the state counts: each level has
 its own W_y and T, from smooth to sharp, and `steps_per_landscape` steps are taken on each (IRED).
@@ -82,7 +82,6 @@ class Energy(Wrapper):
         step_size: a at first.
         landscapes: Levels of an annealed energy; 1 has none.
         steps_per_landscape: Steps on each level, but for the last.
-        recompute: Compute each step again for its gradient, in place of keeping its graph.
         stop: At test time, a row keeps its state where no slope is larger than this (adaptive
             compute).
         rise_weight: Weight of the mean rise of the energy from step to step, which joins the loss.
@@ -111,7 +110,6 @@ class Energy(Wrapper):
         step_size: float = 0.5,
         landscapes: int = 1,
         steps_per_landscape: int = 4,
-        recompute: bool = False,
         stop: float = 0.0,
         rise_weight: float = 0.0,
     ) -> None:
@@ -129,7 +127,7 @@ class Energy(Wrapper):
             raise ValueError(
                 f"step_size and temperature must be positive, got {step_size} and {temperature}"
             )
-        self.rounds, self.landscapes, self.recompute = rounds, landscapes, recompute
+        self.rounds, self.landscapes = rounds, landscapes
         self.steps_per_landscape, self.rise_weight = steps_per_landscape, rise_weight
         self.search, self.stop = step == "search", stop
         self.counts_steps = landscapes > 1
@@ -242,7 +240,7 @@ class Energy(Wrapper):
         with _ordinary():
             u = self.coordinates(_usable(z))
             y, log_y = self.point(context, u)
-            return self.total(context, y, log_y, self.level(z)) / self._count(context)
+            return self.per_node(context, self.total(context, y, log_y, self.level(z)))
 
     def point(self, context: Context, u: Tensor) -> tuple[Tensor, Tensor]:
         """The point of the simplices (B, N, C) with these coordinates, and its logarithm."""
@@ -269,7 +267,8 @@ class Energy(Wrapper):
             scores = self.inner.readout(inner, h)
         temperature = self.log_temperature.exp()[level, None, None]
         each = y * (temperature * log_y - scores)
-        return each.masked_fill(~self._live(context), 0.0).sum((1, 2))
+        live = context["possible"] & context["free"][..., None]
+        return each.masked_fill(~live, 0.0).sum((1, 2))
 
     def coordinates(self, z: Tensor) -> Tensor:
         """The logits (B, N, C) in a state."""
@@ -295,23 +294,22 @@ class Energy(Wrapper):
             y = y if y.requires_grad else y.requires_grad_()
             total = self.total(context, y, log_y, self.level(z))
             (slope,) = torch.autograd.grad(total.sum(), y, create_graph=create_graph)
-            live = self._live(context)
-            slope = slope.masked_fill(~live, 0.0)
-            mean = slope.sum(-1, keepdim=True) / live.sum(-1, keepdim=True).clamp(min=1)
-            return (slope - mean).masked_fill(~live, 0.0), total / self._count(context)
+            return self.centred(context, slope), self.per_node(context, total)
+
+    def centred(self, context: Context, slope: Tensor) -> Tensor:
+        """A slope (B, N, C) less its mean over the choices of each node; 0 without a choice."""
+        live: Tensor = context["possible"] & context["free"][..., None]
+        slope = slope.masked_fill(~live, 0.0)
+        mean = slope.sum(-1, keepdim=True) / live.sum(-1, keepdim=True).clamp(min=1)
+        return (slope - mean).masked_fill(~live, 0.0)
+
+    def per_node(self, context: Context, total: Tensor) -> Tensor:
+        """(B,) a sum over the free nodes, per free node."""
+        return total / context["free"].sum(1).clamp(min=1)
 
     def descended(self, context: Context, z: Tensor) -> tuple[Tensor, Tensor]:
         """The state one step of descent after a detached one, and the energy (B,) before it."""
-        z, graph = _usable(z).detach(), torch.is_grad_enabled()
-        if not (graph and self.recompute):
-            return self._moved(context, z, graph)
-        weights = [p for p in self.parameters() if p.requires_grad]
-
-        def step(create_graph: bool) -> tuple[Tensor, Tensor]:
-            return self._moved(context, z, create_graph)
-
-        new, energy = Recomputed.apply(step, *weights)
-        return new, energy
+        return self._moved(context, _usable(z).detach(), torch.is_grad_enabled())
 
     def _moved(self, context: Context, z: Tensor, create_graph: bool) -> tuple[Tensor, Tensor]:
         """One step of descent, and the energy before it."""
@@ -338,38 +336,6 @@ class Energy(Wrapper):
                 return share
             share = torch.where(rises, share / 2, share)
         return share.masked_fill(rises, 0.0)
-
-    def _live(self, context: Context) -> Tensor:
-        """(B, N, C) bool: possible choices of free nodes."""
-        live: Tensor = context["possible"] & context["free"][..., None]
-        return live
-
-    def _count(self, context: Context) -> Tensor:
-        """(B,) free nodes, at least 1."""
-        count: Tensor = context["free"].sum(1).clamp(min=1)
-        return count
-
-
-class Recomputed(torch.autograd.Function):
-    """A step whose graph is made only when its gradient is wanted, and dropped again."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, step: Callable[[bool], tuple[Tensor, Tensor]], *weights: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The state after the step, and the energy before it."""
-        ctx.step, ctx.weights = step, weights
-        new, energy = step(False)
-        return new.detach(), energy.detach()
-
-    @staticmethod
-    def backward(ctx: Any, *wanted: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradient of the weights, from the step taken again."""
-        with torch.enable_grad():
-            made = ctx.step(True)
-        # What all steps share (the encoding) is needed by the next one, too.
-        found = torch.autograd.grad(made, ctx.weights, wanted, retain_graph=True, allow_unused=True)
-        return (None, *found)
 
 
 @contextmanager

@@ -237,15 +237,12 @@ class CarriedBatch:
             state = torch.where(like(sent(rows, state.device), state), drawn, state)
         return state
 
-    def keep(self, trace: Trace, steps: int, finite: bool = False) -> None:
+    def keep(self, trace: Trace, steps: int) -> None:
         """Carry the detached state that `steps` more steps have led to, and their answer.
 
-        Args:
-            trace: Of these steps.
-            steps: How many.
-            finite: Whether the state is known to be finite; else `refill` has to look.
+        `refill` looks whether the state is finite, unless `finite` is set to True before.
         """
-        self.state, self.finite = trace.state.detach(), finite
+        self.state, self.finite = trace.state.detach(), False
         self.age += steps
         if self.answers is not None:
             self.move_on(trace.logits[-1])

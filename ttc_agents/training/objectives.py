@@ -230,6 +230,21 @@ NEAR = 0.2
 trainings that go well miss it."""
 
 
+def energy_metrics(trace: Trace) -> dict[str, Tensor]:
+    """Of a model that descends an energy, the mean `energy` of the answers before the last step.
+
+    Of more than one step also `falls`, the share of steps in which the energy did not rise. Empty
+    for other models.
+    """
+    if trace.energies is None:
+        return {}
+    before = trace.energies.before.detach()
+    found = {"energy": before[-1].mean()}
+    if len(before) > 1:
+        found["falls"] = (before.diff(dim=0) <= 0).float().mean()
+    return found
+
+
 def solver_metrics(trace: Trace) -> dict[str, Tensor]:
     """Of a model that solves for a fixed point, after the backward pass, means over the rows.
 

@@ -143,13 +143,17 @@ class Update:
         self.taken = 0
 
     def differentiate(
-        self, trace: Trace, labels: Labels, free: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """The loss and the norm of its gradient, which lies in the parameters, clipped."""
-        loss = self.objective(trace, labels, free)
+        self, trace: Trace, labels: Labels, free: Tensor | None, weight: float = 1.0
+    ) -> Tensor:
+        """The loss times a weight, whose gradient is added to that in the parameters."""
+        loss = weight * self.objective(trace, labels, free)
         # Nothing is computed for other leaves, such as the points of fixed points.
         loss.backward(inputs=self.parameters)
-        return loss.detach(), torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
+        return loss.detach()
+
+    def clipped(self) -> Tensor:
+        """Clip the gradient in the parameters; the norm that it had."""
+        return torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
 
     def take(self, share: float) -> None:
         """Move the weights at a share of the peak rates, and the averaged ones after them."""

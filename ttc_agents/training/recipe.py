@@ -46,6 +46,9 @@ class Recipe:
         updates: Length in updates, or None.
         batch_size: Instances per update.
         segment_steps: Refinement steps per update, with a loss at each.
+        backward_every: Steps between two backward passes of an update, so that memory is that of
+            so many steps; no gradient passes from one piece to the next. None: one backward pass.
+            An energy learns the same from pieces, since its steps begin at detached answers.
         restart: Probability that an instance is replaced by a fresh one after an update; a state
             is carried for segment_steps / restart steps on average.
         random_start: Probability that the first state of a fresh instance is drawn at random.
@@ -82,6 +85,7 @@ class Recipe:
     updates: int | None = None
     batch_size: int = 16
     segment_steps: int = 8
+    backward_every: int | None = None
     restart: float = 0.25
     random_start: float = 0.0
     optimizer: str = "adamw"
@@ -212,7 +216,11 @@ class Recipe:
 
 FILE_LEVEL, BETWEEN_FILES = re.compile(r"(^|,)file:"), re.compile(r",(?=file:)")
 RULES: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
-    (("batch_size", "segment_steps", "alarm_every"), "at least 1", lambda n: n >= 1),
+    (
+        ("batch_size", "segment_steps", "backward_every", "alarm_every"),
+        "at least 1",
+        lambda n: n >= 1,
+    ),
     (("learning_rate", "matrix_learning_rate", "clip"), "positive", lambda x: x > 0),
     (("decay_from", "ema", "beta2"), "in [0, 1)", lambda x: 0 <= x < 1),
     (("restart",), "a probability above 0", lambda p: 0 < p <= 1),

@@ -26,7 +26,12 @@ from ttc_agents.training.data import CarriedBatch, Passed
 from ttc_agents.training.distributed import ALONE, World
 from ttc_agents.training.engine import Engine, Pace, choose_engine, threads
 from ttc_agents.training.expert import Expert
-from ttc_agents.training.objectives import Labels, solved_rows, solver_metrics
+from ttc_agents.training.objectives import (
+    Labels,
+    energy_metrics,
+    solved_rows,
+    solver_metrics,
+)
 from ttc_agents.training.optimizer import Update
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.schedule import NOTHING, Spent, rate
@@ -125,14 +130,18 @@ class Training:
         carried, source = self.carried, self.carried.source
         carried.refill(self.model)
         free = free_nodes(self.task.spec, carried.batch)
-        trace, labels = self.refine(engine)
-        loss, norm = self.learning.differentiate(trace, labels, free)
-        rate = self.rate(done)
+        loss = torch.zeros((), device=self.device)
+        for steps in self.pieces():
+            trace, labels = self.refine(engine, steps)
+            weight = steps / self.recipe.segment_steps
+            loss += self.learning.differentiate(trace, labels, free, weight)
+            carried.keep(trace, steps)
+        norm, rate = self.learning.clipped(), self.rate(done)
         # The one look of an update at its device. A sum is finite where all of it is.
         usable, finite = torch.stack([norm, trace.state.detach().float().sum()]).isfinite().tolist()
         if usable:
             self.learning.take(rate)
-            carried.keep(trace, self.recipe.segment_steps, finite)
+            carried.finite = finite
             env_steps = self.recipe.batch_size * self.recipe.segment_steps
             self.spent, self.skipped = self.spent + Spent(updates=1, env_steps=env_steps), 0
             self.spent += source.take_cost() if source else NOTHING
@@ -145,6 +154,7 @@ class Training:
             "solved": solved_rows(trace.logits[-1].detach(), labels, free).float().mean(),
             "age": carried.age.float().mean(),
             **solver_metrics(trace),
+            **energy_metrics(trace),
             **(source.metrics() if source else {}),
         }
 
@@ -153,14 +163,20 @@ class Training:
         recipe = self.recipe
         return rate(self.updates, done, recipe.warmup, recipe.decay_from) * 0.5**self.rollbacks
 
-    def refine(self, engine: Engine) -> tuple[Trace, Labels]:
-        """One segment of steps, and what each was to give.
+    def pieces(self) -> list[int]:
+        """The steps of each backward pass of an update."""
+        total = self.recipe.segment_steps
+        size = self.recipe.backward_every or total
+        return [min(size, total - done) for done in range(0, total, size)]
+
+    def refine(self, engine: Engine, num_steps: int) -> tuple[Trace, Labels]:
+        """So many steps, and what each was to give.
 
         A model that reads the answer is shown at each step what its last one has led to. Where the
         target is `improve`, each step is to do what the task's classical method would do there
         (the learner's own states, the expert's actions: Ross et al. 2011, DAgger).
         """
-        carried, inputs = self.carried, self.inputs(self.recipe.segment_steps)
+        carried, inputs = self.carried, self.inputs(num_steps)
         if self.recipe.forcing or carried.answers is None:
             return engine.run(*inputs), carried.labels
         passed = Passed(carried)
@@ -280,4 +296,6 @@ def model_of(recipe: Recipe, task: Task) -> RefinementModel:
         )
     if recipe.forcing and not model.autoregressive:
         raise ValueError(f"forcing=True is for autoregressive models, not {recipe.model}")
+    if recipe.forcing and recipe.backward_every:
+        raise ValueError("forcing=True runs all slots at once: backward_every must be none")
     return model

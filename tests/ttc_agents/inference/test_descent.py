@@ -135,3 +135,40 @@ def test_other_models_are_refused(task):
     larger = make_task("ttc/Sudoku-v0", size=6)
     with pytest.raises(ValueError, match=r"\(16, 4\) nodes and choices, got \(36, 6\)"):
         Descent([made(task), made(larger)])
+
+
+def preference(batch, y):
+    """What is not linear: that answers have choice 1 and not 2, by how little is given."""
+    return (3 * y[..., 1] - y[..., 2] ** 2).sum(1) * (batch["givens"] < 0).float().mean(1)
+
+
+def test_a_term_of_the_callers_own_is_added(task, instances):
+    model, batch = made(task), to_batch(instances.fields)
+    plain, both = Descent(model), Descent(model, term=preference)
+    context = both.encode(batch)
+    z = both.initial_state(context, torch.Generator().manual_seed(0))
+    y = model.point(context["parts"][0], z)[0]
+    added = preference(batch, y) / context["parts"][0]["free"].sum(1)
+    torch.testing.assert_close(both.energy(context, z), plain.energy(context, z) + added)
+    shift = torch.zeros_like(z)
+    shift[:, 4, 1] = shift[:, 7, 2] = 1e-6
+    landscape = both.landscape(context, z)
+    above, below = (landscape.gradient(z + sign * shift)[0] for sign in (1, -1))
+    found = landscape.gradient(z)[1]
+    torch.testing.assert_close(
+        found[:, 4, 1] + found[:, 7, 2], (above - below) / 2e-6, rtol=1e-4, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["gradient", "adam", "scipy"])
+def test_a_term_moves_the_answer_with_every_optimizer(name, task, instances):
+    """A cost that is far above all energies decides: choice 1 only where nothing else is left."""
+    model, batch = made(task), to_batch(instances.fields)
+    dear = Descent(model, DESCENTS[name], term=lambda batch, y: 100 * y[..., 1].sum(1))
+    with torch.inference_mode():
+        chosen = dear(batch, 20).logits[-1].argmax(-1)
+    others = model.encode(batch)["possible"].clone()
+    others[..., 1] = False
+    free = (batch["givens"] < 0) & others.any(-1)
+    assert (chosen[free] != 1).all()
+    assert (model(batch, 20).logits[-1].argmax(-1)[free] == 1).any()

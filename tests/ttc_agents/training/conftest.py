@@ -56,6 +56,12 @@ KINDS = {
     "graphs": dataclasses.replace(
         RECIPES["graph-4x4"], updates=6, batch_size=4, segment_steps=2, restart=0.5
     ),
+    "energy": dataclasses.replace(
+        TINY,
+        model="energy",
+        model_options={"inner": {"model": "factor_graph_network", "options": SMALL}, "rounds": 1},
+        backward_every=1,
+    ),
     "equilibrium": dataclasses.replace(
         TINY,
         model="equilibrium",

@@ -26,6 +26,7 @@ NEEDED = {
         {"updates": 0},
         {"batch_size": 0},
         {"segment_steps": 0},
+        {"backward_every": 0},
         {"alarm_every": 0},
         {"restart": 0.0},
         {"random_start": 1.5},
@@ -102,7 +103,10 @@ def test_what_a_document_lacks_has_its_default():
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({**NEEDED, "seconds": 3, "patience": 2}, "no 'patience', it has alarm_every, batch_size"),
+        (
+            {**NEEDED, "seconds": 3, "patience": 2},
+            "no 'patience', it has alarm_every, backward_every, batch_size",
+        ),
         ({"name": "mine", "seconds": 3}, "not a recipe: .*'env_id'"),
         (NEEDED, "either seconds or updates, got neither"),
         ({**NEEDED, "seconds": 3, "updates": 3}, "expected one of seconds"),

@@ -8,6 +8,7 @@ import torch
 
 from ttc_agents.models import RefinementModel
 from ttc_agents.models.base import Trace
+from ttc_agents.models.conformance import shaken
 from ttc_agents.training import engine
 from ttc_agents.training.loop import run
 from ttc_agents.training.objectives import solver_metrics
@@ -62,6 +63,70 @@ def test_only_autoregressive_models_are_forced(begun, tiny):
 def test_options_that_the_model_does_not_take_are_refused(begun, tiny, changes, message):
     with pytest.raises(ValueError, match=message):
         begun(tiny, **changes)
+
+
+# Pieces of an update
+
+
+def one_update(begun, recipe, **changes):
+    """The training after an update of five steps without clipping, and its gradient before."""
+    training = begun(recipe, segment_steps=5, clip=1e9, **changes)
+    shaken(training.model, 0)
+    gradient = []
+    take = training.learning.take
+
+    def seen(rate):
+        gradient.extend(p.grad.clone() for p in training.learning.parameters)
+        take(rate)
+
+    training.learning.take = seen
+    metrics = training.update(0.0)
+    return training, gradient, metrics
+
+
+def test_an_energy_learns_from_pieces_what_it_learns_from_the_whole(begun, kinds):
+    whole, expected, metrics = one_update(begun, kinds["energy"], backward_every=None)
+    assert all(gradient.abs().max() > 0 for gradient in expected)
+    for size in (1, 2, 9):
+        parts, found, same = one_update(begun, kinds["energy"], backward_every=size)
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(same["loss"], metrics["loss"])
+        torch.testing.assert_close(parts.carried.state, whole.carried.state)
+        assert (parts.carried.age == 5).all()
+        assert parts.spent.env_steps == whole.spent.env_steps
+
+
+def test_no_gradient_passes_from_a_piece_to_the_next(begun, tiny):
+    """Those of a piece are those of an update that begins where the piece begins."""
+    _, found, _ = one_update(begun, tiny, backward_every=3)
+    training = begun(tiny)
+    model, carried = shaken(training.model, 0), training.carried
+    training.begin()
+    carried.refill(model)
+    free = carried.batch["givens"] < 0
+    state, expected = carried.state, 0.0
+    for steps in (3, 2):
+        trace = model(carried.batch, steps, state)
+        state = trace.state.detach()
+        expected += steps / 5 * training.learning.objective(trace, carried.labels, free)
+    expected = torch.autograd.grad(expected, training.learning.parameters)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
+    whole = one_update(begun, tiny)[1]
+    assert any((a - b).abs().max() > 1e-4 for a, b in zip(found, whole, strict=True))
+
+
+def test_a_reader_moves_its_answer_on_between_pieces(begun, kinds):
+    whole, _, _ = one_update(begun, kinds["reader"])
+    parts, _, _ = one_update(begun, kinds["reader"], backward_every=2)
+    assert np.array_equal(parts.carried.answers.answer, whole.carried.answers.answer)
+    torch.testing.assert_close(parts.carried.state, whole.carried.state)
+
+
+def test_what_is_forced_has_no_pieces(begun, kinds):
+    with pytest.raises(ValueError, match="backward_every must be none"):
+        begun(kinds["forced"], backward_every=1)
 
 
 # What is learnt
@@ -303,8 +368,8 @@ def test_an_update_needs_no_training_around_it(begun, tiny):
     batch = {name: torch.from_numpy(v).long() for name, v in fields.items()}
     losses = []
     for _ in range(8):
-        loss, norm = learning.differentiate(model(batch, 2), labels, None)
-        assert torch.isfinite(norm)
+        loss = learning.differentiate(model(batch, 2), labels, None)
+        assert torch.isfinite(learning.clipped())
         learning.take(1.0)
         losses.append(float(loss))
     assert losses[-1] < losses[0]

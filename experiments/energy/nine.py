@@ -1,0 +1,111 @@
+"""Long trainings on 9x9: an energy of easy puzzles, and an energy beside the body unrolled.
+
+    python experiments/energy/nine.py easy --seconds 3600 --puzzles FILE.csv
+    python experiments/energy/nine.py minimal --seconds 1800
+    python experiments/energy/nine.py unrolled --seconds 1800
+
+`easy` is trained on 31 to 42 givens, to be tested on 17 to 34 (the protocol of IRED, Du et al.
+2024, arXiv 2406.11179). `minimal` and `unrolled` are an energy and its own body with a loss at
+every step, both trained on minimal puzzles.
+
+Seconds are of the process's CPU, with one thread, so that a busy machine takes longer and not less.
+The checkpoint goes to RUNS/CELL-SEED every two minutes. The same command goes on from there after
+an interruption, and measures again where the training has ended. Measured is the solved share by
+steps (P1) on minimal puzzles and on puzzles with 17 to 34 givens, both of the test split, and on
+those of FILE. Writes results/nine-CELL-SEED.json; the last line on stdout is that document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ttc_agents.evaluation import sweep
+from ttc_agents.evaluation.families import draw, families_of_files
+from ttc_agents.inference.checkpoint import load_model, split_task
+from ttc_agents.inference.directory import has_checkpoint, held_directory
+from ttc_agents.training.flops import COSTED, answer_cost
+from ttc_agents.training.hooks import Saver
+from ttc_agents.training.loop import StopRequest, run
+from ttc_agents.training.recipes import RECIPES, Recipe
+from ttc_agents.training.train import check_same
+from ttc_agents.training.update import Training
+from ttc_envs import make_task
+
+RESULTS = Path(__file__).parent / "results"
+STEPS = (8, 16, 32, 64, 128, 256)
+LEVELS = ("minimal", "givens=17..34")
+TEST_SEED = 10_000
+INTERRUPTED = 130
+
+ENERGY = RECIPES["sudoku9-energy-cpu-30min"]
+CELLS = {
+    "easy": ENERGY,
+    "minimal": ENERGY.replaced(level="minimal"),
+    "unrolled": RECIPES["sudoku9-cpu-30min"].replaced(
+        level="minimal",
+        model_options=ENERGY.model_options["inner"]["options"],
+        precision="float32",
+    ),
+}
+
+
+def trained(recipe: Recipe, out: Path) -> Training:
+    """The training of a recipe, begun in `out` or gone on with there, as far as it came."""
+    task = make_task(recipe.env_id, **recipe.task)
+    training = Training(recipe, task, say=lambda line: None)
+    saver, begun = Saver(out, []), has_checkpoint(out)
+    with held_directory(out, begun, False):
+        if begun:
+            check_same(training, out)
+            saver.load(training)
+        with StopRequest() as stop:
+            run(training, recipe.length, [saver], stop=stop, clock=time.process_time)
+        saver.save(training)
+    return training
+
+
+def measured(recipe: Recipe, out: Path, files: list[Path], count: int) -> dict[str, Any]:
+    """Solved shares by family and step, and the floating-point operations of an answer."""
+    model, task = load_model(out), split_task(recipe.env_id, recipe.task, "test")
+    families = {level: draw(task, level, count, TEST_SEED) for level in LEVELS}
+    families |= families_of_files(task, files, None, False, print)
+    found = sweep(model, task, families, STEPS, classical=()).to_json()
+    cost = answer_cost(model, task, task.sample(np.arange(COSTED, dtype=np.uint64), LEVELS[0]))
+    return {"rows": found["rows"], "flops": {str(step): cost.of(step) for step in STEPS}}
+
+
+def main() -> int:
+    """Train, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cell", choices=CELLS)
+    parser.add_argument("--seconds", type=float, required=True, help="of CPU")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=int, default=400, help="puzzles of each level")
+    parser.add_argument("--puzzles", type=Path, nargs="*", default=[], help="files of puzzles")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "energy-nine")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the documents")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    recipe = CELLS[options.cell].replaced(seed=options.seed, seconds=options.seconds)
+    name = f"{options.cell}-{options.seed}"
+    training = trained(recipe, options.runs / name)
+    if recipe.length.share(training.spent) < 1:
+        print(f"interrupted after {training.spent.seconds:.0f} s: the same command goes on")
+        return INTERRUPTED
+    spent = {"updates": training.updates, "seconds": round(training.spent.seconds, 1)}
+    found = measured(recipe, options.runs / name, options.puzzles, options.count)
+    document = {"cell": options.cell, "recipe": recipe.to_json(), "spent": spent, **found}
+    (options.out / f"nine-{name}.json").write_text(json.dumps(document) + "\n")
+    print(json.dumps(document))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ttc_agents.training.optimizer import Muon, Optimizer, orthogonalized
+from ttc_agents.training.optimizer import Muon, Optimizer, Update, orthogonalized
 
 
 def test_orthogonalized_keeps_the_singular_vectors_and_levels_the_values():
@@ -63,6 +63,16 @@ def test_muon_does_with_matrices_alone_or_with_none(tiny, keep):
     made = Optimizer([getattr(nn.Linear(3, 2), keep)], tiny.replaced(optimizer="muon"))
     (part,) = made.parts
     assert isinstance(part, Muon) == (keep == "weight")
+
+
+def test_no_gradient_is_computed_for_other_leaves(tiny):
+    model, point = nn.Linear(1, 1), torch.ones(1, 1, requires_grad=True)
+    learning = Update(model, tiny)
+    learning.objective = lambda trace, labels, free: model(point).sum()
+    learning.differentiate(None, {}, None)
+    assert point.grad is None
+    both = torch.cat([model.weight.grad[0], model.bias.grad])
+    torch.testing.assert_close(both, torch.full((2,), 0.5**0.5), rtol=1e-4, atol=0)  # clipped to 1
 
 
 def test_an_optimizer_of_the_users(tiny, module):

@@ -33,7 +33,7 @@ class GroupCounter:
         decided = (answer >= 0) & (answer < self._choices)
         member = np.where(decided, self._first + answer, len(self._groups_of) - 1)
         held = self._groups_of.take(member, axis=0) + (np.arange(batch) * slots)[:, None, None]
-        counts = np.bincount(held.reshape(-1), minlength=batch * slots).reshape(batch, slots)
+        counts = np.bincount(held.ravel(), minlength=batch * slots).reshape(batch, slots)
         return count_per_row(counts[:, :-1] == 1)
 
 
@@ -49,7 +49,7 @@ def _groups_of_members(spec: TaskSpec) -> Array:
         np.repeat(np.arange(len(p)) + start, p.shape[1])
         for p, start in zip(pairs, starts[:-1], strict=True)
     ]
-    pair, number = (np.concatenate([p.reshape(-1) for p in parts]) for parts in (pairs, numbers))
+    pair, number = (np.concatenate([p.ravel() for p in parts]) for parts in (pairs, numbers))
     order = pair.argsort(kind="stable")
     pair, number = pair[order], number[order]
     count = np.bincount(pair, minlength=spec.num_nodes * spec.num_choices)

@@ -60,7 +60,7 @@ def _ratio(length: Array, optimum: Array) -> Array:
     """The ratio; a path from a place to itself has length 0 and is a shortest one."""
     infinite = np.full(len(length), np.inf)
     ratio: Array = np.divide(length, optimum, out=infinite, where=optimum > 0)
-    ratio[(optimum <= 0) & (length <= 0)] = 1.0
+    ratio[length <= 0] = 1.0
     return ratio
 
 
@@ -96,7 +96,7 @@ def readable(answer: Array, spec: TaskSpec, batch: int) -> Array:
     if answer.max(initial=0) < spec.num_choices and answer.min(initial=0) >= UNDECIDED:
         return answer.astype(spec.answer_dtype, copy=False)
     outside = (answer < 0) | (answer >= spec.num_choices)
-    read = answer.astype(spec.answer_dtype)
+    read: Array = answer.astype(spec.answer_dtype)
     read[outside] = UNDECIDED
     return read
 

@@ -44,7 +44,7 @@ def _legal(fixed: FixedMap, code: Array, there: Array) -> Array:
     legal = fixed.roads(code)
     # Staying is no road, and legal at the target alone. Flat is faster than row by row; it also
     # pairs the last slot with the next row.
-    flat, stays = legal.reshape(-1), there.reshape(-1)
+    flat, stays = legal.ravel(), there.ravel()
     flat[:-1] |= stays[:-1] & stays[1:]
     legal[:, -1] = False
     return legal

@@ -183,7 +183,7 @@ def read(place: Array, answer: Array) -> tuple[Array, Array | bool]:
         answer = np.where(outside, 0, answer)
     slots = np.ascontiguousarray(answer.T).astype(np.int64)
     slots += np.arange(0, batch * size, size)
-    places = place.reshape(-1).take(slots)
+    places = place.ravel().take(slots)
     if not undecided:
         return places, True
     places[outside.T] = size
@@ -200,7 +200,7 @@ def by_value(first: Array, places: Array) -> Array:
     """The places (N, B) with one place for equal keys, by `first` (B, N); N stays."""
     batch, size = first.shape
     slots = np.minimum(places, size - 1) + np.arange(0, batch * size, size)
-    same: Array = first.reshape(-1).take(slots)
+    same: Array = first.ravel().take(slots)
     same[places == size] = size
     return same
 
@@ -239,7 +239,7 @@ def _count_pairs(shown: Array) -> Array:
     while width > 1:
         halves = shown.reshape(-1, 2, width // 2, batch)
         count = len(halves) * (width // 2) ** 2
-        out = larger[filled : filled + count].reshape(-1, width // 2, width // 2, batch)
+        out = larger[filled : filled + count].reshape(len(halves), width // 2, width // 2, batch)
         np.greater(halves[:, 0, :, None], halves[:, 1, None], out=out)
         filled += count
         width //= 2

@@ -30,16 +30,16 @@ def score(instances: Instances, answer: Array, size: int) -> dict[str, Array]:
 def _complete_lines(answer: Array, size: int) -> Array:
     """(B,) how many rows, columns and boxes hold each digit once."""
     # Cells first, so that each operation runs along the batch; a shift by -1 is out of range and 0.
-    word = np.uint16 if size <= 16 else np.uint32
+    batch, word = len(answer), np.uint16 if size <= 16 else np.uint32
     digits = np.ascontiguousarray(answer.T).astype(word)
-    bits = np.left_shift(word(1), digits).reshape(size, size, -1)
+    bits = np.left_shift(word(1), digits).reshape(size, size, batch)
     height, width = BOXES[size]
-    boxes = bits.reshape(size // height, height, size // width, width, -1)
+    boxes = bits.reshape(size // height, height, size // width, width, batch)
     full = word(2**size - 1)
     lines = (
         np.bitwise_or.reduce(bits, axis=1),
         np.bitwise_or.reduce(bits, axis=0),
-        np.bitwise_or.reduce(np.bitwise_or.reduce(boxes, axis=3), axis=1).reshape(size, -1),
+        np.bitwise_or.reduce(np.bitwise_or.reduce(boxes, axis=3), axis=1).reshape(size, batch),
     )
     complete: Array = sum((line == full).sum(axis=0, dtype=np.int32) for line in lines)
     return complete

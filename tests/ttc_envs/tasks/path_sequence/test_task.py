@@ -94,6 +94,11 @@ def test_the_metrics_of_bad_paths(task, instances):
     ratio = float(scores["length_ratio"])
     assert scores["quality"] == pytest.approx((2 + 1 / ratio) / 3)
     assert scores["bounded"] == (ratio <= 1.1)
+    # From the second place on: legal, but not from the source.
+    late = np.append(path[1:], path[-1])[None]
+    scores = {name: values[0] for name, values in task.score(one, late).items()}
+    assert (scores["illegal_jumps"], scores["ends_at_target"]) == (0, True)
+    assert np.isinf(scores["length_ratio"])
     # Staying at home is illegal, but at the target.
     waiting = np.concatenate([path[:1], path])[None, :SLOTS]
     scores = {name: values[0] for name, values in task.score(one, waiting).items()}

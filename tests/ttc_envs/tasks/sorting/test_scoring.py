@@ -115,6 +115,14 @@ def test_a_list_of_equal_keys_is_sorted_in_any_order():
     assert scores["quality"][0] == 1
 
 
+@pytest.mark.parametrize("length", [2, 3, 6])
+def test_the_worst_order_has_quality_0(length):
+    keys, mask = padded(np.linspace(0, 1, 6)[None], [length])
+    worst = np.arange(6)[None, ::-1] - (6 - length)
+    scores = score(labels_of(keys, mask, INT8), mask, worst)
+    assert (scores["quality"][0], scores["inversions"][0]) == (0, length * (length - 1) // 2)
+
+
 def test_keys_near_zero_are_told_apart_and_the_two_zeros_are_one():
     keys, mask = padded(np.array([[3e-30, 1e-30, 0.0, -0.0]]), [4])
     labels = labels_of(keys, mask, INT8)

@@ -85,6 +85,7 @@ class Energy(Wrapper):
         stop: At test time, a row keeps its state where no slope is larger than this (adaptive
             compute).
         rise_weight: Weight of the mean rise of the energy from step to step, which joins the loss.
+            It needs two steps in a backward pass.
 
     Raises:
         ValueError: An option is out of range, or the body reads the answer.
@@ -211,6 +212,8 @@ class Energy(Wrapper):
         """As in the base, with the energies and, with a weight, the penalty of their rises."""
         if num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {num_steps}")
+        if self.rise_weight and self.training and num_steps < 2:
+            raise ValueError("rise_weight compares two steps of a backward pass, there is only 1")
         context = self.encode(batch)
         z = self.initial_state(context) if state is None else state
         logits, energies = [], []

@@ -169,6 +169,9 @@ def test_rises_of_the_energy_join_the_loss(task, batch):
     assert rises > 0
     torch.testing.assert_close(trace.penalty, 2.0 * rises)
     assert made(task)(batch, 5).penalty is None
+    with pytest.raises(ValueError, match="rise_weight compares two steps"):
+        model(batch, 1)
+    assert model.eval()(batch, 1).penalty is None
 
 
 def test_landscapes_take_turns_and_the_last_one_stays(task, batch):

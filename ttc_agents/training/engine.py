@@ -120,11 +120,9 @@ def candidates(recipe: Recipe, device: str = "cpu", layouts: Sequence[str] = ())
     long_enough = recipe.seconds is not None and recipe.seconds >= COMPILE_FROM_SECONDS
     auto = [False, True] if long_enough else [False]
     compiled = {"auto": auto, "on": [True], "off": [False]}[recipe.compile]
-    counts, ways = [torch.get_num_threads()], [*layouts] or [None]
-    if recipe.seconds is None or device == "cpu":
-        ways = [None]
-    if recipe.seconds is not None and device == "cpu":
-        counts = sorted({1, *counts})
+    in_seconds, on_cpu, count = recipe.seconds is not None, device == "cpu", torch.get_num_threads()
+    counts = sorted({1, count}) if in_seconds and on_cpu else [count]
+    ways = [*layouts] if layouts and in_seconds and not on_cpu else [None]
     return [
         (number, compilation, count, way)
         for compilation in compiled

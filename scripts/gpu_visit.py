@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import importlib.util
 import json
+import os
 import platform
 import signal
 import subprocess
@@ -408,4 +409,5 @@ def parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        print(json.dumps(visited(parser().parse_args(), BEGUN)))
+        print(json.dumps(visited(parser().parse_args(), BEGUN)), flush=True)
+        os._exit(0)  # what is left of parts that were cut off is not waited for

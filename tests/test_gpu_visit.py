@@ -99,11 +99,11 @@ def test_a_part_without_an_end_is_cut_off_and_the_others_have_their_time(
             visit.note("speed", ran=True)
 
     monkeypatch.setattr(short, "speed", endless)
-    found = short.visited(asked(tmp_path, 1.0))
+    found = short.visited(asked(tmp_path, 3.0))
     assert found == document(tmp_path)
     assert found["parts"]["speed"]["unfinished"] == "cut off: no time"
-    # What is left of a second: the sweep, the training's least share, and what ends a part.
-    assert 0.3 < found["parts"]["speed"]["seconds"] < 0.6
+    # All but the share of the sweep, an eighth, the least of the training, and the reserve.
+    assert 1.0 < found["parts"]["speed"]["seconds"] < 2.0
     assert found["parts"]["sweep"]["ran"]
     assert not found["parts"]["sweep"].get("unfinished")
 
@@ -139,11 +139,20 @@ def test_a_sweep_without_weights_is_left_out(short, tmp_path):
     assert document(tmp_path)["parts"]["sweep"] == {"left_out": "no weights"}
 
 
+def stretched(seconds):
+    """Seconds in which this machine, with its other work, does as much as alone in so many."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    while time.process_time() - cpu < 0.5:
+        sum(range(1000))
+    return seconds * max(1.0, (time.perf_counter() - wall) / 0.5)
+
+
 @pytest.mark.slow
 def test_a_visit_keeps_to_its_minutes_and_says_what_it_left_out(short, tmp_path):
+    whole = stretched(WHOLE)
     start = time.perf_counter()
-    found = short.visited(asked(tmp_path, WHOLE))
-    assert time.perf_counter() - start < WHOLE
+    found = short.visited(asked(tmp_path, whole))
+    assert time.perf_counter() - start < whole
     assert found == document(tmp_path)
     assert found["finished"]
     parts = found["parts"]

@@ -147,7 +147,7 @@ def timed_steps(engine: Engine, inputs: Inputs, num_steps: int) -> float:
         start = time.perf_counter()
         engine.run(*inputs(num_steps)).logits.float().square().mean().backward()
         if engine.device != "cpu":
-            torch.accelerator.synchronize()
+            torch.get_device_module(engine.device).synchronize()
         return time.perf_counter() - start
 
 

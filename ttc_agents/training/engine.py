@@ -189,8 +189,9 @@ def choose_engine(
             if engine.compiled and present is None:
                 timed_steps(engine, inputs, 1)  # the compilation itself is not timed
             limit = 3 * min((s for s, _ in timed), default=float("inf"))
-            # A layout has its costs of each update, which are those of so many steps.
-            num_steps = recipe.segment_steps if engine.layout else 3
+            # A layout has its costs of each forward pass, which are those of so many steps.
+            whole = recipe.backward_every or recipe.segment_steps
+            num_steps = whole if engine.layout else 3
             timed.append((seconds_per_step(engine, inputs, limit, num_steps), engine))
         except Exception as error:  # compilers fail in many ways; none may end a training
             say(f"{engine} does not work here ({str(error).splitlines()[0]}), going on without")

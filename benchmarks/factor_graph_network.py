@@ -2,9 +2,11 @@
 
 One update: 16 puzzles of 17 to 34 givens, 8 refinement steps, a loss at every step, backward.
 `plain` works on all choices and masks the closed ones, `indexed` on the open ones with `index_add`
-for the sums. The forms run in turn in one process; process CPU time, medians, one thread.
+for the sums; `dense` is the network's own layout of all choices. The forms run in turn in one
+process; process CPU time, medians, one thread.
 
     python benchmarks/factor_graph_network.py
+    python benchmarks/factor_graph_network.py --size 16 --level givens=110 --forms dense
 """
 
 from __future__ import annotations
@@ -86,14 +88,22 @@ def plain_forward(model: FactorGraphNetwork, batch: Batch, num_steps: int) -> Te
 
 def main() -> None:
     """Time all forms and print one JSON document."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=9, help="of the grid")
+    parser.add_argument("--level", default="givens=17..34", help="of the puzzles")
+    parser.add_argument("--puzzles", type=int, default=PUZZLES, help="in a batch")
+    parser.add_argument("--forms", nargs="+", default=["indexed", "plain", "dense"], help="to time")
+    options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    task = make_task("ttc/Sudoku-v0")
-    instances = task.sample(np.arange(PUZZLES, dtype=np.uint64), "givens=17..34")
+    task = make_task("ttc/Sudoku-v0", size=options.size)
+    instances = task.sample(np.arange(options.puzzles, dtype=np.uint64), options.level)
     batch = to_batch(instances.fields)
     labels = {"answer": to_tensor(instances.labels["answer"])}
-    model = FactorGraphNetwork(task.spec)
+    model, dense = (FactorGraphNetwork(task.spec, layout=name) for name in ("ragged", "dense"))
+    dense.load_state_dict(model.state_dict())
 
     def update(forward: Callable[[], Tensor]) -> float:
         start = time.process_time()
@@ -104,15 +114,19 @@ def main() -> None:
         "network": lambda: model(batch, STEPS).logits,
         "indexed": lambda: indexed_forward(model, batch),
         "plain": lambda: plain_forward(model, batch, STEPS),
+        "dense": lambda: dense(batch, STEPS).logits,
     }
-    torch.testing.assert_close(forms["indexed"](), forms["network"]())
+    forms = {name: forms[name] for name in ("network", *options.forms)}
+    expected = forms["network"]()
+    for forward in forms.values():
+        torch.testing.assert_close(forward(), expected)
     seconds: dict[str, list[float]] = {name: [] for name in forms}
     for repeat in range(REPEATS + 1):
         for name, forward in forms.items():
             taken = update(forward)
             if repeat:
                 seconds[name].append(taken)
-    rates = {name: PUZZLES / statistics.median(values) for name, values in seconds.items()}
+    rates = {name: options.puzzles / statistics.median(values) for name, values in seconds.items()}
     ratios = {
         name: statistics.median(
             theirs / ours for ours, theirs in zip(seconds["network"], values, strict=True)
@@ -120,7 +134,8 @@ def main() -> None:
         for name, values in seconds.items()
         if name != "network"
     }
-    print(json.dumps({"puzzles_per_second": rates, "ratio": ratios, "steps": STEPS}))
+    shares = {"open": float(model.encode(batch)["is_open"].float().mean()), "steps": STEPS}
+    print(json.dumps({"puzzles_per_second": rates, "ratio": ratios, **shares}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Floating-point operations of an update, counted on a CPU, and what a GPU would need for them.
 
 An update of a few instances is counted (`training.flops`) and scaled to the batch of the recipe;
-all products of matrices are linear in it. Rows of a comparison are named FILE.py:NAME.
+all products of matrices are linear in it. Where a model has layouts, it is counted in the first of
+them, which devices without another choice compute. Rows of a comparison are named FILE.py:NAME.
 
     python benchmarks/training_flops.py sudoku9-gpu-20min city-lstm-gpu
     python benchmarks/training_flops.py experiments/recurrence/preset.py:study_paths_gpu
@@ -48,6 +49,8 @@ def flops_of(recipe: Recipe) -> float:
         seconds=None, updates=2, batch_size=FEW, precision="float32", compile="off", first=None
     )
     training = Training(small, make_task(small.env_id, **small.task), say=lambda line: None)
+    for layout in training.model.layouts[:1]:
+        training.model.lay_out(layout)
     return counted(lambda: training.update(0.0))[1] * recipe.batch_size / FEW
 
 

@@ -2,10 +2,11 @@
 
     python scripts/gpu_visit.py --minutes 8 --out DIR
 
-The parts run in this order. Each has its share of the minutes; what it does not finish is left out,
-and DIR/visit.json says so. That file is written after every part and every minute of the training,
-together with the weights: a kill loses a minute at most. The same command on the same DIR goes on
-with the training.
+The parts run in this order. Each has its share of the minutes. A part that takes longer takes it
+from the training, down to `TRAINED` of the whole; then it is cut off, wherever it is. What is not
+finished is left out, and DIR/visit.json says so. That file is written after every part and every
+minute of the training, together with the weights: a kill loses a minute at most. The same command
+on the same DIR goes on with the training.
 
 Without a GPU the visit can be rehearsed: `--device cpu`, or `--device pretend` for a device that is
 not there (tests/device/pretend.py). The last line printed is the document.
@@ -17,17 +18,22 @@ import argparse
 import contextlib
 import importlib.util
 import json
+import os
 import platform
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-import numpy as np
-import torch
+BEGUN = time.perf_counter()  # importing PyTorch takes seconds, which count
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # a machine for minutes has nothing installed
@@ -58,6 +64,32 @@ MODELS = (
 STEPS = (1, 16, 64, 256)
 COUNTS = (16, 100, 500, 2000)
 """Instances of the sweeps, one after the other, as far as the time allows."""
+TRAINED = 0.3
+"""Share of the whole that the parts before it leave to the training in any case."""
+RESERVE = 0.02
+"""Share of the whole in which what is cut off ends."""
+
+
+class OutOfTime(BaseException):
+    """Raised in a part whose time is over. What handles errors of a part lets it pass."""
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raise `OutOfTime` in what is done inside, wherever it is after so many seconds."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise OutOfTime
+
+    if seconds <= 0:
+        raise OutOfTime
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class Visit:
@@ -67,11 +99,14 @@ class Visit:
         out: The directory.
         minutes: Of all parts together.
         device: Where.
+        start: When the minutes began; None: now.
     """
 
-    def __init__(self, out: Path, minutes: float, device: torch.device) -> None:
+    def __init__(
+        self, out: Path, minutes: float, device: torch.device, start: float | None = None
+    ) -> None:
         self.out, self.device = out, device
-        self.start = time.perf_counter()
+        self.start = time.perf_counter() if start is None else start
         self.whole = 60 * minutes
         out.mkdir(parents=True, exist_ok=True)
         self.document: dict[str, Any] = {
@@ -94,7 +129,19 @@ class Visit:
 
     def left(self, after: float = 0.0) -> float:
         """Seconds that are left, without what comes after."""
-        return self.whole - after - self.elapsed
+        return (1 - RESERVE) * self.whole - after - self.elapsed
+
+    def room(self, part: str) -> float:
+        """Seconds after which a part is cut off.
+
+        The training ends by itself in time for the sweep; an update that takes long, and what is
+        saved then, may take half of the time of the sweep.
+        """
+        if part == "sweep":
+            return self.left()
+        if part == "training":
+            return self.left(after=self.allowed("sweep") / 2)
+        return self.left(after=self.allowed("sweep") + TRAINED * self.whole)
 
     def note(self, part: str, **found: Any) -> None:
         """Add to what is known of a part, and write it down."""
@@ -110,10 +157,13 @@ class Visit:
         """A part; its error is a finding, and the others go on."""
         begun = self.elapsed
         try:
-            work()
-            self.note(part, seconds=round(self.elapsed - begun, 2))
+            with at_most(self.room(part)):
+                work()
+        except OutOfTime:
+            self.note(part, unfinished="cut off: no time")
         except Exception as error:  # whatever fails on a new machine must not end the visit
             self.note(part, error=f"{type(error).__name__}: {error}"[:500])
+        self.note(part, seconds=round(self.elapsed - begun, 2))
 
 
 def describe(device: torch.device) -> str:
@@ -171,10 +221,10 @@ def repeated(visit: Visit, work: Callable[[], Any], seconds: float = 0.5) -> flo
 
 def speed(visit: Visit) -> None:
     """Updates per second of every model, its share of the peak, and how often the host waits."""
-    each = visit.allowed("speed") / len(MODELS)
     end = visit.elapsed + visit.allowed("speed")
-    for name in MODELS:
-        if visit.elapsed + each > end + 1.0:
+    for done, name in enumerate(MODELS):
+        each = (end - visit.elapsed) / (len(MODELS) - done)
+        if each <= 0:
             visit.note("speed", **{name: "left out: no time"})
             continue
         try:
@@ -235,7 +285,10 @@ def waits(device: torch.device) -> Iterator[list[int]]:
 
 
 class EveryMinute(Hook):
-    """Writes down how a training stands.
+    """Writes down how a training stands, and ends it when the time of the sweep begins.
+
+    A training counts its seconds from its first update on. What comes before, on a slow machine,
+    makes it late.
 
     Args:
         visit: Whose document.
@@ -246,13 +299,18 @@ class EveryMinute(Hook):
 
     def __init__(self, visit: Visit, every: float) -> None:
         self.visit, self.every, self.last = visit, every, time.perf_counter()
+        self.stopped = False
 
     def after_update(self, training: Any, metrics: Metrics, done: float) -> Metrics:
         """Write where it is time to."""
-        if time.perf_counter() - self.last >= self.every or done >= 1:
+        late = self.visit.left(after=self.visit.allowed("sweep")) <= 0
+        if time.perf_counter() - self.last >= self.every or done >= 1 or late:
             self.last = time.perf_counter()
             known = {name: float(value) for name, value in metrics.items()}
             self.visit.note("training", updates=training.updates, done=done, metrics=known)
+        if late and done < 1 and not self.stopped:
+            self.stopped = True
+            signal.raise_signal(signal.SIGTERM)  # the way to end a training after its update
         return {}
 
 
@@ -262,7 +320,7 @@ def training(visit: Visit, recipe: str, every: float) -> None:
     begun = has_checkpoint(out)
     before = json.loads((out / "config.json").read_text())["seconds"] if begun else 0.0
     seconds = visit.left(after=visit.allowed("sweep"))
-    if seconds < 1.0:
+    if seconds <= 0:
         visit.note("training", left_out="no time")
         return
     result = train(
@@ -280,19 +338,26 @@ def training(visit: Visit, recipe: str, every: float) -> None:
 
 
 def sweeping(visit: Visit) -> None:
-    """What the training has learnt, on ever more test instances."""
+    """What the training has learnt: a short sweep first, then on ever more test instances.
+
+    One that would take too long at the pace of the one before is not begun.
+    """
     out = visit.out / "checkpoint"
+    if not has_checkpoint(out):
+        visit.note("sweep", left_out="no weights")
+        return
     task, model = load_task(out, "test"), load_model(out, visit.device)
     level = "minimal" if "minimal" in task.spec.levels else task.spec.levels[0]
-    last = 0.0
-    for before, count in zip((0, *COUNTS), COUNTS, strict=False):
-        if before and visit.left() < 1.5 * last * count / before:
-            visit.note("sweep", left_out=f"more than {before} instances: no time")
+    pace = 0.0
+    for count, steps in ((COUNTS[0], STEPS[:2]), *((count, STEPS) for count in COUNTS)):
+        work = count * steps[-1]
+        if visit.left() < pace * work:
+            visit.note("sweep", left_out=f"{count} instances, {steps[-1]} steps: no time")
             return
         start = visit.elapsed
         instances = task.sample(np.arange(count, dtype=np.uint64), level)
-        result = sweep(model, task, {level: instances}, STEPS, classical=())
-        last = visit.elapsed - start
+        result = sweep(model, task, {level: instances}, steps, classical=())
+        pace = (visit.elapsed - start) / work
         visit.note("sweep", rows=result.to_json()["rows"], instances=count)
 
 
@@ -315,10 +380,10 @@ def device_of(name: str) -> Iterator[torch.device]:
         yield device
 
 
-def visited(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The whole visit, and its document."""
+def visited(arguments: argparse.Namespace, start: float | None = None) -> dict[str, Any]:
+    """The whole visit, and its document; its minutes began at `start`, or begin now."""
     with device_of(arguments.device) as device:
-        visit = Visit(arguments.out, arguments.minutes, device)
+        visit = Visit(arguments.out, arguments.minutes, device, start)
         visit.run("tests", lambda: tests(visit))
         visit.run("ceilings", lambda: ceilings(visit))
         visit.run("speed", lambda: speed(visit))
@@ -344,4 +409,5 @@ def parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        print(json.dumps(visited(parser().parse_args())))
+        print(json.dumps(visited(parser().parse_args(), BEGUN)), flush=True)
+        os._exit(0)  # what is left of parts that were cut off is not waited for

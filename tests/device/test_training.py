@@ -8,6 +8,7 @@ import threading
 import pytest
 import torch
 
+from ttc_agents.training import engine
 from ttc_agents.training.hooks import Saver
 from ttc_agents.training.recipes import RECIPES
 from ttc_agents.training.update import Training
@@ -99,6 +100,29 @@ def test_every_recipe_trains_and_resumes(there, name, tmp_path):
         resumed.update(0.0)
         pairs = zip(training.learning.parameters, resumed.learning.parameters, strict=True)
         assert all(torch.equal(one.cpu(), two.cpu()) for one, two in pairs)
+
+
+@pytest.mark.parametrize("faster", ["dense", "ragged"])
+def test_a_training_of_given_seconds_times_the_layouts(there, faster, monkeypatch):
+    recipe = small(RECIPES["sudoku4-demo"]).replaced(seconds=60.0)
+    real, tried = engine.timed_steps, []
+
+    def timed(chosen, inputs, num_steps):
+        real(chosen, inputs, num_steps)
+        tried.append(chosen.layout)
+        return num_steps * (0.5 if chosen.layout == faster else 1.0)
+
+    monkeypatch.setattr(engine, "timed_steps", timed)
+    lines = []
+    task = make_task(recipe.env_id, **recipe.task)
+    training = Training(recipe, task, there.device, say=lines.append)
+    other = begun(recipe, "cpu")
+    there.close(training.update(0.0)["loss"], other.update(0.0)["loss"], tolerance=1e-5)
+    training.update(0.0)  # Muon has made rounding large by now
+    assert training.engine.layout == faster
+    assert {"dense", "ragged"} <= set(tried), lines
+    assert f"float32, eager, {faster}, the fastest here" in lines[0]
+    assert training.averaged_model().layouts == ()
 
 
 def test_instances_are_sampled_ahead_in_a_thread_and_are_the_same(there, tmp_path):

@@ -11,6 +11,13 @@ from ttc_agents.cli.options import DEFAULT_COUNT, DEFAULT_STEPS, Imports, parse_
 from ttc_agents.cli.output import INTERRUPTED, complain, progress_line, say
 
 CALIBRATION_COUNT = 100
+WHOLE_SECONDS, FEWEST = 120.0, 20
+"""Trainings that are shorter are measured on fewer instances, and at least on so many."""
+
+
+def default_count(seconds: float) -> int:
+    """Test instances after a training of so many seconds."""
+    return max(FEWEST, round(DEFAULT_COUNT * min(1.0, seconds / WHOLE_SECONDS)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +33,8 @@ class Demo(Imports):
         seconds: Length of the training.
         recipe: What to train; see ttc train --help.
         count: Test instances, of level minimal or the task's first one, from the split that
-            training never sees.
+            training never sees. Without it 1000, and fewer in proportion for trainings under two
+            minutes, so that measuring does not take longer than they do.
         steps: Refinement steps to report, separated by commas.
         seed: Of the weights and the training instances, instead of the recipe's; the test instances
             are always the same.
@@ -37,7 +45,7 @@ class Demo(Imports):
     out: Path = Path("runs/demo")
     seconds: float = 120.0
     recipe: str = "sudoku9-cpu-2min"
-    count: int = DEFAULT_COUNT
+    count: int | None = None
     steps: str = DEFAULT_STEPS
     seed: int | None = None
     device: str = "auto"
@@ -65,8 +73,9 @@ class Demo(Imports):
         task = load_task(checkpoint, "test")
         model = load_model(checkpoint, pick_device(self.device))
         level = default_level(task)
-        tests = draw(task, level, self.count, seed=0)
-        print(f"2/3 refining {self.count} test instances for {steps[-1]} steps", flush=True)
+        count = default_count(self.seconds) if self.count is None else self.count
+        tests = draw(task, level, count, seed=0)
+        print(f"2/3 refining {count} test instances for {steps[-1]} steps", flush=True)
         result = sweep(model, task, {level: tests}, steps, report=progress_line())
         calibration = calibrate(model, task, tests[:CALIBRATION_COUNT], steps)
         print("3/3 drawing", flush=True)

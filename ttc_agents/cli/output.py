@@ -96,28 +96,35 @@ def report_sweep(
 
 BAR, WIDTH = 20, 70
 """Characters of a bar, and of the line that it stands in."""
+QUIET_SECONDS = 5.0
+"""What is done sooner, a pipe is not told of."""
 
 
 def progress_line() -> Report:
     """Shows what is being run on one line of a terminal: a bar, percent, and the time left.
 
-    Nothing is shown where stderr is piped.
+    Where stderr is piped, a line comes with each tenth, once it has taken `QUIET_SECONDS`.
     """
     begun: dict[str, float] = {}
+    tenths: dict[str, int] = {}
+    terminal = sys.stderr.isatty()
 
     def show(label: str, done: float) -> None:
         now = time.monotonic()
         spent = now - begun.setdefault(label, now)
-        bar = "#" * round(BAR * done)
-        line = f"{plain(label)}: [{bar:<{BAR}}] {100 * done:3.0f}%"
-        if done >= 1:
-            line += f"  {clock(spent)}"
-        elif done > 0:
-            line += f"  {clock(spent * (1 - done) / done)} left"
-        # The end of a longer line before this one is wiped out.
-        print(f"\r{line:<{WIDTH}}", end="\n" if done >= 1 else "", file=sys.stderr, flush=True)
+        left = spent * (1 - done) / done if done else 0.0
+        time_text = clock(spent) if done >= 1 else f"{clock(left)} left" if done else ""
+        if terminal:
+            bar = "#" * round(BAR * done)
+            line = f"{plain(label)}: [{bar:<{BAR}}] {100 * done:3.0f}%  {time_text}"
+            # The end of a longer line before this one is wiped out.
+            end = "\n" if done >= 1 else ""
+            print(f"\r{line:<{WIDTH}}", end=end, file=sys.stderr, flush=True)
+        elif spent >= QUIET_SECONDS and int(10 * done) > tenths.get(label, 0):
+            tenths[label] = int(10 * done)
+            say(f"{label}: {100 * done:.0f}%, {time_text}", file=sys.stderr)
 
-    return show if sys.stderr.isatty() else lambda label, done: None
+    return show
 
 
 def clock(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro import conf
 
@@ -13,6 +13,9 @@ from ttc_agents.cli.options import Imports
 from ttc_agents.cli.output import INTERRUPTED, complain, say
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from ttc_agents.training.train import TrainResult
 
 OWN_PUZZLES = "own"
 """The level of what `--puzzles` names."""
@@ -28,6 +31,17 @@ def _say_recipes() -> None:
     """A line per recipe, and what to do with one."""
     say(_recipe_help())
     say("\nFor instance: ttc train sudoku9-cpu-2min --out runs/mine")
+
+
+def trained_text(result: TrainResult) -> str:
+    """What a training has cost in all, and how much of it was done before."""
+    whole = f"{result.updates} updates, {result.instances} instances in {result.seconds:.0f} s"
+    before = result.updates_before
+    if not before:
+        return whole
+    if before == result.updates:
+        return f"nothing was left to do: {whole} (--seconds or --updates makes it longer)"
+    return f"{whole}, {before} of the updates before it was resumed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +120,7 @@ class Train(Imports):
             return 0
         if not result.finished:
             return complain(f"interrupted: {self.out} is saved, --resume goes on", INTERRUPTED)
-        say(
-            f"{result.checkpoint}: {result.updates} updates, {result.instances} instances "
-            f"in {result.seconds:.0f} s"
-        )
+        say(f"{result.checkpoint}: {trained_text(result)}")
         imports = "".join(f" --import {module}" for module in recipe.modules())
         say(f"next: ttc evaluate {result.checkpoint}{imports}")
         if watch.scores:

@@ -199,6 +199,24 @@ class RefinementModel(nn.Module, ABC):
         """The state of which `compact` gives these values."""
         return values
 
+    # Ways to compute the same
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """Ways to compute the same up to rounding, of which a training may time the fastest.
+
+        Empty where there is no choice: the model has one way, or its options have named it.
+        """
+        return ()
+
+    def lay_out(self, layout: str) -> None:
+        """Compute in this one of `layouts` from now on.
+
+        Raises:
+            ValueError: There is no such choice.
+        """
+        raise ValueError(f"a {type(self).__name__} has no layout {layout!r}")
+
     # The loop
 
     def steps(

@@ -14,7 +14,9 @@ weights that are nowhere zero.
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
+import traceback
 from collections.abc import Callable
 
 import numpy as np
@@ -38,13 +40,33 @@ def check_model(
         level: Of the instances; None takes the last one, which is the hardest.
 
     Raises:
-        AssertionError: The model breaks the contract; the message says where.
+        AssertionError: The model breaks the contract, or fails; the message says where.
         ValueError: The model does not support the task.
     """
     model = shaken(make(task.spec).double().eval(), seed=0)
     batch = first_batch(model, task, level)
     for check in CHECKS:
-        check(model, batch)
+        try:
+            check(model, batch)
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise AssertionError(failure(model, check, error)) from error
+
+
+def failure(model: RefinementModel, check: Callable[..., None], error: Exception) -> str:
+    """A model that fails, in one line: what was checked, the error, the model's own line."""
+    said = " ".join(str(error).split())
+    text = f"{type(model).__name__} fails where {promise(check)}: {type(error).__name__}: {said}"
+    own = inspect.getsourcefile(type(model))
+    lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == own]
+    return text + "".join(f" ({f.filename}:{f.lineno}, {f.name})" for f in lines[-1:])
+
+
+def promise(check: Callable[..., None]) -> str:
+    """What a check holds, as a clause."""
+    sentence = (check.__doc__ or check.__name__).split("\n")[0].rstrip(".")
+    return sentence[0].lower() + sentence[1:]
 
 
 def shaken(model: RefinementModel, seed: int) -> RefinementModel:

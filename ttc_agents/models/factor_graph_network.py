@@ -46,6 +46,9 @@ MESSAGE_SCALE = 1 / 3
 """Groups have about three open members, so sums of a third keep unit size and still count them."""
 
 
+LAYOUTS = ("dense", "ragged")
+
+
 class FactorGraphNetwork(RefinementModel):
     """Factor-graph network over open choices (see the module for the equations).
 
@@ -56,7 +59,8 @@ class FactorGraphNetwork(RefinementModel):
         hidden_width: Z, the inner width of the update.
         layout: `ragged` computes the open choices alone, which a CPU does in a third of the time;
             `dense` computes all and masks the closed ones, so that shapes stand still and no
-            device is waited for. `auto` is ragged on a CPU and dense elsewhere. They agree up to
+            device is waited for. `auto` is ragged on a CPU and dense elsewhere; a training of
+            given seconds on another device times both and takes the faster. They agree up to
             rounding; random first states are other ones.
 
     Shapes: state (B, N * C, H), zero where a choice is not open; logits (B, N, C).
@@ -80,8 +84,8 @@ class FactorGraphNetwork(RefinementModel):
     ) -> None:
         """Make the weights."""
         super().__init__(spec)
-        check_name(layout, ("auto", "ragged", "dense"), "layout")
-        self.layout = layout
+        check_name(layout, ("auto", *LAYOUTS), "layout")
+        self.layout: str = layout
         self.width, self.message_width = width, message_width
         self.given = fields_of(spec, "given", "node")[0]
         self.tables = GroupTables(spec)
@@ -130,6 +134,16 @@ class FactorGraphNetwork(RefinementModel):
         """Whether all choices are computed; always, where the model is exported."""
         on_cpu = context["is_open"].device.type == "cpu" and not torch.compiler.is_exporting()
         return self.layout == "dense" or (self.layout == "auto" and not on_cpu)
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """Both, until one is named."""
+        return LAYOUTS if self.layout == "auto" else ()
+
+    def lay_out(self, layout: str) -> None:
+        """Compute the open choices alone (`ragged`), or all (`dense`)."""
+        check_name(layout, LAYOUTS, "layout")
+        self.layout = layout
 
     def possible_choices(self, context: Context) -> Tensor:
         """Those that are given, or that no given of their groups excludes."""

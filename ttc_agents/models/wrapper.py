@@ -59,6 +59,15 @@ class Wrapper(RefinementModel):
         """As the inner model has it."""
         return self.inner.expected_choice(context["inner"], chances)
 
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """The inner model's."""
+        return self.inner.layouts
+
+    def lay_out(self, layout: str) -> None:
+        """Of the inner model."""
+        self.inner.lay_out(layout)
+
     def training_depth(self, segment_steps: int) -> int:
         """The inner model's."""
         return self.inner.training_depth(segment_steps)

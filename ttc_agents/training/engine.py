@@ -1,15 +1,16 @@
-"""How an update is computed: number format, compilation and threads, timed where left open.
+"""How an update is computed: number format, compilation, layout, threads, timed where left open.
 
 bfloat16 is two to three times faster on some processors and emulated, thus several times slower,
 on others; compilation helps some models and slows others; a second thread helps on a quiet machine
-and does much harm on a busy one. So nothing is assumed: three steps of each are timed.
+and does much harm on a busy one; devices differ in what they lose to a model's closed choices
+(`RefinementModel.layouts`). So nothing is assumed: three steps of each are timed.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -55,6 +56,7 @@ class Engine:
         bfloat16: Whether matrix products run in bfloat16 (autocast); weights stay float32.
         compiled: Whether `forward` is compiled.
         threads: Threads of an operation on a CPU.
+        layout: The one of the model's `layouts` that it was timed in; None: as it was made.
         seconds: Of a refinement step, forward and backward, where it was timed.
     """
 
@@ -63,6 +65,7 @@ class Engine:
     bfloat16: bool
     compiled: bool
     threads: int
+    layout: str | None = None
     seconds: float | None = None
 
     def run(self, *inputs: Any, **options: Any) -> Trace:
@@ -70,12 +73,19 @@ class Engine:
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bfloat16):
             return self.forward(*inputs, **options)
 
+    def lay_out(self, model: RefinementModel) -> Engine:
+        """Itself, with the model in its layout."""
+        if self.layout is not None:
+            model.lay_out(self.layout)
+        return self
+
     def __str__(self) -> str:
-        """Such as `float32, eager, 1 thread`; of threads only where there is a choice."""
+        """Such as `float32, eager, 1 thread`; of layouts and threads where there is a choice."""
         number = "bfloat16" if self.bfloat16 else "float32"
         threads = f", {self.threads} thread{'s' * (self.threads > 1)}"
         shown = threads if self.device == "cpu" else ""
-        return f"{number}, {'compiled' if self.compiled else 'eager'}{shown}"
+        layout = f", {self.layout}" if self.layout else ""
+        return f"{number}, {'compiled' if self.compiled else 'eager'}{layout}{shown}"
 
 
 @contextmanager
@@ -92,34 +102,43 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def candidates(recipe: Recipe, device: str = "cpu") -> list[tuple[bool, bool, int]]:
-    """The (bfloat16, compiled, threads) that a recipe leaves open, eager float32 first.
+Choice = tuple[bool, bool, int, str | None]
 
-    Threads are a choice in trainings of given seconds alone: sums of several threads differ in
-    their last bits, and one of given updates is to be the same on a busy machine.
+
+def candidates(recipe: Recipe, device: str = "cpu", layouts: Sequence[str] = ()) -> list[Choice]:
+    """The (bfloat16, compiled, threads, layout) that are open, eager float32 first.
+
+    Threads and layouts are a choice in trainings of given seconds alone: they differ in their last
+    bits, and one of given updates is to be the same on a busy machine.
+
+    Args:
+        recipe: Says what is left open.
+        device: The type of the device: threads are a choice on a CPU, layouts elsewhere.
+        layouts: Of the model.
     """
     formats = {"auto": [False, True], "float32": [False], "bfloat16": [True]}[recipe.precision]
     long_enough = recipe.seconds is not None and recipe.seconds >= COMPILE_FROM_SECONDS
     auto = [False, True] if long_enough else [False]
     compiled = {"auto": auto, "on": [True], "off": [False]}[recipe.compile]
-    counts = [torch.get_num_threads()]
-    if recipe.seconds is not None and device == "cpu":
-        counts = sorted({1, *counts})
+    in_seconds, on_cpu, count = recipe.seconds is not None, device == "cpu", torch.get_num_threads()
+    counts = sorted({1, count}) if in_seconds and on_cpu else [count]
+    ways = [*layouts] if layouts and in_seconds and not on_cpu else [None]
     return [
-        (number, compilation, count)
+        (number, compilation, count, way)
         for compilation in compiled
         for number in formats
         for count in counts
+        for way in ways
     ]
 
 
-def seconds_per_step(engine: Engine, inputs: Inputs, limit: float) -> float:
-    """Three refinement steps forward and backward, after one to warm up; per step.
+def seconds_per_step(engine: Engine, inputs: Inputs, limit: float, num_steps: int = 3) -> float:
+    """Some refinement steps forward and backward, after one to warm up; per step.
 
     An engine whose first step takes more than `limit` seconds is not tried further.
     """
     first = timed_steps(engine, inputs, 1)
-    return first if first > limit else timed_steps(engine, inputs, 3) / 3
+    return first if first > limit else timed_steps(engine, inputs, num_steps) / num_steps
 
 
 def timed_steps(engine: Engine, inputs: Inputs, num_steps: int) -> float:
@@ -128,7 +147,7 @@ def timed_steps(engine: Engine, inputs: Inputs, num_steps: int) -> float:
         start = time.perf_counter()
         engine.run(*inputs(num_steps)).logits.float().square().mean().backward()
         if engine.device != "cpu":
-            torch.accelerator.synchronize()
+            torch.get_device_module(engine.device).synchronize()
         return time.perf_counter() - start
 
 
@@ -144,20 +163,21 @@ def choose_engine(
 
     Args:
         forward: What it runs: the model, or its `forced`.
-        model: The model; its gradients are cleared afterwards.
+        model: The model; it is laid out as the engine says, its gradients are cleared.
         recipe: Says what is left open.
         inputs: What to time with.
         say: Told the choice, and what failed.
-        present: One that has become slow: it keeps its number format, and is not compiled anew.
+        present: One that has become slow: it keeps its number format and layout, and is not
+            compiled anew.
     """
     device = device_of(model).type
-    open_choices = candidates(recipe, device)
+    open_choices = candidates(recipe, device, model.layouts)
     if present is not None:
-        counts = dict.fromkeys(count for _, _, count in open_choices)
+        counts = dict.fromkeys(choice[2] for choice in open_choices)
         engines = [replace(present, threads=count) for count in counts]
     else:
         compiled_or_not = {False: forward}
-        if any(compilation for _, compilation, _ in open_choices):
+        if any(choice[1] for choice in open_choices):
             compiled_or_not[True] = torch.compile(forward, dynamic=True)
         engines = [Engine(compiled_or_not[c[1]], device, *c) for c in open_choices]
     if len(engines) == 1 and not engines[0].compiled:
@@ -165,19 +185,24 @@ def choose_engine(
     timed: list[tuple[float, Engine]] = []
     for engine in engines:
         try:
+            engine.lay_out(model)
             if engine.compiled and present is None:
                 timed_steps(engine, inputs, 1)  # the compilation itself is not timed
             limit = 3 * min((s for s, _ in timed), default=float("inf"))
-            timed.append((seconds_per_step(engine, inputs, limit), engine))
+            # A layout has its costs of each forward pass, which are those of so many steps.
+            whole = recipe.backward_every or recipe.segment_steps
+            num_steps = whole if engine.layout else 3
+            timed.append((seconds_per_step(engine, inputs, limit, num_steps), engine))
         except Exception as error:  # compilers fail in many ways; none may end a training
             say(f"{engine} does not work here ({str(error).splitlines()[0]}), going on without")
         model.zero_grad(set_to_none=True)
     if not timed:
-        return Engine(forward, device, recipe.precision == "bfloat16", False, engines[0].threads)
+        plain = replace(engines[0], forward=forward, compiled=False)
+        return replace(plain, bfloat16=recipe.precision == "bfloat16").lay_out(model)
     seconds, best = min(timed, key=lambda pair: pair[0])
     times = ", ".join(f"{e}: {1000 * s:.0f} ms" for s, e in timed)
-    say(f"number format, mode and threads: {best}, the fastest here ({times} per step)")
-    return replace(best, seconds=seconds)
+    say(f"how it is computed: {best}, the fastest here ({times} per step)")
+    return replace(best, seconds=seconds).lay_out(model)
 
 
 class Pace:

@@ -40,6 +40,7 @@ class TrainResult:
         seconds: Seconds trained, over all resumptions.
         instances: Instances drawn.
         finished: False if it was interrupted before its end.
+        updates_before: Updates that were done when it was resumed; 0 where it was begun.
     """
 
     checkpoint: Path
@@ -47,6 +48,7 @@ class TrainResult:
     seconds: float
     instances: int
     finished: bool
+    updates_before: int = 0
 
 
 def train(
@@ -122,6 +124,7 @@ def trained(training: Training, begun: bool, saver: Saver, bar: ProgressBar) -> 
         saver.load(training)
     elif recipe.first:
         training.take_over(out / FIRST)
+    before = training.updates
     with ExitStack() as stack:
         stop: Stop = stack.enter_context(StopRequest())
         hooks = [*saver.hooks, saver]
@@ -135,7 +138,8 @@ def trained(training: Training, begun: bool, saver: Saver, bar: ProgressBar) -> 
     saver.save(training)
     spent = training.spent
     finished = recipe.length.share(spent) >= 1
-    return TrainResult(out, spent.updates, spent.seconds, training.carried.drawn, finished)
+    drawn = training.carried.drawn
+    return TrainResult(out, spent.updates, spent.seconds, drawn, finished, before)
 
 
 def alarms(recipe: Recipe) -> list[Hook]:

@@ -213,9 +213,11 @@ class Training:
         forward = self.model.forced if self.recipe.forcing else self.model
         settings = forward, self.model, self.recipe, self.inputs, self._say, self.engine
         engine = choose_engine(*settings)
-        if self.world.size > 1:  # each may take its own threads, and all take one number format
+        if self.world.size > 1:  # each may take its own threads; the rest is the same for all
             joining = self.world.joining(self.model, engine.forward)
-            engine = replace(engine, forward=joining, bfloat16=self.world.agreed(engine.bfloat16))
+            number, layout = self.world.agreed((engine.bfloat16, engine.layout))
+            engine = replace(engine, forward=joining, bfloat16=number, layout=layout)
+            engine.lay_out(self.model)
         self.engine, each = engine, engine.seconds
         self.pace = Pace(None if each is None else each * self.recipe.segment_steps)
         return self.engine

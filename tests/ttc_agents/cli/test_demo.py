@@ -5,6 +5,7 @@ import json
 from PIL import Image
 
 from ttc_agents.cli import main
+from ttc_agents.cli.demo import default_count
 from ttc_agents.training.recipes import RECIPES, Recipe
 
 
@@ -35,6 +36,10 @@ def test_demo_writes_everything_and_runs_a_second_time(capsys, tmp_path):
     assert (out / "sweep.json").stat().st_mtime_ns > first
 
 
+def test_a_short_demo_is_measured_on_fewer_instances():
+    assert [default_count(seconds) for seconds in (600, 120, 30, 0.1)] == [1000, 1000, 250, 20]
+
+
 def test_demo_of_another_task(capsys, tmp_path, monkeypatch):
     recipe = Recipe(
         name="some-maps",
@@ -48,12 +53,12 @@ def test_demo_of_another_task(capsys, tmp_path, monkeypatch):
     )
     monkeypatch.setitem(RECIPES, recipe.name, recipe)
     arguments = ["demo", "--out", str(tmp_path), "--recipe", recipe.name, "--seconds", "0.2"]
-    assert main([*arguments, "--count", "6", "--steps", "1,8", "--device", "cpu"]) == 0
+    assert main([*arguments, "--steps", "1,8", "--device", "cpu"]) == 0
     text = capsys.readouterr().out
     assert "bellman ford" in text
     assert f"ttc solve --seed 1 --checkpoint {tmp_path / 'checkpoint'}" in text
     found = json.loads((tmp_path / "sweep.json").read_text())
-    assert found["rows"]["p1"]["spread8"]["8"]["n"] == 6
+    assert found["rows"]["p1"]["spread8"]["8"]["n"] == 20
     page = (tmp_path / "report.html").read_text()
     assert "learned shortest paths from maps" in page
     assert "dashed in red" in page

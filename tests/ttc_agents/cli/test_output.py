@@ -35,8 +35,6 @@ def test_what_a_terminal_would_obey_is_spelt_out(capsys, text, seen):
 
 
 def test_progress_is_one_line_of_a_terminal(capsys, monkeypatch):
-    progress_line()("easy", 0.5)
-    assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     show = progress_line()
     clock = iter((100.0, 130.0, 160.0))
@@ -50,6 +48,26 @@ def test_progress_is_one_line_of_a_terminal(capsys, monkeypatch):
         "easy: [##########          ]  50%  0:30 left",
         "easy: [####################] 100%  1:00",
     ]
+
+
+def test_a_pipe_has_a_line_for_each_tenth_of_what_takes_long(capsys, monkeypatch):
+    times = iter((0.0, 4.0, 30.0, 31.0, 60.0, 100.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(times))
+    show = progress_line()
+    for done in (0.04, 0.2, 0.3, 0.39, 0.6, 1.0):
+        show("easy", done)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "easy: 30%, 1:10 left\neasy: 60%, 0:40 left\neasy: 100%, 1:40\n"
+
+
+def test_a_pipe_hears_nothing_of_what_is_done_at_once(capsys, monkeypatch):
+    times = iter((0.0, 1.0, 2.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(times))
+    show = progress_line()
+    for done in (0.0, 0.5, 1.0):
+        show("easy", done)
+    assert capsys.readouterr().err == ""
 
 
 def test_times_are_read_off_a_clock():

@@ -43,6 +43,24 @@ def test_train_then_resume(capsys, tmp_path, complaint):
     assert main([*arguments, "--resume", "--seconds", "0.4", "--seed", "7"]) == 0
 
 
+def test_a_resumed_training_says_what_was_done_before(capsys, tmp_path):
+    out = tmp_path / "run"
+    settings = [word for each in SMALL for word in ("--set", each)]
+    arguments = ["train", "sudoku4-demo", *settings, "--out", str(out), "--device", "cpu"]
+
+    def line(*options):
+        assert main([*arguments, *options]) == 0
+        return capsys.readouterr().out.splitlines()[0]
+
+    first = line("--updates", "2")
+    assert first.startswith(f"{out}: 2 updates, ")
+    assert first.endswith(" s")
+    assert line("--updates", "3", "--resume").endswith(", 2 of the updates before it was resumed")
+    assert line("--updates", "3", "--resume").startswith(
+        f"{out}: nothing was left to do: 3 updates, "
+    )
+
+
 def test_an_interrupted_training_says_how_to_go_on(capsys, monkeypatch, tmp_path):
     class Stop(Hook):
         def after_update(self, training, metrics, done):

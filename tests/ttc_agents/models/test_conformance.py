@@ -58,6 +58,26 @@ def test_a_broken_model_is_found_out(model_class, message):
         check_model(model_class, TASK)
 
 
+class Misshapen(FactorGraphNetwork):
+    """Its step multiplies matrices that do not fit."""
+
+    def step(self, context, z):
+        return z @ z.flatten(1)
+
+
+def test_a_model_that_fails_is_told_so_in_one_line():
+    with pytest.raises(AssertionError) as found:
+        check_model(Misshapen, TASK)
+    (message,) = str(found.value).splitlines()
+    assert message.startswith(
+        "Misshapen fails where a trace has finite logits (T, B, N, C), which are those of "
+        "`iterate`: RuntimeError: "
+    )
+    assert message.endswith(", step)")
+    assert f"({__file__}:" in message
+    assert isinstance(found.value.__cause__, RuntimeError)
+
+
 @pytest.mark.parametrize(
     ("model_class", "task"),
     [(FactorGraphNetwork, TASK), (RelationalNetwork, SortingTask(size=4, view="adjacent"))],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ttc_agents.models import FactorGraphNetwork
+from ttc_agents.models import FactorGraphNetwork, make_model
 from ttc_agents.models.base import to_batch
 from ttc_envs import Group, SudokuTask
 
@@ -53,6 +53,22 @@ def test_layouts_agree_in_single_precision_over_many_steps():
         ours, theirs = (model(batch, 32) for model in (dense, ragged))
     torch.testing.assert_close(ours.logits, theirs.logits, rtol=0, atol=1e-5)
     torch.testing.assert_close(ours.state, theirs.state, rtol=0, atol=1e-5)
+
+
+def test_a_layout_can_be_named_later_also_within_a_wrapper():
+    model, batch = made(4), puzzles(4)
+    assert model.layouts == ("dense", "ragged")
+    expected = model(batch, 3).logits
+    equilibrium = make_model(
+        "equilibrium", model.spec, {"inner": {"model": "factor_graph_network", "options": {}}}
+    )
+    for whole, inner in ((model, model), (equilibrium, equilibrium.inner)):
+        assert whole.layouts == ("dense", "ragged")
+        whole.lay_out("dense")
+        assert (inner.layout, whole.layouts) == ("dense", ())
+    torch.testing.assert_close(model(batch, 3).logits, expected, rtol=1e-9, atol=1e-9)
+    with pytest.raises(ValueError, match="layout"):
+        model.lay_out("auto")
 
 
 def test_a_dense_layout_keeps_one_graph_for_batches_of_one_size():

@@ -16,13 +16,14 @@ OPEN = dataclasses.replace(RECIPES["sudoku4-demo"], seconds=3600, compile="auto"
 
 @pytest.fixture
 def timed(monkeypatch):
-    """Times by (bfloat16, compiled, threads), in place of a clock."""
-    seconds: dict[tuple[bool, bool, int], float] = {}
+    """Times by (bfloat16, compiled, threads, layout), in place of a clock."""
+    seconds: dict[tuple[bool, bool, int, str | None], float] = {}
     steps = []
 
     def fake(chosen, inputs, num_steps):
-        steps.append((chosen.bfloat16, chosen.compiled, chosen.threads, num_steps))
-        return num_steps * seconds[chosen.bfloat16, chosen.compiled, chosen.threads]
+        choice = chosen.bfloat16, chosen.compiled, chosen.threads, chosen.layout
+        steps.append((*choice, num_steps))
+        return num_steps * seconds[choice]
 
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     monkeypatch.setattr(engine, "timed_steps", fake)
@@ -30,50 +31,91 @@ def timed(monkeypatch):
     return seconds, steps
 
 
-def choose(recipe, lines, present=None):
-    model = FactorGraphNetwork(make_task(recipe.env_id).spec)
+def choose(recipe, lines, present=None, model=None):
+    model = model or FactorGraphNetwork(make_task(recipe.env_id).spec)
     return choose_engine(model, model, recipe, lambda num_steps: (), lines.append, present)
 
 
 @pytest.mark.parametrize(
-    "fastest", [(False, False, 1), (True, False, 2), (False, True, 1), (True, True, 2)]
+    "fastest",
+    [
+        (False, False, 1, None),
+        (True, False, 2, None),
+        (False, True, 1, None),
+        (True, True, 2, None),
+    ],
 )
 def test_the_fastest_is_taken_and_printed(timed, fastest):
     seconds, lines = timed[0], []
     for choice in candidates(OPEN):
         seconds[choice] = 0.5 if choice == fastest else 1.0
     chosen = choose(OPEN, lines)
-    assert (chosen.bfloat16, chosen.compiled, chosen.threads) == fastest
+    assert (chosen.bfloat16, chosen.compiled, chosen.threads, chosen.layout) == fastest
     assert chosen.seconds == 0.5
     assert len(lines) == 1
-    assert lines[0].startswith(f"number format, mode and threads: {chosen}, the fastest here (")
+    assert lines[0].startswith(f"how it is computed: {chosen}, the fastest here (")
     assert "500 ms" in lines[0]
 
 
 def test_a_hopeless_format_is_not_tried_further(timed):
     seconds, steps = timed
-    seconds.update({(False, False, 1): 1.0, (False, False, 2): 9.0})
+    seconds.update({(False, False, 1, None): 1.0, (False, False, 2, None): 9.0})
     choose(dataclasses.replace(OPEN, compile="off", precision="float32"), [])
-    assert steps == [(False, False, 1, 1), (False, False, 1, 3), (False, False, 2, 1)]
+    plain = (False, False, 1, None)
+    assert steps == [(*plain, 1), (*plain, 3), (False, False, 2, None, 1)]
 
 
 def test_threads_are_a_choice_where_a_training_is_given_in_seconds(timed):
     plain = dataclasses.replace(OPEN, compile="off", precision="float32")
-    assert candidates(plain) == [(False, False, 1), (False, False, 2)]
-    assert candidates(plain, "cuda") == [(False, False, 2)]
+    assert candidates(plain) == [(False, False, 1, None), (False, False, 2, None)]
+    assert candidates(plain, "cuda") == [(False, False, 2, None)]
     of_updates = dataclasses.replace(plain, seconds=None, updates=10)
-    assert candidates(of_updates) == [(False, False, 2)]
+    assert candidates(of_updates) == [(False, False, 2, None)]
     lines = []
     assert choose(of_updates, lines).threads == 2
     assert lines == []
 
 
+def test_layouts_are_a_choice_beside_a_device_where_a_training_is_given_in_seconds(timed):
+    plain, layouts = dataclasses.replace(OPEN, compile="off", precision="float32"), ("a", "b")
+    assert candidates(plain, "cuda", layouts) == [(False, False, 2, "a"), (False, False, 2, "b")]
+    assert {choice[3] for choice in candidates(plain, "cpu", layouts)} == {None}
+    of_updates = dataclasses.replace(plain, seconds=None, updates=10)
+    assert candidates(of_updates, "cuda", layouts) == [(False, False, 2, None)]
+
+
+@pytest.mark.parametrize("fastest", ["dense", "ragged"])
+def test_the_model_is_left_in_the_fastest_layout(timed, monkeypatch, fastest):
+    seconds, steps = timed
+    device = torch.device("cuda")
+    monkeypatch.setattr(engine, "device_of", lambda model: device)
+    plain = dataclasses.replace(OPEN, compile="off", precision="float32")
+    for choice in candidates(plain, "cuda", ("dense", "ragged")):
+        seconds[choice] = 0.5 if choice[3] == fastest else 1.0
+    lines = []
+    model = FactorGraphNetwork(make_task(plain.env_id).spec)
+    chosen = choose(plain, lines, model=model)
+    assert (chosen.layout, model.layout, str(chosen)) == (fastest,) * 2 + (
+        f"float32, eager, {fastest}",
+    )
+    assert f"float32, eager, {fastest}, the fastest here (" in lines[0]
+    assert {step[4] for step in steps} == {1, plain.segment_steps}  # costs of an update, too
+    steps.clear()
+    again = choose(plain, [], chosen, model)  # a slow one keeps it
+    assert (again.layout, model.layout, steps) == (fastest, fastest, [])
+
+
+def test_a_layout_that_is_named_is_not_timed(timed):
+    model = FactorGraphNetwork(make_task(OPEN.env_id).spec, layout="ragged")
+    assert model.layouts == ()
+
+
 def test_an_engine_that_has_become_slow_is_timed_for_its_threads_alone(timed):
     seconds, steps = timed
     for choice in candidates(OPEN):
-        seconds[choice] = 1.0 if choice == (True, True, 2) else 2.0
+        seconds[choice] = 1.0 if choice == (True, True, 2, None) else 2.0
     chosen = choose(OPEN, [])
-    seconds[True, True, 2] = 100.0
+    seconds[True, True, 2, None] = 100.0
     steps.clear()
     again = choose(OPEN, [], chosen)
     assert (again.bfloat16, again.compiled, again.threads) == (True, True, 1)
@@ -134,9 +176,9 @@ def test_a_failed_compilation_falls_back_with_a_line(monkeypatch, timed):
 def test_short_trainings_do_not_try_to_compile():
     count = torch.get_num_threads()
     short = dataclasses.replace(OPEN, seconds=None, updates=60)
-    assert candidates(short) == [(False, False, count), (True, False, count)]
+    assert candidates(short) == [(False, False, count, None), (True, False, count, None)]
     assert candidates(dataclasses.replace(short, compile="on", precision="bfloat16")) == [
-        (True, True, count)
+        (True, True, count, None)
     ]
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from ttc_envs.tasks.maps.scoring import check_bound, path_parts, path_scores
+from ttc_envs.spec import TaskSpec
+from ttc_envs.tasks.maps.scoring import check_bound, path_parts, path_scores, readable
 
 RATIOS = np.array([1.0, 1 + 1e-6, 1 + 2e-6, 1.01, 1.02, 1.5, 1.6])
 WITHIN = {
@@ -57,3 +58,11 @@ def test_a_bound_is_a_number_of_at_least_1():
     for bad in (True, "2", 0.999, np.nan):
         with pytest.raises(ValueError, match="bound must be a number of at least 1, got"):
             check_bound(bad)
+
+
+@pytest.mark.parametrize("outside", [3, -2])
+def test_what_is_no_choice_is_read_as_undecided(outside):
+    spec = TaskSpec("toy", (), {}, num_nodes=4, num_choices=3, choices="class", num_edits=12)
+    answer = readable(np.array([[-1, 0, 2, outside]]), spec, 1)
+    assert answer.tolist() == [[-1, 0, 2, -1]]
+    assert answer.dtype == np.int8

@@ -123,6 +123,13 @@ def test_the_worst_order_has_quality_0(length):
     assert (scores["quality"][0], scores["inversions"][0]) == (0, length * (length - 1) // 2)
 
 
+def test_the_number_behind_the_last_item_is_no_item():
+    keys, mask = padded(np.array([[0.1, 0.2, 0.3]] * 2), [3, 3])
+    scores = score(labels_of(keys, mask, INT8), mask, np.array([[0, 1, 3], [3, 1, 2]]))
+    assert scores["accuracy"] == pytest.approx(2 / 3)
+    assert not (scores["valid_permutation"] | scores["sorted"]).any()
+
+
 def test_keys_near_zero_are_told_apart_and_the_two_zeros_are_one():
     keys, mask = padded(np.array([[3e-30, 1e-30, 0.0, -0.0]]), [4])
     labels = labels_of(keys, mask, INT8)

@@ -127,10 +127,12 @@ def trained(training: Training, begun: bool, saver: Saver, bar: ProgressBar) -> 
     before = training.updates
     with ExitStack() as stack:
         stop: Stop = stack.enter_context(StopRequest())
-        hooks = [*saver.hooks, saver]
+        hooks = [*saver.hooks]
         if world.first:
             reporter = stack.enter_context(Reporter(out / METRICS, training.updates, bar))
             hooks += [SlowWatch(measured(recipe), bar.line), reporter]
+        # Last, since lines beyond a checkpoint are dropped, but no line is written afterwards.
+        hooks.append(saver)
         clock = time.perf_counter
         if world.size > 1:
             stop, clock = SharedStop(stop, world), world.clock

@@ -127,7 +127,7 @@ def test_what_was_run_is_what_would_be_run_now(scripts):
         ("hidden-map", scripts["hidden_map"].RECIPE),
     ):
         document = json.loads((measure.RESULTS / f"{name}.json").read_text())
-        assert recipe.to_json() == document["recipe"]
+        assert not recipe.differences(document["recipe"])
 
 
 def test_a_run_ends_at_its_limit_and_at_the_exact_graph(scripts, monkeypatch):

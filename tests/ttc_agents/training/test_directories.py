@@ -6,6 +6,7 @@ import pytest
 
 from ttc_agents.inference.checkpoint import load_config
 from ttc_agents.inference.config import read_config, write_config
+from ttc_agents.training import hooks
 from ttc_agents.training.hooks import Saver
 from ttc_agents.training.recipes import find_recipe
 from ttc_agents.training.train import train
@@ -53,3 +54,25 @@ def test_a_module_in_front_of_a_module_is_no_way_in(tmp_path):
     write_config(tmp_path, config)
     with pytest.raises(ValueError, match="--import json:evil"):
         load_config(tmp_path)
+
+
+def test_what_was_saved_was_reported(tmp_path, monkeypatch):
+    """A kill right after a checkpoint, of the last update too: no line of metrics.jsonl is lost."""
+    monkeypatch.setattr(hooks, "REPORT_SECONDS", 0.0)
+    saves, save = [], Saver.save
+
+    def killed(self, training):
+        save(self, training)
+        saves.append(training.updates)
+        if training.updates:
+            raise RuntimeError("killed")
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(Saver, "save", killed)
+            with pytest.raises(RuntimeError, match="killed"):
+                train(TINY, tmp_path, resume=bool(saves), save_every=0.0, updates=2)
+    assert saves[-2:] == [1, 2]
+    assert train(TINY, tmp_path, resume=True, updates=2).updates_before == 2
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["update"] for line in lines] == [1, 2]

@@ -69,8 +69,12 @@ def test_no_gradient_is_computed_for_other_leaves(tiny):
     model, point = nn.Linear(1, 1), torch.ones(1, 1, requires_grad=True)
     learning = Update(model, tiny)
     learning.objective = lambda trace, labels, free: model(point).sum()
-    learning.differentiate(None, {}, None)
+    for weight in (0.5, 2.5):
+        learning.differentiate(None, {}, None, weight)
     assert point.grad is None
+    both = torch.cat([model.weight.grad[0], model.bias.grad])
+    torch.testing.assert_close(both, torch.full((2,), 3.0))
+    assert learning.clipped().item() == pytest.approx(18**0.5)
     both = torch.cat([model.weight.grad[0], model.bias.grad])
     torch.testing.assert_close(both, torch.full((2,), 0.5**0.5), rtol=1e-4, atol=0)  # clipped to 1
 

@@ -29,6 +29,12 @@ def test_coefficients_are_those_of_least_squares(scale):
     torch.testing.assert_close(found, torch.tensor([[2.0, 1.0, 0.0]]).double())
 
 
+def test_columns_that_are_one_share_out_what_they_can_do():
+    """Single precision rounds the smallest ridge away: the pseudo-inverse takes its place."""
+    found = least_squares(columns(0.0).float(), torch.tensor([[2.0, 0.0]]), 0.0)
+    torch.testing.assert_close(found, torch.tensor([[1.0, 1.0, 0.0]]))
+
+
 def test_a_ridge_shares_out_what_parallel_columns_can_do():
     found = least_squares(columns(0.0), torch.tensor([[2.0, 0.0]]).double(), 1e-3)
     torch.testing.assert_close(found[:, :2], torch.ones(1, 2).double(), rtol=1e-3, atol=0)

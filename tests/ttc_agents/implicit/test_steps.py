@@ -48,6 +48,17 @@ def test_unrolled_differentiates_as_many_steps_as_were_allowed(max_steps, expect
     assert solution.num_steps.item() == 1
 
 
+def test_each_row_goes_on_for_as_many_steps_as_it_has_left():
+    """Of four steps, the first row stops at its first and the second at its third."""
+    theta = torch.ones(2, 1, dtype=torch.float64, requires_grad=True)
+    z0 = torch.tensor([[2.0], [0.0]]).double()
+    solution = solve(Picard(), lambda z: 0.5 * z + theta, z0, 4, 0.3, gradient=Unrolled())
+    solution.value.sum().backward()
+    assert solution.num_steps.tolist() == [1, 3]
+    assert solution.value.flatten().tolist() == [2, 1.5]
+    torch.testing.assert_close(theta.grad, torch.tensor([[1.75], [1.75]]).double())
+
+
 def test_implicit_solves_to_a_millionth_in_sixty_steps_by_default():
     how = Implicit(Picard())
     found, solution = slope_gradient(how)

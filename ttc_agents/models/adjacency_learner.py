@@ -6,7 +6,7 @@ without replacement, from the softmax of its scores s:
     p(j_1 ... j_k of node i) = prod_m exp(s_{i j_m}) / sum_{j not in j_1 ... j_{m-1}} exp(s_{ij})
 
 The inner model refines the answer on the graph that was drawn. Drawing has no derivative, so the
-scores learn by the score function (Williams 1992; objective `sampled_graphs`): several graphs are
+scores learn by the score function (Williams 1992; objective `sampled_graphs`). Several graphs are
 drawn for each instance, and a node's draw becomes more likely if the node's loss is lower than in
 the other graphs. docs/learned_graphs.md has the equations.
 

@@ -77,8 +77,8 @@ class Energy(Wrapper):
         rounds: R, steps of the body in one energy.
         temperature: T at first.
         step: Of the size a: `learned`; `fixed`; or `search`, a line search that halves a learned
-            step, row by row, until the energy does not rise (a few more energies a step); a row
-            whose energy always does stays.
+            step, row by row, until the energy does not rise. It costs a few more energies a step.
+            A row whose energy always rises stays.
         step_size: a at first.
         landscapes: Levels of an annealed energy; 1 has none.
         steps_per_landscape: Steps on each level, but for the last.

@@ -66,13 +66,13 @@ if TYPE_CHECKING:
 class RelationalNetwork(RefinementModel):
     """Recurrent relational network (see the module for the equations).
 
-    The defaults are the dimensions of the paper's Sudoku network, as its authors' code has them:
-    embeddings of 16; e, f and g with three hidden layers of 96 and a linear layer of 96; an LSTM of
-    96; sums over neighbours; h = x at first; Glorot weights and a forget bias of 1. What differs:
-    the LSTM's own first input is x too (there zero), the readout has no class for an open node, and
-    there is no edge input (there constant). The paper embeds row and column, that code multiplies
-    these embeddings by zero: `positions` chooses. With `message_layers=1` no matrix product per
-    edge is left, and training is several times faster.
+    The defaults are the dimensions of the paper's Sudoku network, as its authors' code has them.
+    Embeddings have 16 numbers; e, f and g have three hidden layers of 96 and a linear layer of 96,
+    the LSTM has 96. Messages are summed over neighbours. At first h = x, with Glorot weights and a
+    forget bias of 1. What differs: the LSTM's own first input is x too (there zero), the readout
+    has no class for an open node, and there is no edge input (there constant). The paper embeds row
+    and column, that code multiplies these embeddings by zero: `positions` chooses. With
+    `message_layers=1` no matrix product per edge is left, and training is several times faster.
 
     Args:
         spec: A task with node fields and neighbours (or the field `neighbours`, indices of nodes

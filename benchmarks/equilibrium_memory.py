@@ -2,8 +2,8 @@
 
 The same factor-graph network and batch (16 puzzles of 9x9) in every row. `saved` counts the bytes
 that autograd keeps for the backward pass (distinct storages, `saved_tensors_hooks`), with the
-solver's memory where there is one; `peak` is the growth of the resident set of a fresh process over
-a forward and backward pass. The rows of 16 and 256 solver steps run all of them (tolerance 0).
+solver's memory where there is one; `peak` are the most bytes of tensors at once in a forward and
+backward pass (`PeakBytes`). The rows of 16 and 256 solver steps run all of them (tolerance 0).
 
     python benchmarks/equilibrium_memory.py
     python benchmarks/equilibrium_memory.py "unrolled 32" "mixed 1 after 16" "mixed 1 after 256"
@@ -15,9 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -27,6 +24,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ttc_agents.models import Equilibrium, FactorGraphNetwork
 from ttc_agents.models.base import Batch, to_batch
+from ttc_agents.training.memory import PeakBytes
 from ttc_envs import make_task
 
 PUZZLES = 16
@@ -115,40 +113,24 @@ def solver_bytes(model: Equilibrium, batch: Batch) -> int:
     return sum(getattr(memory, name).nbytes for name in model.solver.carried)
 
 
-def resident_bytes() -> int:
-    """The largest resident set so far."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def measure(name: str) -> dict[str, int]:
-    """Both numbers of a row, in this process."""
-    torch.set_num_threads(1)
-    row = ROWS[name]
-    model, batch = setup(row)
-    # What torch allocates once, whatever the row.
-    forward(*setup({**ROWS["unrolled 32"], "steps": 1}), {**ROWS["unrolled 32"], "steps": 1})
-    before = resident_bytes()
-    forward(model, batch, row).backward()
-    peak = resident_bytes() - before
-    return {"peak": peak, "saved": saved_bytes(model, batch, row)}
+def peak_bytes(model: Equilibrium, batch: Batch, row: dict[str, Any]) -> int:
+    """Bytes at the peak of an update."""
+    with PeakBytes() as counted:
+        forward(model, batch, row).backward()
+    return counted.peak
 
 
 def main() -> None:
-    """A fresh process for each row; one JSON document."""
+    """Measure the rows, and print one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; none: all")
-    parser.add_argument("--here", action="store_true", help="the one row, in this process")
     options = parser.parse_args()
-    if options.here:
-        print(json.dumps(measure(options.rows[0])))
-        return
+    torch.set_num_threads(1)
     found = {}
     for name in options.rows or ROWS:
-        run = subprocess.run(
-            [sys.executable, __file__, name, "--here"], check=True, capture_output=True, text=True
-        )
-        found[name] = json.loads(run.stdout.splitlines()[-1])
-        print(f"{name:>20}: saved {found[name]['saved'] / 1e6:7.1f} MB, "
+        row = ROWS[name]
+        found[name] = {"saved": saved_bytes(*setup(row), row), "peak": peak_bytes(*setup(row), row)}
+        print(f"{name:>22}: saved {found[name]['saved'] / 1e6:7.1f} MB, "
               f"peak {found[name]['peak'] / 1e6:7.1f} MB", flush=True)  # fmt: skip
     print(json.dumps({"rows": found, **compared(found)}))
 

@@ -10,16 +10,11 @@ document.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import torch
 from common import arguments, write
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.weak import WeakIdKeyDictionary
 
+from ttc_agents.training.memory import PeakBytes
 from ttc_agents.training.recipes import Recipe, find_recipe
 from ttc_agents.training.update import Training
 from ttc_envs import make_task
@@ -29,45 +24,11 @@ OBJECTIVES = ("cross_entropy", "contrastive")
 STEPS = (8, 64)
 
 
-class Peak(TorchDispatchMode):
-    """Bytes of what operations make, as long as it is there; `peak` is the most at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = self.peak = 0
-        self.seen = WeakIdKeyDictionary()
-
-    def __torch_dispatch__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        """Run the operation and look at what it has made."""
-        for _ in self.unseen((args, kwargs)):
-            pass  # it was there before
-        made = func(*args, **(kwargs or {}))
-        for storage in self.unseen(made):
-            self.add(storage.nbytes())
-            weakref.finalize(storage, self.add, -storage.nbytes())
-        return made
-
-    def unseen(self, tree: Any) -> Iterator[torch.UntypedStorage]:
-        """The storages of tensors that are seen for the first time."""
-        for leaf in tree_leaves(tree):
-            if isinstance(leaf, torch.Tensor) and leaf.untyped_storage() not in self.seen:
-                storage = leaf.untyped_storage()
-                self.seen[storage] = True
-                yield storage
-
-    def add(self, size: int) -> None:
-        """Count bytes that are made, or below 0 freed."""
-        self.now += size
-        self.peak = max(self.peak, self.now)
-
-
 def peak_of(recipe: Recipe) -> int:
     """Bytes at the peak of the second update."""
     training = Training(recipe, make_task(recipe.env_id, **recipe.task), say=lambda line: None)
     training.update(0.0)
-    with Peak() as peak:
+    with PeakBytes() as peak:
         training.update(0.0)
     return peak.peak
 

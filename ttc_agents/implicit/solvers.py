@@ -200,7 +200,10 @@ def run(
             break
         # Half precision: a residual is that of the point at which the map is evaluated.
         z = chosen_rows(active, new.z, value).to(z0.dtype)
-        memory = dataclasses.replace(new, z=promote(z))
+        # A solver that does not read the point evaluated last need not keep it in memory.
+        point = new.point if "point" in solver.carried else z
+        memory = dataclasses.replace(new, z=promote(z), point=point)
+        del new, point
     if trajectory is True:
         # A row that has stopped stays where it is, whether the host knows or not.
         points = points[: max(1, largest(num_steps))]

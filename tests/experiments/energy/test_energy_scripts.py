@@ -32,21 +32,6 @@ def test_the_least_trusted_come_first(scripts):
 # Memory
 
 
-def test_the_peak_counts_what_is_there_at_once(scripts):
-    before = torch.zeros(1000)
-    with scripts.memory.Peak() as peak:
-        one = before + 1  # 4,000 bytes
-        one.view(10, 100)
-        before.detach()
-        two = one + 1
-        del one
-        two = two + 1
-        del two
-        torch.zeros(100)
-    assert peak.now == 0
-    assert peak.peak == 8000
-
-
 def test_memory_of_an_update_does_not_grow_with_its_steps_where_they_are_taken_apart(scripts):
     from ttc_agents.training.recipes import find_recipe
 

@@ -29,14 +29,10 @@ import torch
 from ttc_agents.evaluation import sweep
 from ttc_agents.evaluation.families import draw, families_of_files
 from ttc_agents.inference.checkpoint import load_model, split_task
-from ttc_agents.inference.directory import has_checkpoint, held_directory
+from ttc_agents.inference.directory import has_checkpoint
 from ttc_agents.training.flops import COSTED, answer_cost
-from ttc_agents.training.hooks import Saver
-from ttc_agents.training.loop import StopRequest, run
 from ttc_agents.training.recipes import RECIPES, Recipe
-from ttc_agents.training.train import check_same
-from ttc_agents.training.update import Training
-from ttc_envs import make_task
+from ttc_agents.training.train import train
 
 RESULTS = Path(__file__).parent / "results"
 STEPS = (8, 16, 32, 64, 128, 256)
@@ -54,21 +50,6 @@ CELLS = {
         precision="float32",
     ),
 }
-
-
-def trained(recipe: Recipe, out: Path) -> Training:
-    """The training of a recipe, begun in `out` or gone on with there, as far as it came."""
-    task = make_task(recipe.env_id, **recipe.task)
-    training = Training(recipe, task, say=lambda line: None)
-    saver, begun = Saver(out, []), has_checkpoint(out)
-    with held_directory(out, begun, False):
-        if begun:
-            check_same(training, out)
-            saver.load(training)
-        with StopRequest() as stop:
-            run(training, recipe.length, [saver], stop=stop, clock=time.process_time)
-        saver.save(training)
-    return training
 
 
 def measured(recipe: Recipe, out: Path, files: list[Path], count: int) -> dict[str, Any]:
@@ -95,12 +76,15 @@ def main() -> int:
     torch.set_num_threads(1)
     recipe = CELLS[options.cell].replaced(seed=options.seed, seconds=options.seconds)
     name = f"{options.cell}-{options.seed}"
-    training = trained(recipe, options.runs / name)
-    if recipe.length.share(training.spent) < 1:
-        print(f"interrupted after {training.spent.seconds:.0f} s: the same command goes on")
+    out = options.runs / name
+    result = train(
+        recipe, out, resume=has_checkpoint(out), device="cpu", show=False, clock=time.process_time
+    )
+    if not result.finished:
+        print(f"interrupted after {result.seconds:.0f} s: the same command goes on")
         return INTERRUPTED
-    spent = {"updates": training.updates, "seconds": round(training.spent.seconds, 1)}
-    found = measured(recipe, options.runs / name, options.puzzles, options.count)
+    spent = {"updates": result.updates, "seconds": round(result.seconds, 1)}
+    found = measured(recipe, out, options.puzzles, options.count)
     document = {"cell": options.cell, "recipe": recipe.to_json(), "spent": spent, **found}
     (options.out / f"nine-{name}.json").write_text(json.dumps(document) + "\n")
     print(json.dumps(document))

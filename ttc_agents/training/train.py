@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +61,7 @@ def train(
     show: bool | None = None,
     hooks: Sequence[Hook] = (),
     save_every: float | None = None,
+    clock: Callable[[], float] = time.perf_counter,
     **changes: Any,
 ) -> TrainResult:
     """Train a recipe into a directory, and before it the one that it names as its first.
@@ -77,6 +78,9 @@ def train(
         show: Draw a progress bar; None does so on a terminal.
         hooks: What else happens after each update, in every process.
         save_every: Seconds between two checkpoints; None: two minutes.
+        clock: Gives the seconds of the length. `time.process_time` counts those of the CPU, so that
+            other work on the machine makes a training take longer and not learn less. Several
+            processes share the wall clock.
         changes: Fields of the recipe to replace; `seconds` and `updates` replace each other.
 
     Raises:
@@ -105,6 +109,7 @@ def train(
                 show=show,
                 hooks=hooks,
                 save_every=save_every,
+                clock=clock,
                 seed=recipe.seed,
             )
             if not result.finished:
@@ -113,10 +118,12 @@ def train(
         say = bar.line if world.first else lambda line: None
         training = Training(recipe, task, target, say, world)
         watching = [*alarms(recipe), *hooks]
-        return trained(training, begun, Saver(out, watching, save_every), bar)
+        return trained(training, begun, Saver(out, watching, save_every), bar, clock)
 
 
-def trained(training: Training, begun: bool, saver: Saver, bar: ProgressBar) -> TrainResult:
+def trained(
+    training: Training, begun: bool, saver: Saver, bar: ProgressBar, clock: Callable[[], float]
+) -> TrainResult:
     """Train into a directory that is held, from its checkpoint where it was begun there."""
     recipe, world, out = training.recipe, training.world, saver.directory
     if begun:
@@ -133,7 +140,6 @@ def trained(training: Training, begun: bool, saver: Saver, bar: ProgressBar) -> 
             hooks += [SlowWatch(measured(recipe), bar.line), reporter]
         # Last, since lines beyond a checkpoint are dropped, but no line is written afterwards.
         hooks.append(saver)
-        clock = time.perf_counter
         if world.size > 1:
             stop, clock = SharedStop(stop, world), world.clock
         run(training, recipe.length, hooks, stop=stop, clock=clock)

@@ -262,6 +262,14 @@ def test_seconds_go_on_where_they_were(tiny, tmp_path):
     assert (again.updates, again.seconds) == (first.updates, first.seconds)
 
 
+def test_seconds_are_those_of_the_clock(tiny, tmp_path):
+    ticks = iter(range(10**6))
+    result = train(tiny, tmp_path / "a", seconds=8, show=False, clock=lambda: float(next(ticks)))
+    assert result.finished
+    assert result.seconds == 8
+    assert 1 < result.updates <= 8
+
+
 def test_a_diverging_training_says_so(tiny, tmp_path):
     with pytest.raises(FloatingPointError, match="diverged"):
         train(tiny, tmp_path, show=False, learning_rate=float("inf"), updates=20)

@@ -34,7 +34,7 @@ from ttc_agents.inference.descent import Descent, Gradient
 from ttc_agents.inference.precision import full_float32
 from ttc_agents.inference.refine import refine
 from ttc_agents.models.base import RefinementModel, to_batch
-from ttc_agents.training.objectives import shown
+from ttc_agents.training.objectives.energies import shown
 from ttc_envs import UNDECIDED, Instances, Task
 
 ROUNDING = 1e-5

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ttc_agents.models import Trace
 from ttc_agents.stochastic import Baseline, Cost, StochasticNode, leave_one_out, surrogate_loss
-from ttc_agents.training.objectives import Labels, Objective, graph_losses, graph_penalty
+from ttc_agents.training.objectives import Labels, Objective
+from ttc_agents.training.objectives.graphs import graph_losses, graph_penalty
 
 
 def scored(per_node: bool, baseline: Baseline | None) -> Objective:

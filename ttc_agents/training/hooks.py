@@ -163,8 +163,8 @@ class Alarm(Hook):
     (experiments/deq_collapse). Two numbers tell early, and are compared with their best so far:
 
     - validation: solved share of fixed validation instances after a fixed number of steps;
-    - settled: share of training instances whose solve came near a fixed point (`objectives.NEAR`);
-      the mean since the last check.
+    - settled: share of training instances whose solve came near a fixed point
+      (`objectives.metrics.NEAR`); the mean since the last check.
 
     Where one of them falls below its share of `KEEP`, weights, averaged weights and optimizer go
     back to where the validation share was best, the carried states are drawn anew, and all rates

@@ -26,12 +26,8 @@ from ttc_agents.training.data import CarriedBatch, Passed
 from ttc_agents.training.distributed import ALONE, World
 from ttc_agents.training.engine import Engine, Pace, choose_engine, threads
 from ttc_agents.training.expert import Expert
-from ttc_agents.training.objectives import (
-    Labels,
-    energy_metrics,
-    solved_rows,
-    solver_metrics,
-)
+from ttc_agents.training.objectives import Labels, solved_rows
+from ttc_agents.training.objectives.metrics import energy_metrics, solver_metrics
 from ttc_agents.training.optimizer import Update
 from ttc_agents.training.recipe import Recipe
 from ttc_agents.training.schedule import NOTHING, Spent, rate

@@ -7,16 +7,18 @@ import torch
 from ttc_agents.models.base import Energies, Trace, to_batch
 from ttc_agents.training.loop import run
 from ttc_agents.training.objectives import (
-    changed,
+    confident,
     contrastive,
-    corrupted,
     cross_entropy,
     denoising,
-    energy_metrics,
+    focal,
     sampled_graphs,
+    smoothed,
     solved_rows,
     stepwise_cross_entropy,
 )
+from ttc_agents.training.objectives.energies import changed, corrupted
+from ttc_agents.training.objectives.metrics import energy_metrics
 from ttc_agents.training.recipes import find_recipe
 from ttc_agents.training.update import Training
 from ttc_envs import make_task
@@ -45,6 +47,64 @@ def test_stepwise_cross_entropy_weighs_instances_alike():
     torch.testing.assert_close(stepwise_cross_entropy(logits, own), whole)
     own["answer"][:, ~free] = -1
     torch.testing.assert_close(stepwise_cross_entropy(logits, own), expected)
+
+
+# Beside cross-entropy
+
+
+def a_trace(seed=0):
+    """A trace of two steps, with labels: one instance of three nodes, the last not free."""
+    logits = torch.randn(2, 1, 3, 4, generator=torch.Generator().manual_seed(seed))
+    labels = {"answer": torch.tensor([[1, 0, 3]])}
+    free = torch.tensor([[True, True, False]])
+    return Trace(logits.requires_grad_(), logits, None), labels, free
+
+
+def chances(trace, labels):
+    """(2, 2), the probabilities of the right choices of the free nodes by step."""
+    p = trace.logits.detach().softmax(-1)
+    return torch.stack([p[:, 0, n, labels["answer"][0, n]] for n in (0, 1)], 1)
+
+
+def test_focal_loss_counts_less_what_is_likely_already():
+    trace, labels, free = a_trace()
+    p = chances(trace, labels)
+    torch.testing.assert_close(focal(trace, labels, free), (-((1 - p) ** 2) * p.log()).mean())
+
+
+def test_a_smoothed_target_spreads_a_twentieth_over_what_is_there():
+    trace, labels, free = a_trace()
+    logits = torch.cat([trace.logits, torch.full((2, 1, 3, 1), -1e4)], -1)
+    scores = trace.logits.detach().log_softmax(-1)[:, 0, :2]
+    spread = -scores.mean(-1)
+    expected = (0.95 * -chances(trace, labels).log() + 0.05 * spread).mean()
+    found = smoothed(Trace(logits, logits, None), labels, free)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_confidence_has_to_say_whether_an_answer_is_right(right):
+    trace, labels, free = a_trace()
+    chosen = trace.logits[-1].argmax(-1)
+    labels["answer"] = chosen if right else (chosen + 1) % 4
+    sure = trace.logits[-1].detach().softmax(-1).amax(-1)[0, :2].min()
+    expected = cross_entropy(trace, labels, free) + 0.1 * (sure - float(right)) ** 2
+    found = confident(trace, labels, free)
+    torch.testing.assert_close(found, expected)
+    found.backward()
+    assert trace.logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("objective", [focal, smoothed, confident])
+def test_several_right_choices_and_a_penalty_count_here_too(objective):
+    logits = torch.randn(2, 1, 3, 4, generator=torch.Generator().manual_seed(1))
+    right = torch.tensor([[[1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]], dtype=torch.bool)
+    labels = {"answer": torch.zeros(1, 3).long(), "right": right}
+    bare = objective(Trace(logits, logits, None), labels)
+    moved = logits.clone()
+    moved[..., 1, :] += torch.tensor([3.0, -1, 0, 0])  # no choice of this node is right
+    torch.testing.assert_close(objective(Trace(moved, moved, None), labels), bare)
+    torch.testing.assert_close(objective(Trace(logits, logits, ONE), labels), bare + 1)
 
 
 def test_probabilities_of_several_right_choices_add_up():

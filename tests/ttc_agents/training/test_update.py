@@ -11,7 +11,7 @@ from ttc_agents.models.base import Trace
 from ttc_agents.models.conformance import shaken
 from ttc_agents.training import engine
 from ttc_agents.training.loop import run
-from ttc_agents.training.objectives import solver_metrics
+from ttc_agents.training.objectives.metrics import solver_metrics
 from ttc_agents.training.optimizer import Update
 from ttc_agents.training.recipes import RECIPES
 from ttc_agents.training.update import MAX_SKIPPED

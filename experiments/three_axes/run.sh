@@ -17,3 +17,6 @@ for network in ${NETWORKS:-sudoku-cpu sudoku-best sudoku-deq-cpu sudoku-learned-
     fi
 done
 "$python" $here/controls.py "${CONTROL:-sudoku-cpu}" --puzzles "$@" | tail -n 1 >"$results/${CONTROL:-sudoku-cpu}-controls.json"
+if [ -n "${LONG:-}" ]; then
+    "$python" $here/training.py recipe no-extreme extreme-alone focal smoothed confident wide --seconds "${SECONDS_EACH:-240}"
+fi

@@ -4,6 +4,8 @@ import gymnasium as gym
 import pytest
 from hypothesis import settings
 
+import ttc_envs  # noqa: F401 - its ids are no test's
+
 # The same examples in each run; no deadline, since machines that run tests are busy.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

@@ -64,8 +64,6 @@ WRITES = "it reads only the likeliest choices of its state, which have no gradie
 STEPS = ("learned", "fixed", "search")
 HALVINGS = 6
 """How often a line search halves a step at most."""
-START = 1.0
-"""Spread of random first logits."""
 
 
 class Energy(Wrapper):
@@ -84,6 +82,8 @@ class Energy(Wrapper):
         steps_per_landscape: Steps on each level, but for the last.
         stop: At test time, a row keeps its state where no slope is larger than this (adaptive
             compute).
+        start_spread: Standard deviation of random first logits. Where it is large, a search begins
+            at wrong answers that are sure of themselves, and training teaches to leave them.
         rise_weight: Weight of the mean rise of the energy from step to step, which joins the loss.
             It needs two steps in a backward pass.
 
@@ -113,6 +113,7 @@ class Energy(Wrapper):
         steps_per_landscape: int = 4,
         stop: float = 0.0,
         rise_weight: float = 0.0,
+        start_spread: float = 1.0,
     ) -> None:
         super().__init__(spec, inner)
         reason = CHANGING if inner.reads_answer else self.cannot_wrap(type(inner))
@@ -124,12 +125,14 @@ class Energy(Wrapper):
                 "rounds, landscapes and steps_per_landscape must be at least 1, "
                 f"got {rounds}, {landscapes} and {steps_per_landscape}"
             )
-        if not (step_size > 0 and temperature > 0):
+        if not all(value > 0 for value in (step_size, temperature, start_spread)):
             raise ValueError(
-                f"step_size and temperature must be positive, got {step_size} and {temperature}"
+                "step_size, temperature and start_spread must be positive, "
+                f"got {step_size}, {temperature} and {start_spread}"
             )
         self.rounds, self.landscapes = rounds, landscapes
         self.steps_per_landscape, self.rise_weight = steps_per_landscape, rise_weight
+        self.start_spread = start_spread
         self.search, self.stop = step == "search", stop
         self.counts_steps = landscapes > 1
         self.log_step = nn.Parameter(torch.tensor(float(step_size)).log(), step != "fixed")
@@ -187,7 +190,7 @@ class Energy(Wrapper):
         possible = context["possible"]
         u = torch.zeros(possible.shape, dtype=self.lift.dtype, device=possible.device)
         if generator is not None:
-            u = START * noise(u, generator)
+            u = self.start_spread * noise(u, generator)
         if self.landscapes == 1:
             return u
         return torch.cat([u, u.new_zeros(*u.shape[:2], 1)], -1)

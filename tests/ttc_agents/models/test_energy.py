@@ -45,6 +45,11 @@ def begun(model, batch, seed=1):
     return context, model.initial_state(context, torch.Generator().manual_seed(seed))
 
 
+def test_random_first_logits_are_as_far_apart_as_asked(task, batch):
+    near, far = (begun(made(task, start_spread=spread), batch)[1] for spread in (1.0, 4.0))
+    torch.testing.assert_close(4 * near, far)
+
+
 def summed(model, context, z):
     """E, a sum over free nodes (B,)."""
     return model.energy(context, z) * context["free"].sum(1)
@@ -221,7 +226,8 @@ def test_what_has_no_gradient_or_reads_the_answer_is_refused(task):
         ({"step": "newton"}, "got 'newton'"),
         ({"rounds": 0}, "at least 1, got 0, 1 and 4"),
         ({"landscapes": 0}, "at least 1, got 2, 0 and 4"),
-        ({"step_size": 0.0}, "must be positive, got 0.0 and 1.0"),
+        ({"step_size": 0.0}, "must be positive, got 0.0, 1.0 and 1.0"),
+        ({"start_spread": float("nan")}, "must be positive, got 0.5, 1.0 and nan"),
     ],
 )
 def test_bad_options_are_errors(task, options, message):

@@ -6,6 +6,7 @@ step is descent with the step size that it was trained with. Other ways down the
     gradient    u <- u - a g                                       g the slope dE/dy of the model
     momentum    v <- m v + g,  u <- u - a v
     langevin    u <- u - a g + sqrt(2 a T_t) noise                 T_t falls to 0 at the last step
+    annealed    u <- (u - a g) / (1 + a S_t)                       S_t falls to 0 before the end
     adam        any method of `torch.optim`, on dE/du
     lbfgs       `torch.optim.LBFGS` with a line search, on dE/du, row by row
     scipy       any method of `scipy.optimize.minimize`, on dE/du, row by row
@@ -15,7 +16,10 @@ energy models may share the answer: their energies are added, with weights, and 
 been trained together (Du, Li and Mordatch 2020, arXiv 2004.06030). A term of the caller's own may
 join them (`landscape`).
 
-When to use it: `langevin` with several random first answers (p2) where one descent ends in a local
+`annealed` is mirror descent on E - S_t H, H the entropy of the answer, with an implicit step for H
+(deterministic annealing, Rose 1998, Proc. IEEE 86): the landscape is smooth at first.
+
+When to use it: `annealed`, or `langevin` with more steps, where one descent ends in a local
 minimum; `momentum` for fewer steps; the others to see how far a landscape depends on the optimizer
 that it was trained for.
 
@@ -40,6 +44,8 @@ if TYPE_CHECKING:
     from ttc_agents.models import Energy
 
 NOISE_SEED = 0
+SMOOTH = 0.9
+"""Share of the steps of an annealed descent in which entropy counts."""
 
 
 class Optimizer(Protocol):
@@ -53,17 +59,20 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True)
 class Gradient:
-    """Descent in the geometry of the model, with momentum and Langevin noise if wanted.
+    """Descent in the geometry of the model, with momentum, noise and annealing if wanted.
 
     Args:
         size: a; None takes what the first model has learned.
         momentum: m.
-        temperature: T_0 of the noise, which falls linearly to 0 at the last step.
+        temperature: T_0 of Langevin noise, which falls linearly to 0 at the last step.
+        smoothing: S_0, the weight of the entropy, which falls linearly to 0 at nine tenths of the
+            steps.
     """
 
     size: float | None = None
     momentum: float = 0.0
     temperature: float = 0.0
+    smoothing: float = 0.0
 
     def descend(
         self, landscape: Landscape, u: Tensor, num_steps: int, generator: torch.Generator
@@ -73,7 +82,8 @@ class Gradient:
         velocity = torch.zeros_like(u)
         for step in range(1, num_steps + 1):
             velocity = self.momentum * velocity + landscape.slope(u)
-            u = u - size * velocity
+            smoothing = self.smoothing * max(0.0, 1 - step / (SMOOTH * num_steps))
+            u = (u - size * velocity) / (1 + size * smoothing)
             temperature = self.temperature * (1 - step / num_steps)
             if temperature > 0:
                 noise = torch.randn(u.shape, generator=generator, device=generator.device).to(u)
@@ -173,6 +183,7 @@ DESCENTS: dict[str, Optimizer] = {
     "gradient": Gradient(),
     "momentum": Gradient(momentum=0.5),
     "langevin": Gradient(temperature=0.5),
+    "annealed": Gradient(smoothing=0.5),
     "adam": Torch(),
     "lbfgs": Torch("LBFGS", {"lr": 1.0, "max_iter": 1, "line_search_fn": "strong_wolfe"}, True),
     "scipy": Scipy(),

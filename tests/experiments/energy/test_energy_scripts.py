@@ -125,7 +125,8 @@ def test_a_long_training_goes_on_where_it_was_and_is_measured(
     monkeypatch.setitem(nine.CELLS, "easy", small)
     monkeypatch.setattr(nine, "LEVELS", ("minimal", "givens=6"))
     monkeypatch.setattr(nine, "STEPS", (1, 2))
-    words = ("easy", "--count", 3, "--runs", tmp_path, "--out", tmp_path)
+    monkeypatch.setattr(nine, "LENGTHS", (2, 3))
+    words = ("easy", "--count", 3, "--few", 2, "--runs", tmp_path, "--out", tmp_path)
 
     class Stopped(train.StopRequest):
         """A request to stop that has come already."""
@@ -148,6 +149,7 @@ def test_a_long_training_goes_on_where_it_was_and_is_measured(
     assert document["spent"]["updates"] > 0
     assert document["rows"]["p1"]["minimal"]["2"]["n"] == 3
     assert document["flops"]["2"] > document["flops"]["1"]
+    assert document["ways"]["annealed"]["minimal"]["3"]["n"] == 2
     again = json.loads(run(nine, monkeypatch, capsys, *words, "--seconds", 0.2)[1][-1])
     assert again["spent"] == document["spent"]
 

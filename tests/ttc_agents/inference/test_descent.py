@@ -56,6 +56,22 @@ def test_every_optimizer_lowers_the_energy(name, task, instances):
         assert (found[-1] < energies(Descent(made(task)), instances)[-1] + 0.1).all()
 
 
+def test_an_annealed_descent_begins_undecided_and_ends_at_rest(task, instances):
+    batch, model = to_batch(instances.fields), made(task)
+    context = model.encode(batch)
+    several = context["free"] & (context["possible"].sum(-1) > 1)
+    plain, annealed = (
+        Descent(model, Gradient(0.2, smoothing=s))(batch, 300).logits for s in (0.0, 50.0)
+    )
+    sure = [logits[5].softmax(-1).amax(-1)[several].mean() for logits in (annealed, plain)]
+    assert sure[0] < sure[1]
+    # Rectifiers bend at some minima, where steps of any descent go back and forth.
+    slopes = [
+        model.slope(context, logits[-1], False)[0].abs().max() for logits in (annealed, plain)
+    ]
+    assert slopes[0] < 2 * slopes[1]
+
+
 @pytest.mark.parametrize("name", DESCENTS)
 def test_an_optimizer_runs_under_inference_mode_and_rows_do_not_see_each_other(
     name, task, instances

@@ -27,7 +27,7 @@ def row(name: str, recipe: str, **changes: Any) -> Row:
 def sudoku(size: int, batch: int) -> Table:
     """The three twins on minimal puzzles of a size."""
     common: dict[str, Any] = {"level": "minimal", "batch_size": batch, "warmup": 20}
-    energy = {"inner": GRAPH, "rounds": 1, "step_size": 1.0}
+    energy = {"inner": GRAPH, "rounds": 2, "step_size": 1.0, "start_spread": 4.0}
     equilibrium = {"inner": GRAPH, "solver_options": {"damping": 1.0}, "gradient": "phantom"}
     equilibrium |= {"depths": [0, 0, 0, 40], "gate": 0.9}
     rows = (

@@ -10,7 +10,7 @@ runs=${RUNS:-runs/energy}
 mkdir -p "$runs" "$here/results"
 for seed in 0 1 2; do
     [ -d "$runs/4-$seed" ] || "$ttc" train sudoku4-energy --updates 100 --seed "$seed" --out "$runs/4-$seed"
-    [ -d "$runs/6-$seed" ] || "$ttc" train sudoku6-energy --updates 3500 --seed "$seed" --out "$runs/6-$seed"
+    [ -d "$runs/6-$seed" ] || "$ttc" train sudoku6-energy --updates 1650 --seed "$seed" --out "$runs/6-$seed"
 done
 "$python" $here/measure.py "$runs"/4-{0,1,2} --few 32 --restart-steps 8 --out $here/results/sudoku4.json
 "$python" $here/measure.py "$runs"/6-{0,1,2} --few 48 --restart-steps 16 --out $here/results/sudoku6.json

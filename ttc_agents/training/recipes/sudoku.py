@@ -303,53 +303,45 @@ EQUILIBRIA: tuple[Recipe, ...] = (
 
 # Energies of factor-graph networks
 
-ENERGY = FACTOR_GRAPH_9.replaced(
+ENERGY_9 = FACTOR_GRAPH_9.replaced(
+    name="sudoku9-energy-cpu-30min",
+    description="Descent on a learned energy of 9x9, puzzles with 31 to 42 givens, half an hour",
     model="energy",
-    model_options={
-        "inner": SMALL,
-        "rounds": 1,
-        "step_size": 1.0,
-    },
+    model_options={"inner": SMALL, "rounds": 2, "step_size": 1.0, "start_spread": 4.0},
     objective="contrastive",
+    level="givens=31..42",
     seconds=1800,
     segment_steps=2,
     restart=0.2,
-    random_start=0.5,
+    random_start=1.0,
     precision="float32",
 )
 """Steps begin at detached answers: an update of two steps teaches as much a step as one of eight.
 
-Half of the first answers are random, so that restarts begin where training has been."""
-
-ENERGY_9 = ENERGY.replaced(
-    name="sudoku9-energy-cpu-30min",
-    description="Descent on a learned energy of 9x9, puzzles with 31 to 42 givens, half an hour",
-    model_options={**ENERGY.model_options, "rounds": 2, "start_spread": 4.0},
-    level="givens=31..42",
-    random_start=1.0,
-)
-"""All first answers are random and sure of themselves: on easy puzzles descent would else never be
+All first answers are random and sure of themselves: on easy puzzles descent would else never be
 where it has to leave a wrong answer. The levels are those on which IRED (arXiv 2406.11179) trains,
 to be tested on puzzles with 17 to 34 givens."""
 
 ENERGIES: tuple[Recipe, ...] = (
-    ENERGY.replaced(
+    ENERGY_9.replaced(
         name="sudoku4-energy",
         description="Descent on a learned energy of 4x4, twenty seconds",
         env_id="ttc/Sudoku4-v0",
         model_options={
-            **ENERGY.model_options,
             "inner": {
                 "model": "factor_graph_network",
                 "options": {"width": 16, "message_width": 16, "hidden_width": 32},
             },
+            "rounds": 1,
+            "step_size": 1.0,
         },
         level="minimal",
         seconds=20,
         batch_size=32,
+        random_start=0.5,
         warmup=10,
     ),
-    ENERGY.replaced(
+    ENERGY_9.replaced(
         name="sudoku6-energy",
         description="The same on 6x6, three minutes",
         task={"size": 6},

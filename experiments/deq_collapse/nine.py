@@ -1,12 +1,13 @@
 """Train an equilibrium of 9x9 with one thing changed, and measure it on the way and in the end.
 
-    python experiments/deq_collapse/nine.py recipe --seconds 300 --seeds 0,1,2 --keep runs/deq9
+    python experiments/deq_collapse/nine.py recipe --seconds 300 --seeds 0,1,2
     python experiments/deq_collapse/nine.py all --seconds 90
 
 `recipe` is `sudoku9-deq-implicit-cpu-5min`; every other cell of `CELLS` changes one thing in it, or
 is another training to be compared at equal time. A run is a cell, a seed and a length in process
-CPU seconds of one thread; those that results/cells-9.json holds are left out, so that an
-interrupted table goes on. `--updates` compares at equal updates in the place of equal time.
+CPU seconds of one thread; those that results/cells-9.json holds are left out. The checkpoint goes
+to RUNS/CELL-SEED-LENGTH, and the same command goes on from there after an interruption. `--updates`
+compares at equal updates in the place of equal time.
 
 A run has a curve of `LOOKS` rows: means of the training's own metrics since the row before, and
 `probe`, the share of `FEW` minimal validation puzzles that the averaged weights solve in `STEPS`
@@ -26,14 +27,14 @@ import numpy as np
 import torch
 
 from ttc_agents.evaluation.intervals import share
-from ttc_agents.inference.checkpoint import split_task
+from ttc_agents.inference.checkpoint import load_model, split_task
+from ttc_agents.inference.directory import has_checkpoint
 from ttc_agents.inference.refine import refine
 from ttc_agents.models import RefinementModel
-from ttc_agents.training.hooks import Saver
-from ttc_agents.training.loop import Hook, Metrics, run
+from ttc_agents.training.loop import Hook, Metrics
 from ttc_agents.training.recipes import RECIPES, Recipe, as_equilibrium
+from ttc_agents.training.train import train
 from ttc_agents.training.update import Training
-from ttc_envs import make_task
 
 RESULTS = Path(__file__).parent / "results"
 FEW, MANY, STEPS, LOOKS = 50, 200, 64, 10
@@ -86,23 +87,29 @@ class Curve(Hook):
     def __init__(self, name: str, length: float) -> None:
         self.name, self.length = name, length
         self.rows: list[dict[str, float]] = []
-        self.seen: list[Metrics] = []
+        self.seen: dict[str, list[float]] = {}
 
     def after_update(self, training: Training, metrics: Metrics, done: float) -> Metrics:
         """Collect, and add a row where it is time to."""
-        self.seen.append(metrics)
+        for name, value in metrics.items():
+            self.seen.setdefault(name, []).append(float(value))
         spent = getattr(training.spent, self.name)
         if spent >= (len(self.rows) + 1) * self.length / LOOKS:
-            means = {
-                name: float(np.mean([float(each[name]) for each in self.seen if name in each]))
-                for name in self.seen[-1]
-            }
+            means = {name: np.mean(values) for name, values in self.seen.items()}
             counts = {"update": training.updates, "seconds": training.spent.seconds}
             found = measured(training.averaged_model(), training.recipe, FEW, (STEPS,))
             row = {**counts, **means, "probe": found[str(STEPS)]["solved"]}
             self.rows.append({name: round(float(value), 5) for name, value in row.items()})
-            self.seen = []
+            self.seen = {}
         return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows, and what the next one is made of."""
+        return {"rows": self.rows, "seen": self.seen}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on with them."""
+        self.rows, self.seen = saved["rows"], saved["seen"]
 
 
 def measured(
@@ -120,18 +127,24 @@ def measured(
     return found | {"rest": share(int((step.residual < REST).sum()), count)}
 
 
-def follow(cell: str, seed: int, length: dict[str, float], keep: Path | None) -> dict[str, Any]:
-    """Train one cell with one seed."""
-    recipe = recipe_of(cell).replaced(seed=seed, **length)
-    training = Training(recipe, make_task(recipe.env_id, **recipe.task), say=lambda line: None)
-    curve = Curve(*next(iter(length.items())))
-    run(training, recipe.length, [curve], clock=time.process_time)
-    if keep is not None:
-        out = keep / f"{cell}-{seed}"
-        out.mkdir(parents=True, exist_ok=True)
-        Saver(out, []).save(training)
-    end = measured(training.averaged_model(), recipe, MANY, DEPTHS)
-    spent = {"updates": training.updates, "seconds": round(training.spent.seconds, 1)}
+def follow(cell: str, seed: int, length: dict[str, float], runs: Path) -> dict[str, Any]:
+    """Train one cell with one seed, or go on, and measure it."""
+    ((name, amount),) = length.items()
+    recipe, curve = recipe_of(cell).replaced(seed=seed, **length), Curve(name, amount)
+    out = runs / f"{cell}-{seed}-{amount:g}{name[0]}"
+    result = train(
+        recipe,
+        out,
+        resume=has_checkpoint(out),
+        device="cpu",
+        show=False,
+        hooks=[curve],
+        clock=time.process_time,
+    )
+    if not result.finished:
+        raise SystemExit(f"interrupted after {result.seconds:.0f} s: the same command goes on")
+    end = measured(load_model(out), recipe, MANY, DEPTHS)
+    spent = {"updates": result.updates, "seconds": round(result.seconds, 1)}
     return {"cell": cell, "seed": seed, **length, "spent": spent, "end": end, "curve": curve.rows}
 
 
@@ -151,7 +164,7 @@ def main() -> None:
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--seconds", type=float)
     length.add_argument("--updates", type=int)
-    parser.add_argument("--keep", type=Path, help="where checkpoints go, CELL-SEED each")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "deq-nine")
     parser.add_argument("--out", type=Path, default=RESULTS / "cells-9.json")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -165,7 +178,7 @@ def main() -> None:
             runs = json.loads(arguments.out.read_text())["runs"] if arguments.out.is_file() else []
             if any(same(one, cell, seed, asked) for one in runs):
                 continue
-            found = follow(cell, seed, asked, arguments.keep)
+            found = follow(cell, seed, asked, arguments.runs)
             document = {"recipe": RECIPE.to_json(), "cells": CELLS, "runs": [*runs, found]}
             arguments.out.write_text(json.dumps(document) + "\n")
             print(json.dumps({k: v for k, v in found.items() if k != "curve"}), flush=True)

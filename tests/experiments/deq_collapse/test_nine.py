@@ -38,7 +38,7 @@ def test_a_table_goes_on_where_it_was_left(nine, monkeypatch, tmp_path, capsys):
 
     def run(cells, seeds):
         words = ["nine.py", cells, "--seeds", seeds, "--updates", "4", "--out", str(out)]
-        monkeypatch.setattr("sys.argv", [*words, "--keep", str(tmp_path)])
+        monkeypatch.setattr("sys.argv", [*words, "--runs", str(tmp_path)])
         nine.main()
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
@@ -57,4 +57,27 @@ def test_a_table_goes_on_where_it_was_left(nine, monkeypatch, tmp_path, capsys):
         assert one["end"]["4"]["n"] == 3
         assert [row["update"] for row in one["curve"]] == [2, 4]
         assert {"residual", "backward_residual", "discarded", "probe"} <= set(one["curve"][0])
-    assert (tmp_path / "fresh-1" / "model.safetensors").is_file()
+    assert (tmp_path / "fresh-1-4u" / "model.safetensors").is_file()
+
+
+def test_an_interrupted_run_has_the_curve_of_a_whole_one(nine, monkeypatch, tmp_path):
+    from ttc_agents.training import train
+
+    whole = nine.follow("recipe", 0, {"updates": 4}, tmp_path / "whole")
+
+    class Stopped(train.StopRequest):
+        """Stops at the first update."""
+
+        requested = True
+
+        def __init__(self):
+            self.previous = {}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "StopRequest", Stopped)
+        with pytest.raises(SystemExit, match="the same command goes on"):
+            nine.follow("recipe", 0, {"updates": 4}, tmp_path / "parts")
+    parts = nine.follow("recipe", 0, {"updates": 4}, tmp_path / "parts")
+    assert parts["end"] == whole["end"]
+    for one, other in zip(parts["curve"], whole["curve"], strict=True):
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}

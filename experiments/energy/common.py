@@ -77,7 +77,8 @@ def solved(
 
 def write(options: Options, **found: Any) -> None:
     """Write the document with the settings, and print it as one line."""
-    settings = {name: str(value) for name, value in vars(options).items() if name != "out"}
+    where = ("out", "checkpoints")
+    settings = {name: str(value) for name, value in vars(options).items() if name not in where}
     document = {"settings": settings, **found}
     options.out.write_text(json.dumps(document) + "\n")
     print(json.dumps(document))

@@ -45,11 +45,16 @@ def picture(found: dict[str, Any]) -> bytes:
         headline(panel, f"Final {name}" + ("" if area is None else f", AUC {area:.3f}"))
         panel.set_xlabel(name)
         legend(panel, "upper center")
-    for (name, sign), colour in zip(SURER.items(), (LINES[0], LINES[6]), strict=True):
+    fifths = np.arange(1, PARTS + 1)
+    # The first line is wide, to be seen where both are the same.
+    for (name, sign), colour, width in zip(
+        SURER.items(), (LINES[0], LINES[6]), (6, 2), strict=True
+    ):
         shares = 100 * reliability(sign * final[name], solved)
-        axes[3].plot(np.arange(1, PARTS + 1), shares, color=colour, marker="o", label=name)
+        axes[3].plot(fifths, shares, color=colour, linewidth=width, marker="o", label=name)
     headline(axes[3], "Solved, percent of each fifth")
     axes[3].set_xlabel("fifth of the puzzles, least trusted first")
+    axes[3].set_xticks(fifths)
     axes[3].set_ylim(-4, 104)
     legend(axes[3], "lower right")
     return png(figure)

@@ -13,8 +13,7 @@ for seed in 0 1 2; do
     [ -d "$runs/6-$seed" ] || "$ttc" train sudoku6-energy --updates 1650 --seed "$seed" --out "$runs/6-$seed"
 done
 "$python" $here/measure.py "$runs"/4-{0,1,2} --few 32 --restart-steps 8 --out $here/results/sudoku4.json
-"$python" $here/measure.py "$runs"/6-{0,1,2} --few 48 --restart-steps 16 --out $here/results/sudoku6.json
-"$python" $here/measure.py "$runs"/6-{0,1,2} --first 1000 --few 48 --restart-steps 16 --out $here/results/sudoku6-others.json
+"$python" $here/measure.py "$runs"/6-{0,1,2} --count 400 --few 96 --restart-steps 16 --out $here/results/sudoku6.json
 "$python" $here/uses.py "$runs"/6-{0,1,2}
 "$python" $here/compose.py
 "$python" $here/region.py

@@ -73,7 +73,7 @@ def module(tmp_path, monkeypatch):
 # Formats
 
 
-def test_seven_checkpoints_ship():
+def test_eight_checkpoints_ship():
     assert shipped() == [
         "shortest-path-cpu",
         "sorting-adjacent-cpu",
@@ -81,6 +81,7 @@ def test_seven_checkpoints_ship():
         "sudoku-best",
         "sudoku-cpu",
         "sudoku-deq-cpu",
+        "sudoku-energy-cpu",
         "sudoku-learned-graph-cpu",
     ]
 

@@ -20,7 +20,6 @@ done
 "$python" $here/by_objective.py --size 4 --seconds 8
 "$python" $here/by_objective.py --size 6 --seconds 60 --count 100
 "$python" $here/memory.py
-"$python" $here/pictures.py $here/results/sudoku6.json
 if [ -n "${LONG:-}" ]; then
     for plan in twins4 twins6 lists hops; do
         "$ttc" compare $here/preset.py:$plan --out $here/results
@@ -30,4 +29,5 @@ if [ -n "${LONG:-}" ]; then
     "$python" $here/nine.py unrolled --seconds 1800 --runs "$runs"
     "$python" $here/measure.py "$runs/easy-0" --level givens=17..34 --few 48 --out $here/results/sudoku9-easy.json
     "$python" $here/measure.py "$runs/minimal-0" --few 96 --out $here/results/sudoku9-minimal.json
+    "$python" $here/pictures.py $here/results/sudoku9-minimal.json
 fi

@@ -22,4 +22,5 @@ def test_it_solves_minimal_puzzles_and_its_energy_falls(recipe, updates, floor, 
     steps = list(refine(model, task, instances, 32))
     assert task.score(instances, steps[-1].answer)["solved"].mean() >= floor
     energy = np.stack([step.judge() for step in steps])
-    assert (np.diff(energy, axis=0) < 1e-5).mean() > 0.9
+    # Around a minimum at which rectifiers bend, steps go back and forth by less than 1e-4.
+    assert (np.diff(energy, axis=0) < 1e-4).mean() > 0.95

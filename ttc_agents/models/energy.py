@@ -24,8 +24,8 @@ steps reaches the weights through that step alone. So an update may take its gra
 With `landscapes` > 1 the energy is conditioned on a level, which the state counts: each level has
 its own W_y and T, from smooth to sharp, and `steps_per_landscape` steps are taken on each (IRED).
 
-When to use it: where a score of whole answers is wanted (which of several answers is best, is this
-one right), where descent has to be stopped anywhere, or to add energies that were learned apart.
+When to use it: where a score of whole answers is wanted: which of several is best, is this one
+right? Also where descent has to be stopped anywhere, or to add energies that were learned apart.
 For the share of solved instances per second of training, the body alone is better.
 
 Shapes: B instances, N nodes, C choices; state (B, N, C), with landscapes (B, N, C + 1).

@@ -60,23 +60,10 @@ def test_a_table_goes_on_where_it_was_left(nine, monkeypatch, tmp_path, capsys):
     assert (tmp_path / "fresh-1-4u" / "model.safetensors").is_file()
 
 
-def test_an_interrupted_run_has_the_curve_of_a_whole_one(nine, monkeypatch, tmp_path):
-    from ttc_agents.training import train
-
+def test_an_interrupted_run_has_the_curve_of_a_whole_one(nine, interrupted, tmp_path):
     whole = nine.follow("recipe", 0, {"updates": 4}, tmp_path / "whole")
-
-    class Stopped(train.StopRequest):
-        """Stops at the first update."""
-
-        requested = True
-
-        def __init__(self):
-            self.previous = {}
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train, "StopRequest", Stopped)
-        with pytest.raises(SystemExit, match="the same command goes on"):
-            nine.follow("recipe", 0, {"updates": 4}, tmp_path / "parts")
+    with interrupted(), pytest.raises(SystemExit, match="the same command goes on"):
+        nine.follow("recipe", 0, {"updates": 4}, tmp_path / "parts")
     parts = nine.follow("recipe", 0, {"updates": 4}, tmp_path / "parts")
     assert parts["end"] == whole["end"]
     for one, other in zip(parts["curve"], whole["curve"], strict=True):

@@ -116,10 +116,8 @@ def run(script, monkeypatch, capsys, *words):
 
 
 def test_a_long_training_goes_on_where_it_was_and_is_measured(
-    scripts, monkeypatch, capsys, tmp_path
+    scripts, interrupted, monkeypatch, capsys, tmp_path
 ):
-    from ttc_agents.training import train
-
     nine = scripts.nine
     small = nine.CELLS["easy"].replaced(env_id="ttc/Sudoku4-v0", level="minimal", batch_size=4)
     monkeypatch.setitem(nine.CELLS, "easy", small)
@@ -128,16 +126,7 @@ def test_a_long_training_goes_on_where_it_was_and_is_measured(
     monkeypatch.setattr(nine, "LENGTHS", (2, 3))
     words = ("easy", "--count", 3, "--few", 2, "--runs", tmp_path, "--out", tmp_path)
 
-    class Stopped(train.StopRequest):
-        """A request to stop that has come already."""
-
-        requested = True
-
-        def __init__(self):
-            self.previous = {}
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train, "StopRequest", Stopped)
+    with interrupted():
         code, lines = run(nine, monkeypatch, capsys, *words, "--seconds", 0.2)
     assert code == nine.INTERRUPTED
     assert "the same command goes on" in lines[-1]

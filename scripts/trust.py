@@ -38,6 +38,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKS = ROOT / "tests" / "trust" / "checks"
+sys.path.append(str(CHECKS.parent))  # of what several checks share
 SHOWN = 5
 """Faults of a check that are printed; the document has all of them."""
 

@@ -88,8 +88,8 @@ def polished(f: Callable[[Tensor], Tensor], z: Tensor, steps: int) -> Tensor:
         z = f(z)
     eye = torch.eye(z.shape[1], dtype=z.dtype)
     for _ in range(20):
-        jacobian = torch.func.vmap(torch.func.jacrev(lambda row: f(row[None])[0]))(z)
-        z = z + torch.linalg.solve(eye - jacobian, f(z) - z)
+        by_row = torch.autograd.functional.jacobian(lambda rows: f(rows).sum(0), z)
+        z = z + torch.linalg.solve(eye - by_row.transpose(0, 1), f(z) - z)
     return z
 
 

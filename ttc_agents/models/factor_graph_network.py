@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttc_agents.implicit.rows import free_to_look
 from ttc_agents.models.base import (
     Batch,
     Context,
@@ -132,8 +133,8 @@ class FactorGraphNetwork(RefinementModel):
 
     def dense(self, context: Context) -> bool:
         """Whether all choices are computed; always, where the model is exported."""
-        on_cpu = context["is_open"].device.type == "cpu" and not torch.compiler.is_exporting()
-        return self.layout == "dense" or (self.layout == "auto" and not on_cpu)
+        may_look = free_to_look(context["is_open"])
+        return self.layout == "dense" or (self.layout == "auto" and not may_look)
 
     @property
     def layouts(self) -> tuple[str, ...]:

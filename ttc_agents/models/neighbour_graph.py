@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ttc_agents.implicit.rows import free_to_look
 from ttc_agents.models.base import Batch, fields_of, rows_of
 from ttc_envs import Field as FieldSpec
 from ttc_envs import TaskSpec
@@ -190,7 +191,7 @@ def check_neighbours(neighbours: Tensor, rows: int, num_nodes: int) -> bool:
         )
     if not neighbours.numel():
         return True
-    if neighbours.device.type != "cpu" or torch.compiler.is_exporting():
+    if not free_to_look(neighbours):
         return False
     low, high = (int(bound) for bound in neighbours.aminmax())
     if low < -1 or high >= num_nodes:

@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttc_agents.implicit.rows import free_to_look
 from ttc_agents.models.neighbour_graph import Links
 
 CHUNK = 2**21
@@ -148,7 +149,7 @@ class NeighbourMessages(nn.Module):
         """The last hidden layer of f, summed over neighbours, some instances at a time."""
         each = links.nodes * links.rows.shape[1] * mine.shape[1]
         size = links.nodes * max(1, CHUNK // each)
-        if mine.device.type != "cpu" or torch.compiler.is_exporting() or len(mine) <= size:
+        if not free_to_look(mine) or len(mine) <= size:
             return self.sums_of(slice(None), mine, theirs, edge, links)
         parts = [slice(start, start + size) for start in range(0, len(mine), size)]
         return torch.cat([self.sums_of(part, mine, theirs, edge, links) for part in parts])

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The wheels that a machine with PyTorch and NumPy, and without a network, may lack to run
+# The wheels that a machine with PyTorch, NumPy and SciPy, and without a network, may lack to run
 # scripts/gpu_visit.py. Run it where there is a network, copy the folder, and install there with
 #
 #     python -m pip install --no-index --no-deps WHEELHOUSE/*.whl

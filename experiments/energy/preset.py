@@ -2,8 +2,9 @@
 
     ttc compare experiments/energy/preset.py:twins4
 
-`twins4` and `twins6` are on Sudoku, `lists` and `hops` on the two tasks with pointers. All rows of
-a table have the same body and the same seconds; test FLOPs per step stand in the results.
+`twins4` and `twins6` are on Sudoku; `lists`, `long_lists` and `hops` on the two tasks with
+pointers. All rows of a table have the same body and the same seconds; test FLOPs per step stand in
+the results.
 """
 
 from __future__ import annotations
@@ -69,12 +70,15 @@ twins6 = Comparison(
     Length(seconds=90),
     seeds=3,
 )
-lists = Comparison(
-    "energy-lists",
-    "energy and recurrence of one body on lists",
-    {"lists": pointers("ttc/Sorting-v0", "sorting-cpu-3min", "uniform", {"size": 8})},
-    Length(seconds=60),
-    seeds=3,
+lists, long_lists = (
+    Comparison(
+        f"energy-{name}",
+        f"energy and recurrence of one body on lists of {size} keys",
+        {name: pointers("ttc/Sorting-v0", "sorting-cpu-3min", "uniform", {"size": size})},
+        Length(seconds=60),
+        seeds=3,
+    )
+    for name, size in (("lists", 8), ("long-lists", 32))
 )
 hops = Comparison(
     "energy-hops",

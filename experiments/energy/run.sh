@@ -21,7 +21,7 @@ done
 "$python" $here/by_objective.py --size 6 --seconds 60 --count 100
 "$python" $here/memory.py
 if [ -n "${LONG:-}" ]; then
-    for plan in twins4 twins6 lists hops; do
+    for plan in twins4 twins6 lists long_lists hops; do
         "$ttc" compare $here/preset.py:$plan --out $here/results
     done
     "$python" $here/nine.py easy --seconds 3600 --runs "$runs" ${PUZZLES:+--puzzles "$PUZZLES"}

@@ -16,6 +16,7 @@ from ttc_agents.cli.options import (
     CHECKPOINT_ARG,
     DEFAULT_STEPS,
     Families,
+    descended,
     parse_steps,
     task_options,
 )
@@ -49,6 +50,9 @@ class Evaluate(Families):
             residual). p3: several, of which the rules choose. p2-branch: a search whose answer the
             network accepts. p3-branch: a search whose answer the rules accept.
         trajectories: Trajectories of p2 and p3.
+        descent: Another way down the energy of a model that has one: gradient, momentum, langevin,
+            annealed, adam, lbfgs or scipy. Those with noise or annealing end at the largest of
+            --steps.
         branching: How p2-branch and p3-branch search, as NAME=VALUE: steps, at_once, keep,
             possible, tried, sure, doubts, doubted, warm.
         classical: Leave the rows of classical methods out of the table.
@@ -68,6 +72,7 @@ class Evaluate(Families):
     steps: str = DEFAULT_STEPS
     protocol: str = "p1"
     trajectories: int = 5
+    descent: str | None = None
     branching: tuple[str, ...] = ()
     classical: conf.FlagCreatePairsOff[bool] = True
     calibration: conf.FlagCreatePairsOff[bool] = False
@@ -98,6 +103,8 @@ class Evaluate(Families):
                     extra.setdefault(kind, {})[family] = found.to_json()
                     self._draw(f"{kind}-{family}", partial(picture, found))
         settings = {"checkpoint": self.checkpoint, **self.settings(pairs[0][0])}
+        if self.descent is not None:
+            settings["descent"] = self.descent
         report_sweep(joined(results), settings, extra, self.out, self.json)
         return 0
 
@@ -107,7 +114,8 @@ class Evaluate(Families):
         from ttc_agents.training.engine import pick_device
 
         spec = task.spec if self.task else None
-        return load_model(self.checkpoint, pick_device(self.device), spec)
+        model = load_model(self.checkpoint, pick_device(self.device), spec)
+        return descended(model, self.descent)
 
     def _sweep(
         self,

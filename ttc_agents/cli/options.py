@@ -13,6 +13,7 @@ from tyro import conf
 from ttc_agents.cli.output import say
 
 if TYPE_CHECKING:
+    from ttc_agents.models import RefinementModel
     from ttc_envs import Instances, Task
 
 CHECKPOINT_ARG = conf.arg(
@@ -130,6 +131,23 @@ def named_after(words: Sequence[str], families: dict[str, Instances]) -> dict[st
     name = " ".join(words)
     several = len(families) > 1
     return {f"{name} {family}" if several else name: own for family, own in families.items()}
+
+
+def descended(model: RefinementModel, descent: str | None) -> RefinementModel:
+    """The model of a command, with the way down its energy that --descent names.
+
+    Raises:
+        ValueError: There is no such way down, or the model has no energy.
+    """
+    from ttc_agents.inference.descent import DESCENTS, Descent
+    from ttc_agents.models.base import check_name
+
+    if descent is None:
+        return model
+    check_name(descent, DESCENTS, "--descent")
+    if not model.has_energy:
+        raise ValueError(f"--descent is for a model with an energy, got a {type(model).__name__}")
+    return Descent(model, DESCENTS[descent])
 
 
 def task_options(words: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro import conf
 
-from ttc_agents.cli.options import Imports, task_options, warn
+from ttc_agents.cli.options import Imports, descended, task_options, warn
 from ttc_agents.cli.output import coloured, make_room, say, write
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class Solve(Imports):
         think: How the model spends the budget. steps: one trajectory. restarts: several from random
             first states. branch: it also pins doubtful cells to each of their values. auto: steps
             while they gain, then branch.
+        descent: Another way down the energy of a model that has one: gradient, momentum, langevin,
+            annealed, adam, lbfgs or scipy.
         steps: The step budget, over all trajectories and boards: 256 if not given, 4096 where it
             branches.
         json: Print one JSON document, as the last line.
@@ -71,6 +73,7 @@ class Solve(Imports):
     seed: int = 0
     gif: Path | None = None
     think: str = "steps"
+    descent: str | None = None
     steps: int | None = None
     json: conf.FlagCreatePairsOff[bool] = False
     live: conf.FlagCreatePairsOff[bool] = True
@@ -81,6 +84,8 @@ class Solve(Imports):
             raise ValueError(f"--steps must be at least 1, got {self.budget}")
         if (self.classical is None) != (self.env is None):
             raise ValueError("--classical and --env belong together")
+        if self.classical is not None and self.descent is not None:
+            raise ValueError("--descent is for a model with an energy, --classical has none")
         if self.gif is not None:
             make_room(self.gif)
         task = self._task()
@@ -143,7 +148,8 @@ class Solve(Imports):
         from ttc_agents.inference.refine import classical_methods
 
         if self.classical is None:
-            return load_model(self.checkpoint, "cpu", task.spec if self.task else None)
+            model = load_model(self.checkpoint, "cpu", task.spec if self.task else None)
+            return descended(model, self.descent)
         methods = classical_methods(task, self.seed)
         if self.classical not in methods:
             known = ", ".join(methods)

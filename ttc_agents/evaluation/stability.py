@@ -229,4 +229,7 @@ def _radii(model: RefinementModel, read: Answers, states: Tensor) -> np.ndarray:
     if not len(states):
         return np.zeros(0)
     few = {name: values[: len(states)] for name, values in read.shown(device_of(model)).items()}
-    return spectral_radius(*model.linearized(model.encode(few), states)).cpu().numpy()
+    linearized = model.linearized(model.encode(few), states)
+    if linearized is None:
+        return np.full(len(states), np.nan)
+    return spectral_radius(*linearized).cpu().numpy()

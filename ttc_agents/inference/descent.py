@@ -260,6 +260,9 @@ class Descent(Wrapper):
             after = first.at(u, z)
             yield self.readout(context, after), after
 
+    def linearized(self, context: Context, z: Tensor) -> None:
+        """Optimizers begin at detached coordinates."""
+
     def energy(self, context: Context, z: Tensor) -> Tensor:
         """(B,) the sum of the energies."""
         first = self.parts[0]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Batch = dict[str, Tensor]
 Context = dict[str, Any]
 Observe = Callable[[Tensor], Batch]
+Linearized = tuple[Callable[[Tensor], Tensor], Tensor]
 """Logits (B, N, C) of a step -> the batch that the next step of a model reads that is shown its
 own answers."""
 
@@ -277,8 +278,11 @@ class RefinementModel(nn.Module, ABC):
         """Steps that training looks at, by the steps of an update; solvers have their own."""
         return segment_steps
 
-    def linearized(self, context: Context, z: Tensor) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-        """The map and the point whose Jacobian says whether iteration contracts: here the step."""
+    def linearized(self, context: Context, z: Tensor) -> Linearized | None:
+        """The map and the point whose Jacobian says whether iteration contracts: here the step.
+
+        None where no derivative passes through a step.
+        """
         return lambda state: self.step(context, state), z
 
     def choice_embeddings(self) -> Tensor | None:

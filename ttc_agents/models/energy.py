@@ -33,7 +33,7 @@ Shapes: B instances, N nodes, C choices; state (B, N, C), with landscapes (B, N,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
@@ -46,6 +46,7 @@ from ttc_agents.models.base import (
     Batch,
     Context,
     Energies,
+    Linearized,
     Observe,
     RefinementModel,
     Trace,
@@ -235,7 +236,7 @@ class Energy(Wrapper):
         )
         return Trace(torch.stack(logits), z, penalty, energies=landscape)
 
-    def linearized(self, context: Context, z: Tensor) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    def linearized(self, context: Context, z: Tensor) -> Linearized:
         """The step as a map that is not cut at its answer."""
         return lambda state: self._moved(context, state, torch.is_grad_enabled())[0], z
 

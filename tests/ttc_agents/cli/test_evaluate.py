@@ -227,3 +227,20 @@ def test_a_table_says_what_searches_accepted(directory, capsys):
 def test_options_of_branching_are_known(directory, complaint):
     words = ("--protocol", "p2-branch", "--branching", "breadth=3")
     assert "--branching knows steps, at_once, keep" in complaint("evaluate", directory, *words)
+
+
+def test_an_energy_is_descended_in_the_way_that_is_named(complaint, document):
+    command = ["evaluate", "sudoku-energy-cpu", "--level", "givens=40", "--count", "3"]
+    command += ["--steps", "2,4", "--no-classical", "--json"]
+    found = {}
+    for way in ([], ["--descent", "gradient"], ["--descent", "annealed"]):
+        assert main([*command, *way]) == 0
+        found[tuple(way)] = document()
+        assert found[tuple(way)]["settings"].get("descent") == (way[-1] if way else None)
+    plain, gradient, annealed = (one["scores"]["p1"] for one in found.values())
+    assert plain == gradient != annealed
+    line = complaint(*command, "--descent", "uphill")
+    assert "--descent must be one of gradient, " in line
+    assert line.endswith("scipy, got 'uphill'")
+    line = complaint("evaluate", "sudoku-cpu", "--level", "easy", "--descent", "annealed")
+    assert line.endswith("--descent is for a model with an energy, got a FactorGraphNetwork")

@@ -197,3 +197,13 @@ def test_a_film_shows_one_puzzle(tmp_path, solver, puzzles, complaint):
 def test_a_network_in_place_of_a_puzzle_is_named_as_one(capsys):
     assert main(["solve", "shortest-path-cpu"]) == 2
     assert "ttc solve --checkpoint shortest-path-cpu" in capsys.readouterr().err
+
+
+def test_an_energy_is_descended_in_the_way_that_is_named(complaint, document):
+    command = ["solve", "--checkpoint", "sudoku-energy-cpu", "--level", "givens=50", "--json"]
+    assert main([*command, "--steps", "16", "--descent", "annealed"]) == 0
+    assert document()["solved"]
+    line = complaint(
+        "solve", "--classical", "solve", "--env", "ttc/Sudoku4-v0", "--descent", "adam"
+    )
+    assert line.endswith("--descent is for a model with an energy, --classical has none")

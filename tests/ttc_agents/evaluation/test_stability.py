@@ -6,7 +6,8 @@ import torch
 
 from ttc_agents.evaluation.stability import quantile, stability, trained_depth
 from ttc_agents.inference.checkpoint import load_model
-from ttc_agents.models import Equilibrium, FactorGraphNetwork
+from ttc_agents.inference.descent import DESCENTS, Descent
+from ttc_agents.models import Energy, Equilibrium, FactorGraphNetwork
 from ttc_envs import make_task
 
 
@@ -77,6 +78,16 @@ def test_any_model_gets_a_report(task, puzzles):
         report = stability(model.eval(), task, puzzles[:4], 2, factors=(1, 4), radius_rows=2)
         assert report.radius.shape == (2, 2)
         assert (report.radius > 0).all()
+
+
+def test_the_radius_of_a_step_that_has_no_derivative_is_unknown(task, puzzles):
+    inner = FactorGraphNetwork(task.spec, width=8, message_width=8, hidden_width=8)
+    energy = Energy(task.spec, inner, rounds=1).eval()
+    for model, known in ((energy, True), (Descent(energy, DESCENTS["annealed"]), False)):
+        report = stability(model, task, puzzles[:2], 2, factors=(1, 2), radius_rows=2)
+        assert np.isfinite(report.radius).all() == known
+        (first, *_) = report.to_json()["steps"].values()
+        assert (first["radius"]["median"] is not None) == known
 
 
 def test_the_depth_of_training(task, scripted):

@@ -1,5 +1,11 @@
 """Settings that all tests share."""
 
+import os
+
+# Before anything imports PyTorch: tests run side by side, and their tensors are small. Threads that
+# wait for each other's cores would take most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import gymnasium as gym
 import pytest
 from hypothesis import settings

@@ -104,18 +104,18 @@ def check_trace(model: RefinementModel, batch: Batch) -> None:
 
 def check_prefix(model: RefinementModel, batch: Batch) -> None:
     """A trace of more steps begins with that of fewer, which goes on from its state."""
-    whole, first = model(batch, 8), model(batch, 5)
+    whole, first = model(batch, 5), model(batch, 3)
     answer = {"answer": first.logits[-1].argmax(-1)} if model.reads_answer else {}
-    rest = model({**batch, **answer}, 3, state=first.state)
-    same(torch.cat([first.logits, rest.logits]), whole.logits, "5 steps and 3 more, or 8")
-    same(rest.state, whole.state, "the state after 5 steps and 3 more, or after 8")
+    rest = model({**batch, **answer}, 2, state=first.state)
+    same(torch.cat([first.logits, rest.logits]), whole.logits, "3 steps and 2 more, or 5")
+    same(rest.state, whole.state, "the state after 3 steps and 2 more, or after 5")
 
 
 def check_rows(model: RefinementModel, batch: Batch) -> None:
     """Instances of a batch do not see each other."""
-    whole = model(batch, 3)
+    whole = model(batch, 2)
     for rows in ([2, 0, 1], [1], [0, 0, 2]):
-        part = model({name: values[rows] for name, values in batch.items()}, 3)
+        part = model({name: values[rows] for name, values in batch.items()}, 2)
         same(part.logits, whole.logits[:, rows], f"the logits of the rows {rows} alone")
         same(part.state, whole.state[rows], f"the state of the rows {rows} alone")
 

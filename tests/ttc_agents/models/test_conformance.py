@@ -48,7 +48,7 @@ class Deaf(ChoiceNetwork):
     ("model_class", "message"),
     [
         (Leaking, r"the logits of the rows \[2, 0, 1\] alone|the logits of the rows \[1\] alone"),
-        (Counting, "5 steps and 3 more, or 8"),
+        (Counting, "3 steps and 2 more, or 5"),
         (Drawing, "of forward and iterate"),
         (Deaf, "the graph of the spec, given"),
     ],

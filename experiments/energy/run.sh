@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Train energies on 4x4 and 6x6 with three seeds, and say what they solve and know; LONG=1 adds the twins at
-# equal seconds, the tasks with pointers, and 9x9. PUZZLES names a file of 9x9 puzzles for the last test.
+# equal seconds, the tasks with pointers, and 9x9. PUZZLES names a file of 9x9 puzzles for the last tests.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 ttc=${TTC:-.venv/bin/ttc}
@@ -24,10 +24,19 @@ if [ -n "${LONG:-}" ]; then
     for plan in twins4 twins6 lists long_lists hops; do
         "$ttc" compare $here/preset.py:$plan --out $here/results
     done
-    "$python" $here/nine.py easy --seconds 3600 --runs "$runs" ${PUZZLES:+--puzzles "$PUZZLES"}
+    for seed in 0 1 2; do
+        "$python" $here/nine.py easy --seconds 3600 --seed $seed --runs "$runs" ${PUZZLES:+--puzzles "$PUZZLES"}
+    done
     "$python" $here/nine.py minimal --seconds 1800 --runs "$runs"
     "$python" $here/nine.py unrolled --seconds 1800 --runs "$runs"
     "$python" $here/measure.py "$runs/easy-0" --level givens=17..34 --few 48 --out $here/results/sudoku9-easy.json
+    "$python" $here/measure.py "$runs"/easy-{0,1,2} --few 96 --out $here/results/sudoku9-easy-on-minimal.json
+    "$python" $here/measure.py "$runs"/easy-{0,1,2} --count 100 --few 8 --restart-steps 8 --size 0.5 --out $here/results/sudoku9-easy-half-step.json
     "$python" $here/measure.py "$runs/minimal-0" --few 96 --out $here/results/sudoku9-minimal.json
+    if [ -n "${PUZZLES:-}" ]; then
+        evaluated() { "$ttc" evaluate "$runs/easy-0" --puzzles "$PUZZLES" --no-classical --json "$@" | tail -n 1; }
+        evaluated --steps 64,256 >$here/results/rrn17to34.json
+        evaluated --steps 128 --descent annealed >$here/results/rrn17to34-annealed.json
+    fi
     "$python" $here/pictures.py $here/results/sudoku9-minimal.json
 fi

@@ -31,7 +31,10 @@ if [ -n "${LONG:-}" ]; then
     "$python" $here/nine.py unrolled --seconds 1800 --runs "$runs"
     "$python" $here/measure.py "$runs/easy-0" --level givens=17..34 --few 48 --out $here/results/sudoku9-easy.json
     "$python" $here/measure.py "$runs"/easy-{0,1,2} --few 96 --out $here/results/sudoku9-easy-on-minimal.json
-    "$python" $here/measure.py "$runs"/easy-{0,1,2} --count 100 --few 8 --restart-steps 8 --size 0.5 --out $here/results/sudoku9-easy-half-step.json
+    for size in half=0.5 quarter=0.25; do
+        "$python" $here/measure.py "$runs"/easy-{0,1,2} --count 100 --few 8 --restart-steps 8 --size "${size#*=}" \
+            --out "$here/results/sudoku9-easy-${size%=*}-step.json"
+    done
     "$python" $here/measure.py "$runs/minimal-0" --few 96 --out $here/results/sudoku9-minimal.json
     if [ -n "${PUZZLES:-}" ]; then
         evaluated() { "$ttc" evaluate "$runs/easy-0" --puzzles "$PUZZLES" --no-classical --json "$@" | tail -n 1; }

@@ -37,9 +37,11 @@ if [ -n "${LONG:-}" ]; then
     done
     "$python" $here/measure.py "$runs/minimal-0" --few 96 --out $here/results/sudoku9-minimal.json
     if [ -n "${PUZZLES:-}" ]; then
-        evaluated() { "$ttc" evaluate "$runs/easy-0" --puzzles "$PUZZLES" --no-classical --json "$@" | tail -n 1; }
-        evaluated --steps 64,256 >$here/results/rrn17to34.json
-        evaluated --steps 128 --descent annealed >$here/results/rrn17to34-annealed.json
+        evaluated() { "$ttc" evaluate --puzzles "$PUZZLES" --no-classical --json "$@" | tail -n 1; }
+        evaluated "$runs/easy-0" --steps 64,256 >$here/results/rrn17to34.json
+        for seed in 0 1 2; do
+            evaluated "$runs/easy-$seed" --steps 128 --descent annealed >$here/results/rrn17to34-annealed-$seed.json
+        done
     fi
     "$python" $here/pictures.py $here/results/sudoku9-minimal.json
 fi

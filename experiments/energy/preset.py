@@ -17,6 +17,13 @@ from ttc_agents.training.schedule import Length
 BODY = {"width": 24, "message_width": 24, "hidden_width": 48}
 GRAPH = {"model": "factor_graph_network", "options": BODY}
 POINTING: dict[str, Any] = {"width": 32, "message_layers": 1, "node_layers": 1}
+SOLVED: dict[str, Any] = {
+    "solver_options": {"damping": 1.0},
+    "gradient": "phantom",
+    "depths": [0, 0, 0, 40],
+    "gate": 0.9,
+}
+"""Of the equilibria: as in the recipe `sudoku9-deq-cpu-5min`."""
 STEPS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -29,8 +36,6 @@ def sudoku(size: int, batch: int) -> Table:
     """The three twins on minimal puzzles of a size."""
     common: dict[str, Any] = {"level": "minimal", "batch_size": batch, "warmup": 20}
     energy = {"inner": GRAPH, "rounds": 2, "step_size": 1.0, "start_spread": 4.0}
-    equilibrium = {"inner": GRAPH, "solver_options": {"damping": 1.0}, "gradient": "phantom"}
-    equilibrium |= {"depths": [0, 0, 0, 40], "gate": 0.9}
     rows = (
         row("energy", "sudoku6-energy", task={"size": size}, model_options=energy, **common),
         row("recurrence", "sudoku9-cpu-2min", task={"size": size}, model_options=BODY, **common),
@@ -38,7 +43,7 @@ def sudoku(size: int, batch: int) -> Table:
             "equilibrium",
             "sudoku9-deq-cpu-5min",
             task={"size": size},
-            model_options=equilibrium,
+            model_options={"inner": GRAPH, **SOLVED},
             **common,
         ),
     )
@@ -46,12 +51,15 @@ def sudoku(size: int, batch: int) -> Table:
 
 
 def pointers(env_id: str, recipe: str, level: str, task: dict[str, Any]) -> Table:
-    """Energy and recurrence of a relational network on a task with pointers."""
+    """The three twins, of a relational network, on a task with pointers."""
     common: dict[str, Any] = {"task": task, "level": level, "restart": 0.25, "segment_steps": 2}
-    inner = {"inner": {"model": "relational_network", "options": POINTING}, "rounds": 2}
+    inner = {"inner": {"model": "relational_network", "options": POINTING}}
+    energy, equilibrium = {**inner, "rounds": 2}, {**inner, **SOLVED}
+    common["precision"] = "float32"
     rows = (
-        row("energy", recipe, model="energy", model_options=inner, precision="float32", **common),
+        row("energy", recipe, model="energy", model_options=energy, **common),
         row("recurrence", recipe, model="relational_network", model_options=POINTING, **common),
+        row("equilibrium", recipe, model="equilibrium", model_options=equilibrium, **common),
     )
     return Table(env_id, level, STEPS, rows, task, count=200)
 
@@ -73,7 +81,7 @@ twins6 = Comparison(
 lists, long_lists = (
     Comparison(
         f"energy-{name}",
-        f"energy and recurrence of one body on lists of {size} keys",
+        f"energy, recurrence and equilibrium of one body on lists of {size} keys",
         {name: pointers("ttc/Sorting-v0", "sorting-cpu-3min", "uniform", {"size": size})},
         Length(seconds=60),
         seeds=3,
@@ -82,7 +90,7 @@ lists, long_lists = (
 )
 hops = Comparison(
     "energy-hops",
-    "energy and recurrence of one body on next hops",
+    "energy, recurrence and equilibrium of one body on next hops",
     {"hops": pointers("ttc/ShortestPath-v0", "shortest-path-cpu-20min", "spread16", {})},
     Length(seconds=120),
     seeds=3,
